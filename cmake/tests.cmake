@@ -1,0 +1,25 @@
+# The tests that ctest runs. Those that need a kernel with IPVS are test/kernel/t_*, which
+# tools/check runs.
+
+# gvs_test(core/diff test/core/test_diff.c [MORE.c...] LIBS gvs_core): one program, one test of
+# that name. It runs at the top of the source tree, so that it finds its data; what it writes
+# belongs elsewhere, since several builds are tested at once.
+function(gvs_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS")
+    string(REPLACE "/" "_" target "test_${name}")
+    add_executable(${target} ${arg_UNPARSED_ARGUMENTS})
+    target_link_libraries(${target} PRIVATE ${arg_LIBS} PkgConfig::CMOCKA)
+    set_target_properties(${target} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
+    )
+    add_test(NAME ${name} COMMAND ${target} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    set_tests_properties(${name} PROPERTIES
+        LABELS unit
+        ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
+    )
+endfunction()
+
+foreach(module addr diff entry id key merge plan set stamp table value view)
+    gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
+endforeach()
+

@@ -1,0 +1,100 @@
+/* core/view.h: what should this kernel hold? A pure function of the table and of a few facts about
+ * this node.
+ *
+ * One service at a time: claims are merged, overrides applied, and what must not be programmed is
+ * withheld with a reason that people can read. The screen and the kernel get the same answer from
+ * the same call.
+ *
+ *   - A service exists while anybody claims it. Of several claims the cluster's speaks, else the
+ * one with the greatest stamp; that others disagree is told (`conflict`).
+ *   - A backend exists while anybody claims it; attributes likewise. A cluster claim on a backend
+ *     counts only if its clock is above that of the last deletion of the cluster's claim on the
+ *     service (a tombstone, or `reset` in a live one).
+ *   - A backend takes nothing over from its service: `forward` of a service is what the command
+ * line copies into new backends.
+ *   - An override changes the weight of a backend that somebody claims.
+ *   - A name is a label. Two services with the same name both work; the name alone then finds
+ *     neither.
+ *   - A backend whose service nobody claims is an orphan: kept, shown, not programmed.
+ *
+ *   I1  Every item of `wanted` comes from here, and the same table gives the same items on every
+ *       node but for what `env` withholds.
+ */
+#pragma once
+
+#include "core/item.h"
+#include "core/table.h"
+
+#define GVS_VIEW_BACKENDS_MAX 1024 /* a service's backends; the last by endpoint are withheld */
+#define GVS_VIEW_OWNERS_MAX 8      /* claimants shown by name; more are counted */
+
+enum gvs_withheld {
+    GVS_SHOWN = 0,
+    GVS_WITHHELD_UNREADABLE,  /* a value, or an override, that this version cannot mean */
+    GVS_WITHHELD_NOT_ALLOWED, /* outside vip-allow; a mark has no address and is never outside */
+    GVS_WITHHELD_OWN_ADDRESS, /* an address of this node */
+    GVS_WITHHELD_FAMILY,      /* backend's family is not the service's (only tun can mix) */
+    GVS_WITHHELD_PORT_ZERO,   /* a service on port 0 without persistence */
+    GVS_WITHHELD_FLAGS,       /* flags that do not go with the protocol or scheduler */
+    GVS_WITHHELD_TOO_MANY,    /* more than GVS_VIEW_BACKENDS_MAX: counted in backend_more */
+    GVS_WITHHELD_ADDRESS,     /* unspecified, multicast, loopback; a backend equal to its own VIP */
+    GVS_WITHHELD_ORPHAN,      /* nobody claims the service */
+    GVS_WITHHELD_ANCHOR,      /* the mark of an anchor */
+};
+
+struct gvs_view_env {
+    const struct gvs_prefix *allow; /* vip-allow; none: everything */
+    size_t allow_count;
+    const struct gvs_addr *own; /* addresses of this node, without those on its VIP interface */
+    size_t own_count;
+};
+
+struct gvs_view_backend {
+    struct gvs_ep ep;
+    struct gvs_backend claim;     /* attributes of the claim that speaks; zero if unreadable */
+    struct gvs_override override; /* zero if there is none */
+    uint32_t weight;              /* in effect: claim and override */
+    enum gvs_withheld withheld;
+    bool conflict;
+    uint16_t owner_count;
+    struct gvs_id owners[GVS_VIEW_OWNERS_MAX]; /* the speaker first; zero is the cluster */
+    struct gvs_stamp changed; /* the latest of all that shaped it, deletions included */
+};
+
+struct gvs_view_service {
+    struct gvs_svcid id;
+    struct gvs_service claim;   /* of the claim that speaks; zero if unreadable */
+    enum gvs_withheld withheld; /* the service as a whole */
+    bool claimed;               /* false: orphaned backends only */
+    bool conflict;
+    uint16_t owner_count;
+    struct gvs_id owners[GVS_VIEW_OWNERS_MAX];
+    struct gvs_stamp changed;
+    size_t backend_more; /* backends beyond the maximum, neither shown nor programmed */
+    size_t backend_count;
+    struct gvs_view_backend backends[GVS_VIEW_BACKENDS_MAX]; /* ascending by endpoint */
+};
+
+/* The first service id with any live entry at or after `from` (after: strictly after; NULL: from
+ * the start); false at the end. A lone override, or a backend claim that was reset, is alive too:
+ * gvs_view_service may still have nothing to show for it. */
+bool gvs_view_seek(const struct gvs_table *t, const struct gvs_svcid *from, bool after,
+                   struct gvs_svcid *out);
+
+/* Fills *out (large: not for the stack; entries of `backends` from backend_count on stay as they
+ * were); false if nobody claims the service or any backend of it. */
+bool gvs_view_service(const struct gvs_table *t, const struct gvs_view_env *env,
+                      const struct gvs_svcid *svc, struct gvs_view_service *out);
+
+/* What would be withheld, for somebody who asks before he writes: of a service by v->id, v->claim
+ * and v->claimed; of a backend by its endpoint and claim, too. What v and b say of being unreadable
+ * stands. */
+enum gvs_withheld gvs_view_judge_service(const struct gvs_view_service *v,
+                                         const struct gvs_view_env *env);
+enum gvs_withheld gvs_view_judge_backend(const struct gvs_view_service *v,
+                                         const struct gvs_view_backend *b);
+
+/* The items that the kernel should hold for it, ascending: the service, then its destinations.
+ * Returns how many were written; 0 if it is withheld or orphaned. `max` is at least
+ * 1 + v->backend_count (asserted), and 1 + GVS_VIEW_BACKENDS_MAX is always enough. */
+size_t gvs_view_items(const struct gvs_view_service *v, struct gvs_item *out, size_t max);
