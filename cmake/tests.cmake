@@ -23,3 +23,10 @@ foreach(module addr diff entry id key merge plan set stamp table value view)
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
 
+foreach(module crypto cursor hostile keyring member noise relay session sync window wire)
+    gvs_test(net/${module} test/net/test_${module}.c
+        LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
+endforeach()
+gvs_test(net/node test/net/test_node.c test/lib/cluster.c LIBS gvs_net)
+gvs_test(net/udp test/net/test_udp.c LIBS gvs_udp PkgConfig::UV)
+

@@ -1,0 +1,138 @@
+/* net/node.h: one member of the cluster: sessions, members, relay and reconciliation, sans I/O.
+ *
+ * Datagrams and `now` go in, datagrams and a deadline come out; no socket, clock or thread lives
+ * here, and so the simulator runs thousands of these. The caller's loop is
+ *
+ *     gvs_node_recv(n, now, wall, &from, pkt, len);            a datagram came
+ *     while ((len = gvs_node_next(n, now, wall, buf, &to)))    call until it is 0, after every
+ * other call send(buf, len, to); gvs_node_deadline(n)                                     call
+ * gvs_node_next again then, if not before while (gvs_node_news(n, &entry)) ... what changed in the
+ * tables while (gvs_node_event(n, &event)) ...                    what happened to members
+ *
+ * The node owns both tables: claims (what this program is for) and members. A change goes at once
+ * to every live member, which acknowledges it; unanswered, it is sent again. Every probe and its
+ * answer carry the fingerprints of both tables; where they differ, ranges of ids are compared until
+ * the entries that differ are known, and those are pushed and asked for (net/sync.h). Every message
+ * stands alone: a lost one costs time only.
+ *
+ *   I1  Per key, what is held only ever becomes greater (core/entry.h).
+ *   I2  Nothing is taken from a peer that has not proven the cluster key.
+ *   I3  A node never believes that it is dead: it raises its incarnation above any such rumour.
+ *   I4  A local write is stamped above everything that this node has seen.
+ */
+#pragma once
+
+#include "core/limits.h"
+#include "core/table.h"
+#include "core/value.h"
+#include "net/session.h"
+
+struct gvs_node_config {
+    struct gvs_limits limits;
+    const char *cluster;               /* borrowed during open */
+    const struct gvs_keyring *keyring; /* copied */
+    uint8_t priv[GVS_KEY_SECRET_LEN];
+    uint64_t boot;       /* random, new with each start */
+    uint64_t init_floor; /* see net/session.h */
+    struct gvs_random random;
+    const char *name;        /* this node's label; copied */
+    const char *version;     /* copied */
+    struct gvs_ep advertise; /* where others reach us */
+};
+
+struct gvs_node;
+
+/* NULL if memory is short. close wipes keys and frees everything. */
+struct gvs_node *gvs_node_open(const struct gvs_node_config *cfg, struct gvs_mono now);
+void gvs_node_close(struct gvs_node *n);
+
+struct gvs_id gvs_node_self(const struct gvs_node *n);
+const struct gvs_table *gvs_node_claims(const struct gvs_node *n);
+const struct gvs_table *gvs_node_members(const struct gvs_node *n);
+
+/* An entry from this node's own disk: merged, not relayed, no news. Before the first
+ * gvs_node_start. */
+int gvs_node_load(struct gvs_node *n, const struct gvs_entry *e);
+
+/* All is loaded: writes this node's own member entry (above the incarnation on disk, and news) and
+ * begins to talk. */
+void gvs_node_start(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall);
+
+/* The bootstrap list, resolved; replaces the one before. At most 64; ones equal to `advertise` are
+ * ignored. Each that is not a live member is tried for ever, every second at first, later every 10
+ * s. */
+void gvs_node_set_peers(struct gvs_node *n, const struct gvs_ep *peers, size_t count);
+
+void gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+                   const struct gvs_ep *from, const uint8_t *pkt, size_t len);
+size_t gvs_node_next(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+                     uint8_t buf[static GVS_DATAGRAM_LEN_MAX], struct gvs_ep *to);
+struct gvs_mono gvs_node_deadline(const struct gvs_node *n);
+
+/* A local write: stamped, merged, queued for everybody, and lent by gvs_node_news like any other
+ * change. *stamp (may be NULL) is its stamp. GVS_E_FULL: the table has no room; nothing changed. */
+int gvs_node_write(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+                   const struct gvs_key *key, bool tombstone, const uint8_t *value,
+                   size_t value_len, struct gvs_stamp *stamp);
+
+/* The next entry of either table (its key's kind tells which) that is news since it was last asked
+ * for. Lent until the next call on n. A key that changed twice is lent once, as it is now. Whoever
+ * does not ask for so long that the ring of changed keys (an eighth of the table, 256 to 16,384)
+ * runs over is lent every entry once. */
+bool gvs_node_news(struct gvs_node *n, struct gvs_entry *e);
+
+struct gvs_node_event {
+    struct gvs_id member;
+    enum gvs_member_state before, after;
+    bool first; /* not known before */
+};
+bool gvs_node_event(struct gvs_node *n,
+                    struct gvs_node_event *ev); /* the ring holds 256; older ones are lost */
+
+/* Is our kernel as the table wants it? Carried in probes; false until told. */
+void gvs_node_set_in_step(struct gvs_node *n, bool in_step);
+
+/* Probe everybody now, not when it is their turn. */
+void gvs_node_probe_all(struct gvs_node *n, struct gvs_mono now);
+
+/* True once this node has seen a peer with the same claims fingerprint since start: it is not
+ * behind any more. */
+bool gvs_node_synced(const struct gvs_node *n);
+
+/* Is there a session with anybody now, whose entries a node that is not synced may wait for? */
+bool gvs_node_reached_anyone(const struct gvs_node *n);
+
+struct gvs_node_member { /* zero and false where unknown */
+    struct gvs_id id;
+    struct gvs_member_value value;
+    enum gvs_member_state state;
+    uint64_t incarnation;
+    bool self;
+    bool heard;               /* ever, since our start */
+    struct gvs_mono heard_at; /* the latest datagram of his */
+    uint64_t rtt_us;          /* smoothed; 0 = unknown */
+    int64_t clock_offset_ms;  /* his wall clock minus ours */
+    bool has_fingerprint;
+    uint64_t fingerprint;     /* of his claims, as of his latest probe or answer */
+    bool in_step;             /* likewise */
+    struct gvs_mono answered; /* when the latest probe that he answered was sent */
+};
+/* Members in id order, ourselves included. Returns how many were written. */
+size_t gvs_node_list(const struct gvs_node *n, struct gvs_node_member *out, size_t max);
+
+struct gvs_node_counts {
+    uint64_t sent, received;             /* datagrams */
+    uint64_t sent_bytes, received_bytes; /* payload */
+    uint64_t rejected[GVS_REJECT_COUNT]; /* those of the sessions, and bodies that do not parse */
+    uint64_t pushed, merged, refused;    /* entries: sent, news to us, not taken */
+    uint64_t own_name;                   /* news in this node's own name that it did not write */
+    uint64_t unknown;                    /* messages of types that this version does not know */
+    size_t alive, suspect, dead, left;
+};
+struct gvs_node_counts gvs_node_count(const struct gvs_node *n);
+
+/* Somebody uses a key that we do not have: who, how often. */
+bool gvs_node_stranger(const struct gvs_node *n, struct gvs_ep *from, uint64_t *count,
+                       struct gvs_mono *last);
+
+uint64_t gvs_node_init_time(const struct gvs_node *n); /* see gvs_sessions_init_time */

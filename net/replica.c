@@ -1,0 +1,298 @@
+#include "net/replica.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/err.h"
+
+#define KEYS_MIN 256 /* of a log of changes */
+#define KEYS_MAX 16384
+
+/* --- life --- */
+
+static bool
+open_table(struct gvs_replica *r, enum gvs_table_no no, size_t entries, struct gvs_hash hash)
+{
+    r->memory[no] = calloc(1, gvs_table_footprint(entries));
+    if (!r->memory[no])
+        return false;
+    r->table[no] = gvs_table_init(r->memory[no], entries, hash);
+    return true;
+}
+
+int
+gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
+                 const struct gvs_id *self, struct gvs_mono now)
+{
+    struct gvs_hash hash = {.fn = gvs_crypto_siphash, .key = &r->hash_key};
+    size_t keys = cfg->limits.entries / 8;
+
+    keys = keys < KEYS_MIN ? KEYS_MIN : keys > KEYS_MAX ? KEYS_MAX : keys;
+    *r = (struct gvs_replica){.self = *self};
+    r->value.ep = cfg->advertise;
+    r->value.boot = cfg->boot;
+    snprintf(r->value.name, sizeof r->value.name, "%s", cfg->name);
+    snprintf(r->value.version, sizeof r->value.version, "%s", cfg->version);
+    gvs_crypto_table_key(&r->hash_key, cfg->cluster);
+    /* Twice the room for members: their entries are long, and our own must always fit. */
+    if (!open_table(r, GVS_TABLE_CLAIMS, cfg->limits.entries, hash) ||
+        !open_table(r, GVS_TABLE_MEMBERS, 2 * cfg->limits.members, hash))
+        return GVS_E_SYS;
+    if (gvs_keylog_open(&r->log, keys, hash) < 0 || gvs_keylog_open(&r->news, keys, hash) < 0)
+        return GVS_E_SYS;
+    r->members = gvs_members_open(cfg->limits.members, self, cfg->random, now);
+    return r->members ? GVS_OK : GVS_E_SYS;
+}
+
+void
+gvs_replica_close(struct gvs_replica *r)
+{
+    gvs_members_close(r->members);
+    gvs_keylog_close(&r->log);
+    gvs_keylog_close(&r->news);
+    free(r->memory[GVS_TABLE_CLAIMS]);
+    free(r->memory[GVS_TABLE_MEMBERS]);
+}
+
+/* --- members --- */
+
+static struct gvs_key
+member_key(const struct gvs_id *id)
+{
+    return (struct gvs_key){.kind = GVS_KEY_MEMBER, .owner = *id};
+}
+
+bool
+gvs_replica_get_member(const struct gvs_replica *r, const struct gvs_id *id, struct gvs_entry *e)
+{
+    struct gvs_key key = member_key(id);
+    struct gvs_keybuf k;
+
+    gvs_key_build(&k, &key);
+    return gvs_table_get(r->table[GVS_TABLE_MEMBERS], k.b, k.len, e);
+}
+
+static void
+add_event(struct gvs_replica *r, const struct gvs_node_event *ev)
+{
+    if (r->event_count == GVS_EVENTS_MAX) {
+        r->event_at = (r->event_at + 1) % GVS_EVENTS_MAX;
+        r->event_count--;
+    }
+    r->event[(r->event_at + r->event_count++) % GVS_EVENTS_MAX] = *ev;
+}
+
+/* Tells the detector and, unless the entry comes from the disk, the caller. */
+static void
+member_changed(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
+               const struct gvs_entry *e, bool quiet)
+{
+    struct gvs_node_event ev = {.member = m->id, .before = m->state, .first = !m->known};
+    struct gvs_member_value value;
+    bool readable = gvs_member_decode(&value, e->value, e->value_len) == GVS_OK;
+
+    gvs_member_note(r->members, now, m, e->order, readable ? &value : NULL);
+    ev.after = m->state;
+    if (!quiet && (ev.first || ev.before != ev.after))
+        add_event(r, &ev);
+}
+
+/* An entry that this node makes itself: merged, news, and owed to everybody. */
+static int
+originate(struct gvs_replica *r, enum gvs_table_no no, const uint8_t *b, size_t len,
+          struct gvs_entry *e)
+{
+    int rc = gvs_entry_parse(e, b, len);
+
+    GVS_ASSERT(rc == GVS_OK);
+    rc = gvs_table_merge(r->table[no], e);
+    if (rc <= 0)
+        return rc;
+    gvs_keylog_append(&r->news, e->key, e->key_len);
+    gvs_keylog_append(&r->log, e->key, e->key_len);
+    return rc;
+}
+
+static void
+write_member(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m, uint64_t order,
+             const uint8_t *value, size_t value_len)
+{
+    struct gvs_key key = member_key(&m->id);
+    uint8_t b[GVS_ENTRY_LEN_MAX];
+    struct gvs_entry e;
+    size_t len = gvs_entry_build(b, &key, order, NULL, false, value, value_len);
+
+    if (originate(r, GVS_TABLE_MEMBERS, b, len, &e) > 0)
+        member_changed(r, now, m, &e, false);
+}
+
+/* A retired id is above every incarnation, and a rumour at the last one, which only malice writes,
+ * cannot be topped either: then the table keeps its word, and the caller learns it by an event. */
+void
+gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now)
+{
+    struct gvs_member *self = gvs_member_get(r->members, &r->self);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    uint64_t incarnation = 0;
+    struct gvs_entry e;
+
+    if (gvs_replica_get_member(r, &r->self, &e)) {
+        incarnation = gvs_member_incarnation(e.order);
+        if (gvs_member_state(e.order) == GVS_LEFT || incarnation == GVS_INCARNATION_MAX)
+            return;
+    }
+    write_member(r, now, self, gvs_member_order(incarnation + 1, GVS_ALIVE), value,
+                 gvs_member_encode(value, &r->value));
+}
+
+void
+gvs_replica_accuse(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
+                   enum gvs_member_state state)
+{
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_entry e;
+
+    GVS_ASSERT(!m->self);
+    GVS_ASSERT(state == GVS_SUSPECT || state == GVS_DEAD);
+    if (!gvs_replica_get_member(r, &m->id, &e) || gvs_member_state(e.order) >= state)
+        return;
+    memcpy(value, e.value, e.value_len);
+    write_member(r, now, m, gvs_member_order(gvs_member_incarnation(e.order), state), value,
+                 e.value_len);
+}
+
+/* 1: news; 0: not; or an error, and the tables are as they were. */
+static int
+merge_member(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e, bool quiet)
+{
+    struct gvs_member_value value;
+    struct gvs_member *m;
+    struct gvs_key key;
+    int rc = gvs_key_parse(&key, e->key, e->key_len);
+
+    GVS_ASSERT(rc == GVS_OK);
+    if (gvs_member_decode(&value, e->value, e->value_len) == GVS_E_MALFORMED)
+        return GVS_E_MALFORMED;
+    m = gvs_member_get(r->members, &key.owner);
+    if (!m)
+        m = gvs_member_add(r->members, &key.owner);
+    if (!m)
+        return GVS_E_FULL;
+    rc = gvs_table_merge(r->table[GVS_TABLE_MEMBERS], e);
+    if (rc > 0)
+        member_changed(r, now, m, e, quiet);
+    return rc;
+}
+
+/* --- entries from elsewhere, and of our own --- */
+
+static int
+merge(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e, bool quiet)
+{
+    int rc;
+
+    if (e->kind == GVS_KEY_MEMBER)
+        return merge_member(r, now, e, quiet);
+    rc = gvs_table_merge(r->table[GVS_TABLE_CLAIMS], e);
+    if (rc > 0)
+        gvs_hlc_witness(&r->clock, e->order);
+    return rc;
+}
+
+int
+gvs_replica_load(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e)
+{
+    int rc = merge(r, now, e, true);
+
+    return rc < 0 ? rc : GVS_OK;
+}
+
+int
+gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e)
+{
+    int rc = merge(r, now, e, false);
+
+    if (rc <= 0)
+        return rc;
+    gvs_keylog_append(&r->news, e->key, e->key_len);
+    if (e->kind == GVS_KEY_MEMBER && memcmp(e->key + 1, r->self.b, GVS_ID_LEN) == 0)
+        gvs_replica_assert_self(r, now); /* I3: it was not we who wrote it */
+    return rc;
+}
+
+int
+gvs_replica_write(struct gvs_replica *r, struct gvs_wall wall, const struct gvs_key *key,
+                  bool tombstone, const uint8_t *value, size_t value_len, struct gvs_stamp *stamp)
+{
+    uint8_t b[GVS_ENTRY_LEN_MAX];
+    struct gvs_keybuf k;
+    struct gvs_entry e;
+    uint64_t above = 0;
+    size_t len;
+    int rc;
+
+    GVS_ASSERT(key->kind != GVS_KEY_MEMBER);
+    gvs_key_build(&k, key);
+    if (gvs_table_get(r->table[GVS_TABLE_CLAIMS], k.b, k.len, &e))
+        above = e.order;
+    len = gvs_entry_build(b, key, gvs_hlc_issue(&r->clock, wall, above), &r->self, tombstone, value,
+                          value_len);
+    rc = originate(r, GVS_TABLE_CLAIMS, b, len, &e);
+    GVS_ASSERT(rc != 0); /* I4 */
+    if (rc < 0)
+        return rc;
+    if (stamp)
+        *stamp = (struct gvs_stamp){.hlc = e.order, .writer = r->self};
+    return GVS_OK;
+}
+
+/* --- what changed --- */
+
+/* After the ring of news ran over: one entry after the other, of both tables. */
+static bool
+scan_next(struct gvs_replica *r, struct gvs_entry *e)
+{
+    for (; r->scan_table < GVS_TABLE_COUNT; r->scan_table++, r->scan_key.len = 0) {
+        if (!gvs_table_seek(r->table[r->scan_table], r->scan_key.b, r->scan_key.len,
+                            r->scan_key.len > 0, e))
+            continue;
+        r->scan_key.len = e->key_len;
+        memcpy(r->scan_key.b, e->key, e->key_len);
+        return true;
+    }
+    r->scan = false;
+    return false;
+}
+
+bool
+gvs_replica_news(struct gvs_replica *r, struct gvs_entry *e)
+{
+    const struct gvs_keybuf *key;
+
+    if (r->news_at < gvs_keylog_tail(&r->news)) {
+        r->news_at = r->news.head;
+        r->scan = true;
+        r->scan_table = GVS_TABLE_CLAIMS;
+        r->scan_key.len = 0;
+    }
+    if (r->scan && scan_next(r, e))
+        return true;
+    while (r->news_at < r->news.head) {
+        key = gvs_keylog_get(&r->news, r->news_at++);
+        if (key && gvs_table_get(r->table[key->b[0] == 'M'], key->b, key->len, e))
+            return true;
+    }
+    return false;
+}
+
+bool
+gvs_replica_event(struct gvs_replica *r, struct gvs_node_event *ev)
+{
+    if (r->event_count == 0)
+        return false;
+    *ev = r->event[r->event_at];
+    r->event_at = (r->event_at + 1) % GVS_EVENTS_MAX;
+    r->event_count--;
+    return true;
+}

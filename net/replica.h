@@ -1,0 +1,70 @@
+/* net/replica.h: this node's copy of what is replicated: both tables, and what changes in them.
+ *
+ * Entries come in from the disk, from other members and from this node itself; each way ends in the
+ * same merge. What changed is kept, by key, for two readers: the caller of the node (news), and
+ * relay, which sends what this node originated (log). What the members table says of a member is
+ * passed to net/member.h.
+ *
+ *   I1  Per key, what is held only ever becomes greater (core/entry.h).
+ *   I3  This node's own entry is alive and above any rumour about it (net/node.h).
+ *   I4  A local write is stamped above everything that was seen.
+ */
+#pragma once
+
+#include "net/member.h"
+#include "net/node.h"
+#include "net/relay.h"
+
+#define GVS_EVENTS_MAX 256
+
+struct gvs_replica {
+    struct gvs_table *table[GVS_TABLE_COUNT];
+    struct gvs_members *members;
+    struct gvs_keylog log;         /* what we originated */
+    struct gvs_member_value value; /* what our own entry says */
+
+    /* Private. */
+    struct gvs_id self;
+    struct gvs_siphash_key hash_key;
+    void *memory[GVS_TABLE_COUNT];
+    struct gvs_hlc clock;
+    struct gvs_keylog news;
+    uint64_t news_at;
+    bool scan; /* the ring of news ran over: every entry is, from scan_key on */
+    enum gvs_table_no scan_table;
+    struct gvs_keybuf scan_key;
+    struct gvs_node_event event[GVS_EVENTS_MAX];
+    size_t event_at, event_count;
+};
+
+/* GVS_E_SYS if memory is short; close frees whatever there is. Not to be moved while open. */
+int gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
+                     const struct gvs_id *self, struct gvs_mono now);
+void gvs_replica_close(struct gvs_replica *r);
+
+/* An entry of either table, from the disk: no news. GVS_E_FULL, or GVS_E_MALFORMED (a member's
+ * value). */
+int gvs_replica_load(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e);
+
+/* The same from another member: 1 if it was news. A rumour about us is refuted at once. */
+int gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e);
+
+/* A local write of a claim; see gvs_node_write. */
+int gvs_replica_write(struct gvs_replica *r, struct gvs_wall wall, const struct gvs_key *key,
+                      bool tombstone, const uint8_t *value, size_t value_len,
+                      struct gvs_stamp *stamp);
+
+/* Writes this node's own entry, alive and one incarnation above what the table says of us. */
+void gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now);
+
+/* Writes SUSPECT or DEAD, with the member's own value, so that all accusers write the same bytes.
+ */
+void gvs_replica_accuse(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
+                        enum gvs_member_state state);
+
+bool gvs_replica_get_member(const struct gvs_replica *r, const struct gvs_id *id,
+                            struct gvs_entry *e);
+
+/* As net/node.h says. */
+bool gvs_replica_news(struct gvs_replica *r, struct gvs_entry *e);
+bool gvs_replica_event(struct gvs_replica *r, struct gvs_node_event *ev);

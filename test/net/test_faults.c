@@ -1,0 +1,479 @@
+/* Nodes that die, pause, are cut off or do not belong, on fake time (test/lib/cluster.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "test/lib/cluster.h"
+
+#define SECOND 1000
+
+static struct cluster *
+joined_cluster(const struct cluster_config *config)
+{
+    struct cluster *c = cluster_open(config);
+
+    cluster_start_all(c);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    return c;
+}
+
+static struct cluster *
+small_cluster(size_t nodes, uint64_t seed)
+{
+    return joined_cluster(&(struct cluster_config){.nodes = nodes, .seed = seed});
+}
+
+static uint64_t
+deaths(const struct cluster *c)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < c->config.nodes; i++)
+        n += c->host[i].died;
+    return n;
+}
+
+/* --- failures --- */
+
+static void
+test_a_killed_node_is_dead_within_five_seconds(void **state)
+{
+    uint64_t worst = 0, sum = 0;
+
+    (void)state;
+    for (uint64_t seed = test_seed_first(); test_seed_run(seed, 40); seed++) {
+        struct cluster *c = small_cluster(3, seed);
+        uint64_t began, took;
+
+        cluster_run(c, 3000 + 53 * (seed % 40));
+        cluster_kill(c, 2);
+        began = c->now.us;
+        while (cluster_state(c, 0, 2, NULL) != GVS_DEAD ||
+               cluster_state(c, 1, 2, NULL) != GVS_DEAD) {
+            cluster_step(c);
+            assert_true(c->now.us - began < 5000000);
+        }
+        took = c->now.us - began;
+        worst = took > worst ? took : worst;
+        sum += took;
+        assert_int_equal(cluster_alive(c, 0), 2);
+        cluster_close(c);
+    }
+    print_message("worst %lu ms, sum %lu ms\n", (unsigned long)worst / 1000,
+                  (unsigned long)sum / 1000);
+}
+
+static void
+test_a_restarted_node_comes_back_above_its_death(void **state)
+{
+    struct cluster *c = small_cluster(3, 11);
+    uint64_t before, after, began;
+
+    (void)state;
+    cluster_write(c, 0, 1, 1);
+    cluster_run(c, SECOND);
+    cluster_state(c, 0, 2, &before);
+    cluster_kill(c, 2);
+    cluster_run(c, 6 * SECOND);
+    assert_int_equal(cluster_state(c, 0, 2, NULL), GVS_DEAD);
+    cluster_write(c, 0, 2, 2);
+    cluster_delete(c, 0, 1);
+    began = c->now.us;
+    cluster_start(c, 2);
+    assert_int_equal(cluster_read(c, 2, 1), 1); /* as on its disk */
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_converged));
+    print_message("back in %lu us\n", (unsigned long)(c->now.us - began));
+    assert_int_equal(cluster_state(c, 0, 2, &after), GVS_ALIVE);
+    assert_true(after > before);
+    assert_int_equal(cluster_read(c, 2, 2), 2);
+    assert_int_equal(cluster_read(c, 0, 1), -1); /* nothing that was deleted returns */
+    assert_int_equal(cluster_read(c, 2, 1), -1);
+    cluster_close(c);
+}
+
+/* Without its disk it knows nothing of its former life, and has to be told of it. */
+static void
+test_a_wiped_node_outbids_its_former_life(void **state)
+{
+    struct cluster *c = small_cluster(3, 12);
+    uint64_t before, after;
+
+    (void)state;
+    cluster_kill(c, 2);
+    cluster_run(c, 6 * SECOND);
+    cluster_start(c, 2); /* so that its incarnation is above the first */
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_converged));
+    cluster_state(c, 0, 2, &before);
+    assert_true(before > 1);
+    cluster_kill(c, 2);
+    cluster_wipe(c, 2);
+    cluster_run(c, 6 * SECOND);
+    cluster_start(c, 2);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_converged));
+    assert_int_equal(cluster_state(c, 0, 2, &after), GVS_ALIVE);
+    assert_true(after > before);
+    cluster_close(c);
+}
+
+static void
+test_a_quick_restart_is_noticed_and_nobody_dies(void **state)
+{
+    struct cluster *c = small_cluster(3, 13);
+
+    (void)state;
+    cluster_run(c, 3 * SECOND);
+    cluster_kill(c, 1);
+    cluster_run(c, 200);
+    cluster_start(c, 1);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_converged));
+    cluster_run(c, 10 * SECOND);
+    assert_int_equal(deaths(c), 0);
+    assert_true(cluster_converged(c));
+    cluster_close(c);
+}
+
+static void
+test_everybody_restarts_and_finds_the_others_from_disk(void **state)
+{
+    struct cluster *c = small_cluster(4, 14);
+
+    (void)state;
+    for (unsigned k = 0; k < 100; k++)
+        cluster_write(c, k % 4, k, k);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_agrees));
+    for (size_t i = 0; i < 4; i++)
+        cluster_kill(c, i);
+    for (size_t i = 0; i < 4; i++) {
+        cluster_set_peers(c, i, NULL, 0);
+        cluster_start(c, i);
+    }
+    assert_true(cluster_run_until(c, 10 * SECOND, cluster_converged));
+    assert_int_equal(cluster_read(c, 3, 42), 42);
+    cluster_close(c);
+}
+
+static void
+test_a_bootstrap_peer_that_comes_late_is_found(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 2, .seed = 15});
+    uint64_t began;
+
+    (void)state;
+    cluster_start(c, 1); /* node 1 knows node 0; node 0 knows nobody */
+    cluster_run(c, 125 * SECOND);
+    cluster_start(c, 0);
+    began = c->now.us;
+    assert_true(cluster_run_until(c, 11 * SECOND, cluster_converged));
+    print_message("found in %lu ms\n", (unsigned long)(c->now.us - began) / 1000);
+    cluster_close(c);
+}
+
+/* --- partitions --- */
+
+static void
+test_a_partition_heals_and_keeps_both_sides_writes(void **state)
+{
+    struct cluster *c = small_cluster(6, 16);
+    uint64_t began;
+
+    (void)state;
+    for (unsigned k = 0; k < 50; k++)
+        cluster_write(c, 0, k, 1);
+    assert_true(cluster_run_until(c, SECOND, cluster_agrees));
+    cluster_split(c, 3);
+    cluster_run(c, 20 * SECOND);
+    assert_int_equal(cluster_alive(c, 0), 3);
+    assert_int_equal(cluster_alive(c, 5), 3);
+    for (unsigned k = 0; k < 500; k++) {
+        cluster_write(c, 0, 1000 + k, 1);
+        cluster_write(c, 5, 2000 + k, 2);
+    }
+    cluster_delete(c, 1, 7);
+    cluster_write(c, 4, 8, 77);
+    cluster_run(c, 5 * SECOND);
+    cluster_heal(c);
+    began = c->now.us;
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    print_message("healed in %lu ms\n", (unsigned long)(c->now.us - began) / 1000);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(cluster_read(c, i, 1499), 1);
+        assert_int_equal(cluster_read(c, i, 2499), 2);
+        assert_int_equal(cluster_read(c, i, 7), -1);
+        assert_int_equal(cluster_read(c, i, 8), 77);
+    }
+    cluster_close(c);
+}
+
+static void
+test_a_long_partition_heals_too(void **state)
+{
+    struct cluster *c = small_cluster(4, 17);
+
+    (void)state;
+    cluster_split(c, 2);
+    cluster_run(c, 3600 * SECOND);
+    cluster_heal(c);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    cluster_close(c);
+}
+
+static void
+test_deletes_win_over_older_adds_after_a_heal(void **state)
+{
+    struct cluster *c = small_cluster(4, 18);
+
+    (void)state;
+    cluster_write(c, 0, 1, 10);
+    cluster_write(c, 0, 2, 10);
+    assert_true(cluster_run_until(c, SECOND, cluster_agrees));
+    cluster_split(c, 2);
+    cluster_run(c, 10 * SECOND);
+    cluster_write(c, 0, 1, 11); /* older than the delete */
+    cluster_delete(c, 0, 2);    /* older than the write */
+    cluster_run(c, SECOND);
+    cluster_delete(c, 3, 1);
+    cluster_write(c, 3, 2, 22);
+    cluster_heal(c);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(cluster_read(c, i, 1), -1);
+        assert_int_equal(cluster_read(c, i, 2), 22);
+    }
+    cluster_close(c);
+}
+
+/* A node whose clock is behind still has the last word if it wrote last. */
+static void
+test_a_slow_clock_does_not_lose_a_later_write(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 2, .seed = 19});
+
+    (void)state;
+    c->host[1].skew_ms = -10000;
+    cluster_start_all(c);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_converged));
+    cluster_write(c, 0, 1, 1);
+    assert_true(cluster_run_until(c, SECOND, cluster_agrees));
+    cluster_write(c, 1, 1, 2);
+    assert_true(cluster_run_until(c, SECOND, cluster_agrees));
+    assert_int_equal(cluster_read(c, 0, 1), 2);
+    cluster_close(c);
+}
+
+static void
+test_a_link_that_is_cut_is_bridged_by_the_others(void **state)
+{
+    struct cluster *c = small_cluster(4, 20);
+
+    (void)state;
+    cluster_cut(c, 0, 1);
+    cluster_cut(c, 1, 0);
+    cluster_run(c, 60 * SECOND);
+    assert_int_equal(deaths(c), 0); /* the others vouch */
+    cluster_write(c, 0, 1, 5);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_agrees));
+    assert_int_equal(cluster_read(c, 1, 1), 5);
+    cluster_heal(c);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    cluster_close(c);
+}
+
+static void
+test_a_one_way_cut_is_bridged_too(void **state)
+{
+    struct cluster *c = small_cluster(4, 21);
+
+    (void)state;
+    cluster_cut(c, 0, 1);
+    cluster_run(c, 60 * SECOND);
+    assert_int_equal(deaths(c), 0);
+    cluster_write(c, 0, 1, 5);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_agrees));
+    cluster_close(c);
+}
+
+static void
+test_a_paused_node_accuses_nobody(void **state)
+{
+    static const uint64_t pauses[] = {2500, 10000, 60000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        struct cluster *c = small_cluster(5, 22 + i);
+        uint64_t before;
+
+        cluster_run(c, 3210);
+        cluster_pause(c, 2);
+        cluster_run(c, pauses[i]);
+        before = c->host[2].died;
+        cluster_resume(c, 2);
+        assert_true(cluster_run_until(c, 10 * SECOND, cluster_converged));
+        cluster_run(c, 10 * SECOND);
+        assert_int_equal(c->host[2].died, before);
+        for (size_t k = 0; k < 5; k++)
+            assert_int_equal(c->host[k].died, k == 2 ? 0 : pauses[i] > 5000);
+        assert_true(cluster_converged(c));
+        cluster_close(c);
+    }
+}
+
+/* --- strangers --- */
+
+static void
+give_key(struct cluster *c, size_t i, uint8_t fill)
+{
+    struct gvs_keyring_fault fault;
+    uint8_t psk[32];
+    char key[45], line[80];
+
+    memset(psk, fill, sizeof psk);
+    gvs_crypto_key_format(key, psk);
+    snprintf(line, sizeof line, "%s primary\n", key);
+    assert_int_equal(gvs_keyring_parse(&c->host[i].keyring, line, strlen(line), &fault), GVS_OK);
+}
+
+static void
+test_a_wrong_key_changes_nothing_and_is_counted(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 3, .seed = 30});
+    struct gvs_mono last;
+    struct gvs_ep from;
+    uint64_t count;
+
+    (void)state;
+    give_key(c, 2, 0x77);
+    cluster_start_all(c);
+    cluster_write(c, 2, 1, 1);
+    cluster_write(c, 0, 2, 2);
+    cluster_run(c, 60 * SECOND);
+    assert_int_equal(cluster_alive(c, 0), 2);
+    assert_int_equal(cluster_alive(c, 2), 1);
+    assert_int_equal(cluster_read(c, 1, 1), -1);
+    assert_int_equal(cluster_read(c, 2, 2), -1);
+    assert_true(gvs_node_count(c->host[1].node).rejected[GVS_REJECT_UNKNOWN_KEY] > 0);
+    assert_true(gvs_node_stranger(c->host[1].node, &from, &count, &last));
+    assert_int_equal(gvs_ep_cmp(&from, &c->host[2].ep), 0);
+    assert_true(count > 0);
+    cluster_close(c);
+}
+
+static void
+test_another_cluster_with_the_same_key_stays_another(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 3, .seed = 31});
+    struct gvs_node_counts counts;
+
+    (void)state;
+    c->host[2].cluster_name = "other";
+    cluster_start_all(c);
+    cluster_write(c, 2, 1, 1);
+    cluster_run(c, 60 * SECOND);
+    assert_int_equal(cluster_alive(c, 0), 2);
+    assert_int_equal(cluster_alive(c, 1), 2);
+    assert_int_equal(cluster_alive(c, 2), 1);
+    assert_int_equal(cluster_read(c, 0, 1), -1);
+    counts = gvs_node_count(c->host[1].node);
+    assert_true(counts.rejected[GVS_REJECT_BAD_TAG] + counts.rejected[GVS_REJECT_UNKNOWN_KEY] > 0);
+    cluster_close(c);
+}
+
+static void
+test_a_replay_of_everything_changes_no_table(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 3, .seed = 32});
+    uint64_t claims[3], members[3];
+    struct gvs_node_counts counts;
+
+    (void)state;
+    c->recording = true;
+    cluster_start_all(c);
+    for (unsigned k = 0; k < 50; k++) {
+        cluster_write(c, k % 3, k, k);
+        cluster_run(c, 100);
+    }
+    cluster_kill(c, 2); /* the recording spans a restart */
+    cluster_run(c, 6 * SECOND);
+    cluster_start(c, 2);
+    assert_true(cluster_run_until(c, 10 * SECOND, cluster_converged));
+    cluster_run(c, 10 * SECOND);
+    c->recording = false;
+    for (size_t i = 0; i < 3; i++) {
+        claims[i] = gvs_table_fingerprint(gvs_node_claims(c->host[i].node));
+        members[i] = gvs_table_fingerprint(gvs_node_members(c->host[i].node));
+    }
+    assert_true(c->record_count > 200);
+    for (size_t r = 0; r < c->record_count; r++) {
+        const struct cluster_packet *p = &c->record[r];
+
+        gvs_node_recv(c->host[p->to].node, c->now, cluster_wall(c, p->to), &c->host[p->from].ep,
+                      p->b, p->len);
+        cluster_run(c, 1);
+    }
+    cluster_run(c, 10 * SECOND);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(gvs_table_fingerprint(gvs_node_claims(c->host[i].node)), claims[i]);
+        assert_int_equal(gvs_table_fingerprint(gvs_node_members(c->host[i].node)), members[i]);
+        counts = gvs_node_count(c->host[i].node);
+        assert_true(counts.rejected[GVS_REJECT_REPLAY] > 0);
+    }
+    cluster_close(c);
+}
+
+static void
+test_junk_changes_nothing(void **state)
+{
+    struct cluster *c = small_cluster(2, 33);
+    struct gvs_node_counts before, after;
+    uint8_t junk[1500];
+    uint64_t sent;
+
+    (void)state;
+    before = gvs_node_count(c->host[0].node);
+    sent = c->host[0].sent;
+    for (unsigned i = 0; i < 10000; i++) {
+        size_t len = gvs_prng_below(&c->prng, sizeof junk);
+
+        gvs_prng_fill(&c->prng, junk, len);
+        if (len > 4)
+            memcpy(junk, (uint8_t[]){(uint8_t)(1 + i % 4), 1, 0, 0}, 4);
+        gvs_node_recv(c->host[0].node, c->now, cluster_wall(c, 0), &c->host[1].ep, junk, len);
+    }
+    after = gvs_node_count(c->host[0].node);
+    assert_int_equal(after.merged, before.merged);
+    assert_int_equal(after.alive, before.alive);
+    assert_int_equal(c->host[0].sent, sent);
+    assert_true(after.rejected[GVS_REJECT_MALFORMED] > before.rejected[GVS_REJECT_MALFORMED]);
+    cluster_close(c);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_a_killed_node_is_dead_within_five_seconds,
+                                  test_seed_teardown),
+        cmocka_unit_test(test_a_restarted_node_comes_back_above_its_death),
+        cmocka_unit_test(test_a_wiped_node_outbids_its_former_life),
+        cmocka_unit_test(test_a_quick_restart_is_noticed_and_nobody_dies),
+        cmocka_unit_test(test_everybody_restarts_and_finds_the_others_from_disk),
+        cmocka_unit_test(test_a_bootstrap_peer_that_comes_late_is_found),
+        cmocka_unit_test(test_a_partition_heals_and_keeps_both_sides_writes),
+        cmocka_unit_test(test_a_long_partition_heals_too),
+        cmocka_unit_test(test_deletes_win_over_older_adds_after_a_heal),
+        cmocka_unit_test(test_a_slow_clock_does_not_lose_a_later_write),
+        cmocka_unit_test(test_a_link_that_is_cut_is_bridged_by_the_others),
+        cmocka_unit_test(test_a_one_way_cut_is_bridged_too),
+        cmocka_unit_test(test_a_paused_node_accuses_nobody),
+        cmocka_unit_test(test_a_wrong_key_changes_nothing_and_is_counted),
+        cmocka_unit_test(test_another_cluster_with_the_same_key_stays_another),
+        cmocka_unit_test(test_a_replay_of_everything_changes_no_table),
+        cmocka_unit_test(test_junk_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

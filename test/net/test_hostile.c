@@ -1,0 +1,739 @@
+/* test/net/test_hostile.c: the invariants of net/session.h, each from the side of somebody who
+ * would like them broken: who changes what is on its way, replays, floods, speaks in another's
+ * name. */
+#include "test/net/forge.h"
+#include "test/net/world.h"
+
+/* --- what was changed on the way --- */
+
+/* Delivers every version of log[at] with one bit changed, or cut, or longer; each is counted once,
+ * brings nothing about and provokes no datagram. */
+static void
+assert_no_change_passes(struct world *w, size_t i, size_t at, size_t covered)
+{
+    struct packet p = w->log[at];
+    size_t sent = w->log_count;
+    uint64_t refused = 0, before = node_rejected(w, i, REJECTS_ALL);
+    uint8_t longer[GVS_DATAGRAM_LEN_MAX + 1] = {0};
+
+    for (size_t bit = 0; bit < covered * 8; bit++, refused++) {
+        p.b[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        node_recv(w, i, &p.from, p.b, p.len);
+        assert_int_equal(w->node[i].last.event, GVS_SESSION_NOTHING);
+        p.b[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    for (size_t len = 0; len < p.len; len++, refused++) {
+        node_recv(w, i, &p.from, p.b, len);
+        assert_int_equal(w->node[i].last.event, GVS_SESSION_NOTHING);
+    }
+    memcpy(longer, p.b, p.len);
+    for (size_t len = p.len + 1; len <= sizeof longer; len++, refused++) {
+        node_recv(w, i, &p.from, longer, len);
+        assert_int_equal(w->node[i].last.event, GVS_SESSION_NOTHING);
+    }
+    assert_int_equal(node_rejected(w, i, REJECTS_ALL) - before, refused);
+    world_collect(w);
+    assert_int_equal(w->log_count, sent);
+}
+
+static void
+test_no_changed_init_is_taken_and_the_true_one_still_is(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 2, 4);
+    node_connect(&w, 0, 1);
+    world_collect(&w);
+    assert_no_change_passes(&w, 1, 0, GVS_AT_MAC2);
+    world_settle(&w);
+    assert_true(node_has(&w, 0, 1) && node_has(&w, 1, 0));
+    world_close(&w);
+}
+
+static void
+test_no_changed_resp_is_taken_and_the_true_one_still_is(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_half(&w, 5);
+    assert_no_change_passes(&w, 0, 1, GVS_AT_MAC2);
+    world_settle(&w);
+    assert_true(node_has(&w, 0, 1) && node_has(&w, 1, 0));
+    world_close(&w);
+}
+
+static void
+test_no_changed_data_is_taken_and_the_true_one_still_is(void **state)
+{
+    struct world w;
+
+    (void)state;
+    print_message("the first, which would bring the session up\n");
+    open_half(&w, 6);
+    world_deliver(&w, &w.log[w.flying++]);
+    node_collect(&w, 0);
+    assert_no_change_passes(&w, 1, 2, w.log[2].len);
+    assert_false(node_has(&w, 1, 0));
+    world_settle(&w);
+    assert_true(node_has(&w, 1, 0));
+
+    print_message("a later one\n");
+    assert_int_equal(node_say(&w, 1, 0, "forty bytes, or so, that nobody may alter"), GVS_OK);
+    assert_no_change_passes(&w, 0, 3, w.log[3].len);
+    world_settle(&w);
+    assert_int_equal(w.node[0].last.len, 41);
+    world_close(&w);
+}
+
+/* I1, the window after the tag: a forged counter of 2^50 must not shut out what is on its way. */
+static void
+test_a_forged_counter_does_not_move_the_window(void **state)
+{
+    struct packet p;
+    struct world w;
+
+    (void)state;
+    open_pair(&w, 7);
+    node_say(&w, 0, 1, "true");
+    p = w.log[3];
+    p.b[GVS_AT_DATA_COUNTER + 6] = 4;
+    node_recv(&w, 1, &p.from, p.b, p.len);
+    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_BAD_TAG), 1);
+    world_settle(&w);
+    assert_int_equal(w.node[1].data, 1);
+    world_close(&w);
+}
+
+static void
+test_what_is_in_no_table_is_malformed(void **state)
+{
+    static const struct {
+        const char *why;
+        uint8_t head[16];
+        size_t len;
+    } rows[] = {
+        {"nothing", {0}, 0},
+        {"one byte", {1}, 1},
+        {"type 0", {0, 1}, 176},
+        {"type 5", {5, 1}, 176},
+        {"version 0", {1, 0}, 176},
+        {"version 2", {4, 2}, 64},
+        {"COOKIE, which nobody asked for", {3, 1}, 64},
+        {"a reserved byte", {4, 1, 0, 1}, 64},
+        {"INIT of another length", {1, 1}, 175},
+        {"RESP of another length", {2, 1}, 177},
+        {"RESP with a reserved byte", {2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 176},
+        {"DATA without a tag", {4, 1}, 31},
+        {"DATA with a counter beyond 2^60", {4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16}, 64},
+    };
+    uint8_t b[256];
+    struct world w;
+
+    (void)state;
+    open_pair(&w, 8);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        print_message("%s\n", rows[i].why);
+        memset(b, 0, sizeof b);
+        memcpy(b, rows[i].head, 16);
+        node_recv(&w, 1, &w.node[0].ep, b, rows[i].len);
+        assert_int_equal(node_rejected(&w, 1, GVS_REJECT_MALFORMED), i + 1);
+        assert_int_equal(node_rejected(&w, 1, REJECTS_ALL), i + 1);
+    }
+    world_close(&w);
+}
+
+static void
+test_noise_of_any_kind_changes_nothing(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_pair(&w, 9);
+    for (uint64_t seed = test_seed_first(); seed < test_seed_end(20000); seed++) {
+        struct gvs_prng prng = gvs_prng_init(seed);
+        struct packet p = w.log[gvs_prng_below(&prng, 3)];
+
+        if (gvs_prng_chance(&prng, 1, 2)) {
+            p.len = gvs_prng_below(&prng, GVS_DATAGRAM_LEN_MAX);
+            gvs_prng_fill(&prng, p.b, p.len);
+        }
+        if (p.len > 0 && gvs_prng_chance(&prng, 1, 2))
+            p.b[0] = (uint8_t)(1 + gvs_prng_below(&prng, 4));
+        if (p.len > 1 && gvs_prng_chance(&prng, 9, 10))
+            p.b[1] = 1;
+        if (p.len > 4)
+            gvs_prng_fill(&prng, p.b + gvs_prng_below(&prng, (uint32_t)p.len - 4), 4);
+        node_recv(&w, seed & 1, &p.from, p.b, p.len);
+        if (w.node[seed & 1].last.event != GVS_SESSION_NOTHING)
+            fail_msg("replay with GVS_SEED=%" PRIu64, seed);
+    }
+    world_collect(&w);
+    assert_int_equal(w.log_count, 3);
+    assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
+    world_close(&w);
+}
+
+/* --- replay --- */
+
+/* A whole life in the log: a handshake, talk both ways, another handshake, more talk. */
+static void
+live(struct world *w, uint64_t seed)
+{
+    open_pair(w, seed);
+    for (int i = 0; i < 20; i++)
+        assert_true(node_reaches(w, i & 1, !(i & 1)));
+    world_sleep(w, 2000);
+    assert_int_equal(node_connect(w, 1, 0), GVS_OK);
+    world_settle(w);
+    for (int i = 0; i < 20; i++)
+        assert_true(node_reaches(w, i & 1, !(i & 1)));
+}
+
+/* Sends all of the log again, with the true addresses. No session, no body; and no more bytes come
+ * back than went out (I3). */
+static void
+assert_replay_does_nothing(struct world *w)
+{
+    size_t count = w->log_count, in[2] = {0}, out[2] = {0};
+    unsigned up[2], data[2];
+
+    for (size_t i = 0; i < 2; i++) {
+        up[i] = w->node[i].up;
+        data[i] = w->node[i].data;
+    }
+    for (size_t k = 0; k < count; k++) {
+        world_deliver(w, &w->log[k]);
+        in[gvs_ep_cmp(&w->log[k].to, &w->node[1].ep) == 0] += w->log[k].len;
+        world_sleep(w, 100);
+        world_collect(w);
+    }
+    for (size_t k = count; k < w->log_count; k++) {
+        assert_int_equal(w->log[k].b[0], GVS_PACKET_RESP);
+        out[gvs_ep_cmp(&w->log[k].from, &w->node[1].ep) == 0] += w->log[k].len;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(w->node[i].up, up[i]);
+        assert_int_equal(w->node[i].data, data[i]);
+        assert_true(out[i] <= in[i]);
+    }
+    w->flying = w->log_count; /* who hears the answers, we saw: nobody */
+}
+
+static void
+test_a_replay_of_everything_changes_nothing_but_counters(void **state)
+{
+    struct world w;
+
+    (void)state;
+    live(&w, 10);
+    assert_replay_does_nothing(&w);
+    assert_int_equal(w.flying, 3 + 20 + 3 + 20); /* not even an answer */
+    assert_true(node_rejected(&w, 0, GVS_REJECT_REPLAY) >= 20);
+    assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
+    world_close(&w);
+}
+
+static void
+test_a_replay_after_any_restart_brings_nothing_up(void **state)
+{
+    static const struct {
+        const char *why;
+        bool restart[2];
+    } rows[] = {{"the initiator restarted", {true, false}},
+                {"the responder did", {false, true}},
+                {"both did", {true, true}}};
+    (void)state;
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        struct world w;
+
+        print_message("%s\n", rows[r].why);
+        live(&w, 11 + r);
+        for (size_t i = 0; i < 2; i++)
+            if (rows[r].restart[i])
+                node_start(&w, i);
+        assert_replay_does_nothing(&w);
+        for (size_t i = 0; i < 2; i++)
+            if (rows[r].restart[i])
+                assert_false(node_has(&w, i, !i));
+        world_sleep(&w, 10000);
+        print_message("  and the true ones find each other\n");
+        node_connect(&w, 0, 1);
+        world_settle(&w);
+        assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
+        assert_replay_does_nothing(&w);
+        assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
+        world_close(&w);
+    }
+}
+
+/* I7, both ways: what was taken up lately is known by its mac; what is long forgotten, by its
+ * number. */
+static void
+test_an_old_init_is_refused(void **state)
+{
+    struct gvs_session_recv r;
+    struct world w;
+
+    (void)state;
+    live(&w, 14);
+    node_recv(&w, 1, &w.node[0].ep, w.log[0].b, w.log[0].len);
+    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_REPLAY), 1);
+    world_collect(&w);
+    assert_int_equal(w.log_count, 46);
+
+    print_message("a number below, in an INIT never seen\n");
+    struct forge f = {.index = 5};
+    uint8_t pkt[GVS_HANDSHAKE_LEN], e[32] = {9};
+
+    gvs_crypto_public(f.e_pub, e);
+    gvs_crypto_public(f.s_pub, w.node[0].cfg.priv);
+    forge_payload(f.payload, gvs_sessions_init_time(w.node[0].s), w.node[0].cfg.boot);
+    forge_init(pkt, "prod-eu", &w.node[0].ring.key[0], &f);
+    gvs_sessions_recv(w.node[1].s, w.now, w.wall, &w.node[0].ep, pkt, sizeof pkt, &r);
+    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_REPLAY), 2);
+    world_collect(&w);
+    assert_int_equal(w.log_count, 46);
+
+    print_message("one above is answered\n");
+    forge_payload(f.payload, gvs_sessions_init_time(w.node[0].s) + 1, w.node[0].cfg.boot);
+    forge_init(pkt, "prod-eu", &w.node[0].ring.key[0], &f);
+    gvs_sessions_recv(w.node[1].s, w.now, w.wall, &w.node[0].ep, pkt, sizeof pkt, &r);
+    world_collect(&w);
+    assert_int_equal(w.log_count, 47);
+    world_close(&w);
+}
+
+static void
+test_init_time_only_grows(void **state)
+{
+    struct world w;
+    uint64_t last;
+
+    (void)state;
+    world_open(&w, 2, 15);
+    node_connect(&w, 0, 1);
+    last = gvs_sessions_init_time(w.node[0].s);
+    assert_true(last == UINT64_C(1700000000000) * 1000000);
+    print_message("the wall clock falls back to 1970, and the node restarts\n");
+    w.wall.ms = 0;
+    world_sleep(&w, 1000);
+    node_connect(&w, 0, 1);
+    assert_true(gvs_sessions_init_time(w.node[0].s) == last + 1);
+    node_start(&w, 0);
+    assert_true(gvs_sessions_init_time(w.node[0].s) == last + 1);
+    node_connect(&w, 0, 1);
+    assert_true(gvs_sessions_init_time(w.node[0].s) == last + 2);
+    world_settle(&w);
+    assert_true(node_has(&w, 1, 0));
+    print_message("and leaps to the end of time\n");
+    w.wall.ms = UINT64_MAX / 2;
+    world_sleep(&w, 1000);
+    node_connect(&w, 0, 1);
+    assert_true(gvs_sessions_init_time(w.node[0].s) == last + 3);
+    world_settle(&w);
+    assert_true(node_reaches(&w, 1, 0));
+    world_close(&w);
+}
+
+/* I2, and what the counters of a session may look like. */
+static void
+test_no_counter_is_used_twice_in_a_session(void **state)
+{
+    struct world w;
+
+    (void)state;
+    live(&w, 32);
+    for (size_t a = 0; a < w.log_count; a++)
+        for (size_t b = a + 1; b < w.log_count; b++)
+            if (w.log[a].b[0] == GVS_PACKET_DATA && w.log[b].b[0] == GVS_PACKET_DATA &&
+                gvs_ep_cmp(&w.log[a].to, &w.log[b].to) == 0)
+                assert_memory_not_equal(w.log[a].b, w.log[b].b, GVS_AT_DATA_BODY);
+    world_close(&w);
+}
+
+/* --- floods --- */
+
+struct crowd {
+    struct gvs_prng prng;
+    const struct gvs_keyring_key *key;
+    uint64_t number;
+};
+
+/* An INIT that is right in every way, of a node never seen. */
+static void
+next_stranger(struct crowd *c, uint8_t pkt[static GVS_HANDSHAKE_LEN])
+{
+    struct forge f = {.index = (uint32_t)c->number};
+
+    gvs_prng_fill(&c->prng, f.e_pub, 32);
+    gvs_prng_fill(&c->prng, f.s_pub, 32);
+    forge_payload(f.payload, ++c->number, 1);
+    forge_init(pkt, "prod-eu", c->key, &f);
+}
+
+/* I3 and DESIGN's budget: 400 at once and 200 a second, whatever comes; sessions go on; no byte
+ * more goes out than came in. */
+static void
+test_a_flood_of_inits_from_everywhere_costs_what_the_limit_says(void **state)
+{
+    uint8_t pkt[GVS_HANDSHAKE_LEN];
+    struct crowd crowd;
+    struct world w;
+    size_t in = 0, answers;
+
+    (void)state;
+    open_pair(&w, 33);
+    crowd = (struct crowd){gvs_prng_init(33), &w.node[1].ring.key[0], 0};
+    for (int i = 0; i < 4000; i++) { /* 2 s */
+        struct gvs_ep from = ep_make((uint8_t)gvs_prng_below(&crowd.prng, 250),
+                                     (uint16_t)gvs_prng_next(&crowd.prng));
+
+        next_stranger(&crowd, pkt);
+        node_recv(&w, 1, &from, pkt, sizeof pkt);
+        in += sizeof pkt;
+        assert_int_equal(w.node[1].last.event, GVS_SESSION_NOTHING);
+        w.now.us += 500;
+        if (i % 100 == 0)
+            node_collect(&w, 1);
+    }
+    node_collect(&w, 1);
+    answers = w.log_count - 3;
+    print_message("%zu answers\n", answers);
+    assert_true(answers > 600 && answers <= 400 + 2 * 200 + 1);
+    assert_true(answers * GVS_HANDSHAKE_LEN <= in);
+    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_LIMITED) + answers, 4000);
+    w.flying = w.log_count;
+    assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
+    world_sleep(&w, 2000);
+    node_connect(&w, 0, 1);
+    world_settle(&w);
+    assert_int_equal(w.node[1].up, 2);
+    world_sleep(&w, 5000);
+    node_collect(&w, 1);
+    world_close(&w);
+}
+
+/* Nobody collects: what waits to be sent is bounded as the handshakes are. */
+static void
+test_pending_handshakes_are_256_at_most(void **state)
+{
+    uint8_t pkt[GVS_HANDSHAKE_LEN];
+    struct crowd crowd;
+    struct world w;
+
+    (void)state;
+    world_open(&w, 2, 34);
+    crowd = (struct crowd){gvs_prng_init(34), &w.node[1].ring.key[0], 0};
+    for (uint16_t port = 1; port <= 400; port++) {
+        struct gvs_ep from = ep_make((uint8_t)(port % 200), port);
+
+        next_stranger(&crowd, pkt);
+        node_recv(&w, 1, &from, pkt, sizeof pkt);
+    }
+    node_collect(&w, 1);
+    assert_true(w.log_count <= 256 && w.log_count > 200);
+    world_close(&w);
+}
+
+static void
+test_one_address_gets_ten_and_then_five_a_second(void **state)
+{
+    uint8_t pkt[GVS_HANDSHAKE_LEN];
+    struct gvs_ep other = ep_make(50, 2);
+    struct crowd crowd;
+    struct world w;
+
+    (void)state;
+    world_open(&w, 2, 35);
+    crowd = (struct crowd){gvs_prng_init(35), &w.node[1].ring.key[0], 0};
+    for (int i = 0; i < 3000; i++) { /* 3 s */
+        struct gvs_ep from = ep_make(50, 1);
+
+        next_stranger(&crowd, pkt);
+        node_recv(&w, 1, &from, pkt, sizeof pkt);
+        world_sleep(&w, 1);
+        node_collect(&w, 1);
+    }
+    assert_int_equal(w.log_count, 10 + 3 * 5 - 1);
+    print_message("another port of it is somebody else\n");
+    for (int i = 0; i < 11; i++) {
+        next_stranger(&crowd, pkt);
+        node_recv(&w, 1, &other, pkt, sizeof pkt);
+    }
+    node_collect(&w, 1);
+    assert_int_equal(w.log_count, 10 + 3 * 5 - 1 + 10);
+    world_close(&w);
+}
+
+/* What was recorded costs the honest ones nothing of the limit. */
+static void
+test_a_flood_of_a_recorded_init_shuts_nobody_out(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 3, 36);
+    node_connect(&w, 0, 1);
+    world_settle(&w);
+    for (uint16_t i = 0; i < 20000; i++) {
+        struct gvs_ep from = ep_make((uint8_t)i, i);
+
+        node_recv(&w, 1, &from, w.log[0].b, w.log[0].len);
+    }
+    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_REPLAY), 20000);
+    node_connect(&w, 2, 1);
+    world_settle(&w);
+    assert_true(node_reaches(&w, 2, 1) && node_reaches(&w, 1, 0));
+    world_close(&w);
+}
+
+/* An observer sends to node 1 what node 0 sent to others: right, never seen here, and of node 0. */
+static void
+test_replays_from_elsewhere_do_not_push_out_the_true_handshake(void **state)
+{
+    struct gvs_ep thief = ep_make(66, 66);
+    struct packet stolen[12];
+    struct world w;
+
+    (void)state;
+    world_open(&w, 2, 37);
+    for (uint16_t k = 0; k < 12; k++) {
+        struct gvs_ep to = ep_make(88, k);
+
+        gvs_sessions_connect(w.node[0].s, w.now, w.wall, &to);
+        stolen[k].len = gvs_sessions_next(w.node[0].s, w.now, stolen[k].b, &stolen[k].to);
+    }
+    for (size_t k = 0; k < 8; k++)
+        node_recv(&w, 1, &thief, stolen[k].b, stolen[k].len);
+    world_sleep(&w, 1000);
+    node_connect(&w, 0, 1);
+    world_collect(&w);
+    for (size_t k = 0; k < w.log_count; k++) /* all the answers, the thief's too, and the INIT */
+        if (gvs_ep_cmp(&w.log[k].to, &w.node[1].ep) == 0)
+            world_deliver(&w, &w.log[k]);
+    w.flying = w.log_count;
+    for (size_t k = 8; k < 11; k++) /* three more while RESP is on its way */
+        node_recv(&w, 1, &thief, stolen[k].b, stolen[k].len);
+    world_settle(&w);
+    assert_true(node_has(&w, 0, 1) && node_has(&w, 1, 0));
+    assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
+    world_close(&w);
+}
+
+/* Somebody with the cluster key, but not node 0's, speaks in its name with the greatest number. */
+static void
+test_an_init_in_another_s_name_locks_nobody_out(void **state)
+{
+    struct forge f = {.index = 7};
+    struct gvs_ep thief = ep_make(66, 66);
+    uint8_t pkt[GVS_HANDSHAKE_LEN], e[32] = {5};
+    struct world w;
+
+    (void)state;
+    world_open(&w, 2, 38);
+    gvs_crypto_public(f.e_pub, e);
+    gvs_crypto_public(f.s_pub, w.node[0].cfg.priv);
+    forge_payload(f.payload, UINT64_MAX, 1);
+    forge_init(pkt, "prod-eu", &w.node[0].ring.key[0], &f);
+    node_recv(&w, 1, &thief, pkt, sizeof pkt);
+    node_collect(&w, 1);
+    assert_int_equal(w.log_count, 1);
+    w.flying = 1;
+    node_connect(&w, 0, 1);
+    world_settle(&w);
+    assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
+    world_close(&w);
+}
+
+static void
+test_an_init_of_low_order_or_of_another_time_leaves_nothing(void **state)
+{
+    static const struct {
+        const char *why;
+        bool low;
+        uint16_t proto_min, proto_max, datagram;
+        int reject;
+    } rows[] = {
+        {"an ephemeral of low order", true, 1, 1, 1232, GVS_REJECT_BAD_TAG},
+        {"only newer versions", false, 2, 9, 1232, GVS_REJECT_MALFORMED},
+        {"only older versions", false, 0, 0, 1232, GVS_REJECT_MALFORMED},
+        {"smaller datagrams", false, 1, 1, 1231, GVS_REJECT_MALFORMED},
+        {"ours among others, and larger datagrams", false, 0, 9, 9000, -1},
+    };
+    struct world w;
+
+    (void)state;
+    world_open(&w, 2, 39);
+    for (uint8_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct forge f = {.index = i};
+        uint8_t pkt[GVS_HANDSHAKE_LEN], e[32] = {i};
+
+        print_message("%s\n", rows[i].why);
+        if (!rows[i].low)
+            gvs_crypto_public(f.e_pub, e);
+        gvs_crypto_public(f.s_pub, e);
+        forge_payload(f.payload, i + 1, 1);
+        gvs_put16le(f.payload + 16, rows[i].proto_min);
+        gvs_put16le(f.payload + 18, rows[i].proto_max);
+        gvs_put16le(f.payload + 20, rows[i].datagram);
+        forge_init(pkt, "prod-eu", &w.node[1].ring.key[0], &f);
+        if (rows[i].reject >= 0) {
+            uint64_t before = node_rejected(&w, 1, rows[i].reject);
+
+            node_recv(&w, 1, &w.node[0].ep, pkt, sizeof pkt);
+            assert_int_equal(node_rejected(&w, 1, rows[i].reject), before + 1);
+        } else {
+            node_recv(&w, 1, &w.node[0].ep, pkt, sizeof pkt);
+        }
+        node_collect(&w, 1);
+        assert_int_equal(w.log_count, rows[i].reject < 0);
+    }
+    world_close(&w);
+}
+
+/* --- all together --- */
+
+struct storm {
+    struct world w;
+    struct gvs_prng prng;
+    bool heard[4096]; /* by number of the body */
+    uint32_t said;
+};
+
+/* Each body carries who says it to whom, and a number: it comes from him, to him, and once. */
+static void
+storm_check(struct storm *s, uint64_t seed)
+{
+    for (size_t i = 0; i < s->w.count; i++) {
+        struct node *n = &s->w.node[i];
+        unsigned from, to, number;
+        char text[32] = {0};
+        struct gvs_id id;
+
+        if (n->last.event != GVS_SESSION_DATA || n->last.len == 0)
+            continue;
+        memcpy(text, n->body, n->last.len < 31 ? n->last.len : 31);
+        n->last.event = GVS_SESSION_NOTHING;
+        if (sscanf(text, "%u>%u:%u", &from, &to, &number) != 3 || to != i || number >= s->said)
+            fail_msg("'%s' at node %zu, GVS_SEED=%" PRIu64, text, i, seed);
+        id = node_id(&s->w, from);
+        if (gvs_id_cmp(&id, &n->last.peer) != 0 || s->heard[number])
+            fail_msg("'%s' again, or of another, GVS_SEED=%" PRIu64, text, seed);
+        s->heard[number] = true;
+    }
+}
+
+static void
+storm_step(struct storm *s)
+{
+    struct world *w = &s->w;
+    size_t i = gvs_prng_below(&s->prng, (uint32_t)w->count);
+    size_t j = (i + 1 + gvs_prng_below(&s->prng, (uint32_t)w->count - 1)) % w->count;
+    char text[32];
+
+    switch (gvs_prng_below(&s->prng, 12)) {
+    case 0:
+        node_connect(w, i, j);
+        break;
+    case 1:
+        world_sleep(w, gvs_prng_chance(&s->prng, 1, 40) ? 4000000 : 300);
+        break;
+    case 2:
+        if (gvs_prng_chance(&s->prng, 1, 20))
+            node_start(w, i);
+        break;
+    case 3:
+        if (gvs_prng_chance(&s->prng, 1, 20)) {
+            struct gvs_id id = node_id(w, j);
+
+            gvs_sessions_drop(w->node[i].s, &id);
+        }
+        break;
+    case 4:
+    case 5:
+    case 6:
+        snprintf(text, sizeof text, "%zu>%zu:%u", i, j, s->said);
+        if (s->said < 4096 && node_say(w, i, j, text) == GVS_OK)
+            s->said++;
+        break;
+    default:
+        world_collect(w);
+        if (w->log_count > 0) { /* any datagram ever sent, so early, late, twice or never */
+            size_t back = gvs_prng_below(&s->prng, gvs_prng_chance(&s->prng, 3, 4) ? 4 : 4000);
+            struct packet p = w->log[w->log_count - 1 - back % w->log_count];
+
+            if (gvs_prng_chance(&s->prng, 1, 10))
+                p.b[gvs_prng_below(&s->prng, (uint32_t)p.len)] ^= 0x10;
+            if (gvs_prng_chance(&s->prng, 1, 20))
+                p.from.port++;
+            world_deliver(w, &p);
+        }
+    }
+}
+
+static void
+test_whatever_the_weather_a_body_comes_once_and_from_who_sent_it(void **state)
+{
+    static struct storm s;
+
+    (void)state;
+    for (uint64_t seed = test_seed_first(); seed < test_seed_end(60); seed++) {
+        s = (struct storm){.prng = gvs_prng_init(seed)};
+        world_open(&s.w, 3, seed);
+        for (int step = 0; step < 3000; step++) {
+            storm_step(&s);
+            storm_check(&s, seed);
+        }
+        /* It clears up: a second or so, and everybody hears everybody. */
+        world_collect(&s.w);
+        s.w.flying = s.w.log_count;
+        world_sleep(&s.w, 6000);
+        for (size_t i = 0; i < 3; i++)
+            for (size_t j = 0; j < 3; j++)
+                if (i != j && !node_reaches(&s.w, i, j)) {
+                    world_sleep(&s.w, 2000);
+                    node_connect(&s.w, i, j);
+                    world_settle(&s.w);
+                    if (!node_reaches(&s.w, i, j))
+                        fail_msg("%zu does not reach %zu, GVS_SEED=%" PRIu64, i, j, seed);
+                }
+        world_close(&s.w);
+    }
+}
+
+static int
+set_up(void **state)
+{
+    (void)state;
+    return gvs_crypto_init();
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_changed_init_is_taken_and_the_true_one_still_is),
+        cmocka_unit_test(test_no_changed_resp_is_taken_and_the_true_one_still_is),
+        cmocka_unit_test(test_no_changed_data_is_taken_and_the_true_one_still_is),
+        cmocka_unit_test(test_a_forged_counter_does_not_move_the_window),
+        cmocka_unit_test(test_what_is_in_no_table_is_malformed),
+        cmocka_unit_test(test_noise_of_any_kind_changes_nothing),
+        cmocka_unit_test(test_a_replay_of_everything_changes_nothing_but_counters),
+        cmocka_unit_test(test_a_replay_after_any_restart_brings_nothing_up),
+        cmocka_unit_test(test_an_old_init_is_refused),
+        cmocka_unit_test(test_init_time_only_grows),
+        cmocka_unit_test(test_no_counter_is_used_twice_in_a_session),
+        cmocka_unit_test(test_a_flood_of_inits_from_everywhere_costs_what_the_limit_says),
+        cmocka_unit_test(test_pending_handshakes_are_256_at_most),
+        cmocka_unit_test(test_one_address_gets_ten_and_then_five_a_second),
+        cmocka_unit_test(test_a_flood_of_a_recorded_init_shuts_nobody_out),
+        cmocka_unit_test(test_replays_from_elsewhere_do_not_push_out_the_true_handshake),
+        cmocka_unit_test(test_an_init_in_another_s_name_locks_nobody_out),
+        cmocka_unit_test(test_an_init_of_low_order_or_of_another_time_leaves_nothing),
+        cmocka_unit_test(test_whatever_the_weather_a_body_comes_once_and_from_who_sent_it),
+    };
+
+    return cmocka_run_group_tests_name("hostile", tests, set_up, NULL);
+}

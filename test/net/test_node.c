@@ -1,0 +1,454 @@
+/* Whole nodes on fake time and a fake network (test/lib/cluster.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/relay.h"
+#include "test/lib/cluster.h"
+
+#define SECOND 1000
+
+static struct cluster *
+joined_cluster(const struct cluster_config *config)
+{
+    struct cluster *c = cluster_open(config);
+
+    cluster_start_all(c);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    return c;
+}
+
+static struct cluster *
+small_cluster(size_t nodes, uint64_t seed)
+{
+    return joined_cluster(&(struct cluster_config){.nodes = nodes, .seed = seed});
+}
+
+static bool
+all_synced(struct cluster *c)
+{
+    for (size_t i = 0; i < c->config.nodes; i++) {
+        if (c->host[i].node && !gvs_node_synced(c->host[i].node))
+            return false;
+    }
+    return true;
+}
+
+static uint64_t
+deaths(const struct cluster *c)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < c->config.nodes; i++)
+        n += c->host[i].died;
+    return n;
+}
+
+/* --- joining --- */
+
+static void
+test_nodes_that_know_one_peer_each_find_all(void **state)
+{
+    static const size_t sizes[] = {2, 3, 10, 32};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct cluster *c = cluster_open(&(struct cluster_config){.nodes = sizes[i], .seed = i});
+        uint64_t began = c->now.us;
+
+        cluster_start_all(c);
+        assert_true(cluster_run_until(c, 10 * SECOND, cluster_converged));
+        print_message("%zu nodes joined in %lu us\n", sizes[i], (unsigned long)(c->now.us - began));
+        assert_true(cluster_run_until(c, 10 * SECOND, all_synced));
+        assert_int_equal(deaths(c), 0);
+        cluster_close(c);
+    }
+}
+
+static void
+test_a_lone_node_writes_and_knows_that_it_is_alone(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 1, .seed = 1});
+
+    (void)state;
+    cluster_start(c, 0);
+    cluster_run(c, 20 * SECOND);
+    assert_false(gvs_node_reached_anyone(c->host[0].node));
+    assert_false(gvs_node_synced(c->host[0].node));
+    assert_int_equal(cluster_write(c, 0, 1, 5), GVS_OK);
+    assert_int_equal(cluster_read(c, 0, 1), 5);
+    assert_int_equal(cluster_alive(c, 0), 1);
+    assert_int_equal(c->host[0].sent, 0);
+    cluster_close(c);
+}
+
+static void
+test_a_joining_node_takes_over_a_large_table(void **state)
+{
+    struct cluster_config config = {.nodes = 4, .seed = 5, .limits = {65536, 16}};
+    struct cluster *c = cluster_open(&config);
+    struct gvs_node_counts counts;
+    uint64_t began, pushed = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        cluster_start(c, i);
+    assert_true(cluster_run_until(c, 10 * SECOND, cluster_converged));
+    for (unsigned k = 0; k < 50000; k++) {
+        assert_int_equal(cluster_write(c, k % 3, k, 1), GVS_OK);
+        if (k % 100 == 0)
+            cluster_run(c, 1);
+    }
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_agrees));
+    for (size_t i = 0; i < 3; i++)
+        pushed -= gvs_node_count(c->host[i].node).pushed;
+    began = c->now.us;
+    cluster_set_peers(c, 3, (size_t[]){0, 1, 2}, 3);
+    cluster_start(c, 3);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    for (size_t i = 0; i < 3; i++)
+        pushed += gvs_node_count(c->host[i].node).pushed;
+    print_message("50,000 entries from three givers in %lu us, %.2f copies of each\n",
+                  (unsigned long)(c->now.us - began), (double)pushed / 50000);
+    assert_true(pushed < 75000); /* they share the work */
+    counts = gvs_node_count(c->host[3].node);
+    assert_int_equal(counts.refused, 0);
+    assert_true(counts.merged >= 50000);
+    cluster_close(c);
+}
+
+static void
+test_a_few_differences_cost_a_few_kilobytes(void **state)
+{
+    struct cluster_config config = {.nodes = 2, .seed = 6, .limits = {65536, 16}};
+    struct cluster *c = joined_cluster(&config);
+    uint64_t bytes;
+
+    (void)state;
+    for (unsigned k = 0; k < 50000; k++) {
+        assert_int_equal(cluster_write(c, 0, k, 1), GVS_OK);
+        if (k % 100 == 0)
+            cluster_run(c, 1);
+    }
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_agrees));
+    cluster_split(c, 1);
+    cluster_run(c, 20 * SECOND);
+    cluster_write(c, 0, 1, 2);
+    cluster_write(c, 0, 60000, 2);
+    cluster_write(c, 1, 2, 2);
+    cluster_heal(c);
+    bytes = c->host[0].sent_bytes + c->host[1].sent_bytes;
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_agrees));
+    bytes = c->host[0].sent_bytes + c->host[1].sent_bytes - bytes;
+    print_message("3 differences in 50,000 found and mended with %lu bytes\n",
+                  (unsigned long)bytes);
+    assert_true(bytes < 20000);
+    cluster_close(c);
+}
+
+/* --- relay --- */
+
+static void
+test_a_write_is_everywhere_after_one_delay(void **state)
+{
+    struct cluster *c = small_cluster(10, 7);
+    uint64_t began, news[10];
+
+    (void)state;
+    cluster_run(c, 5 * SECOND);
+    for (unsigned k = 0; k < 20; k++) {
+        cluster_run(c, 137);
+        began = c->now.us;
+        for (size_t i = 0; i < 10; i++)
+            news[i] = c->host[i].news;
+        assert_int_equal(cluster_write(c, k % 10, 1, k), GVS_OK);
+        assert_true(cluster_run_until(c, SECOND, cluster_agrees));
+        assert_true(c->now.us - began <= c->config.latency_us);
+        cluster_run(c, 100);
+        for (size_t i = 0; i < 10; i++)
+            assert_int_equal(c->host[i].news - news[i], 1); /* once, also at the writer */
+    }
+    cluster_close(c);
+}
+
+static void
+test_a_busy_key_costs_no_more_than_its_last_value(void **state)
+{
+    struct cluster *c = small_cluster(2, 8);
+    struct gvs_node_counts before, after;
+
+    (void)state;
+    cluster_run(c, 5 * SECOND);
+    cluster_cut(c, 0, 1); /* nothing is acknowledged: the window fills, the rest waits as one key */
+    before = gvs_node_count(c->host[0].node);
+    for (unsigned w = 0; w < 1000; w++)
+        cluster_write(c, 0, 1, w);
+    after = gvs_node_count(c->host[0].node);
+    assert_true(after.pushed - before.pushed <= GVS_WINDOW_MAX);
+    cluster_heal(c);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_agrees));
+    assert_int_equal(cluster_read(c, 1, 1), 999);
+    assert_true(gvs_node_count(c->host[0].node).pushed - before.pushed < 3 * GVS_WINDOW_MAX);
+    cluster_close(c);
+}
+
+static void
+test_a_lost_push_is_sent_again_soon(void **state)
+{
+    struct cluster *c = small_cluster(2, 9);
+    uint64_t began;
+
+    (void)state;
+    cluster_run(c, 5 * SECOND);
+    cluster_cut(c, 0, 1);
+    began = c->now.us;
+    cluster_write(c, 0, 1, 1);
+    cluster_run(c, 1);
+    cluster_heal(c);
+    assert_true(cluster_run_until(c, SECOND, cluster_agrees));
+    assert_true(c->now.us - began < 60000);
+    cluster_close(c);
+}
+
+static void
+test_loss_and_duplication_only_cost_time(void **state)
+{
+    (void)state;
+    for (uint64_t seed = test_seed_first(); test_seed_run(seed, 10); seed++) {
+        struct cluster_config config = {.nodes = 5,
+                                        .seed = seed,
+                                        .latency_us = 300,
+                                        .jitter_us = 2000,
+                                        .loss = 30,
+                                        .duplication = 20};
+        struct cluster *c = cluster_open(&config);
+
+        cluster_start_all(c);
+        cluster_run(c, 10 * SECOND);
+        for (unsigned k = 0; k < 500; k++) {
+            cluster_write(c, k % 5, k % 300, k);
+            if (k % 7 == 0)
+                cluster_run(c, 3);
+        }
+        assert_true(cluster_run_until(c, 120 * SECOND, cluster_converged));
+        for (unsigned k = 200; k < 300; k++)
+            assert_int_equal(cluster_read(c, 4, k), k);
+        cluster_close(c);
+    }
+}
+
+/* --- bounds, and what the caller sees --- */
+
+static void
+test_a_full_table_refuses_and_stays_whole(void **state)
+{
+    struct cluster_config config = {.nodes = 2, .seed = 34, .limits = {100, 4}};
+    struct cluster *c = joined_cluster(&config);
+    uint64_t before;
+
+    (void)state;
+    for (unsigned k = 0; k < 100; k++)
+        assert_int_equal(cluster_write(c, 0, k, 1), GVS_OK);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_agrees));
+    before = gvs_table_fingerprint(gvs_node_claims(c->host[0].node));
+    assert_int_equal(cluster_write(c, 0, 100, 1), GVS_E_FULL);
+    assert_int_equal(gvs_table_fingerprint(gvs_node_claims(c->host[0].node)), before);
+    assert_int_equal(cluster_write(c, 0, 5, 2), GVS_OK); /* what is there can change */
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_agrees));
+    cluster_close(c);
+}
+
+static void
+test_members_beyond_the_limit_are_turned_away(void **state)
+{
+    struct cluster_config config = {.nodes = 4, .seed = 35, .limits = {100, 3}};
+    struct cluster *c = cluster_open(&config);
+
+    (void)state;
+    for (size_t i = 1; i < 4; i++)
+        cluster_set_peers(c, i, (size_t[]){0}, 1);
+    cluster_start_all(c);
+    cluster_run(c, 30 * SECOND);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(cluster_alive(c, i) <= 3);
+    assert_int_equal(cluster_alive(c, 0), 3);
+    cluster_close(c);
+}
+
+/* A node that starves in a pair whose tables cannot become equal does not talk without end. */
+static void
+test_what_cannot_be_mended_is_tried_less_and_less(void **state)
+{
+    struct cluster_config config = {.nodes = 2, .seed = 36, .limits = {100, 4}};
+    struct cluster *c = joined_cluster(&config);
+    uint64_t bytes;
+
+    (void)state;
+    cluster_split(c, 1);
+    cluster_run(c, 10 * SECOND);
+    for (unsigned k = 0; k < 100; k++) {
+        assert_int_equal(cluster_write(c, 0, k, 1), GVS_OK);
+        assert_int_equal(cluster_write(c, 1, 1000 + k, 1), GVS_OK);
+    }
+    cluster_heal(c);
+    cluster_run(c, 60 * SECOND);
+    bytes = c->host[0].sent_bytes;
+    cluster_run(c, 100 * SECOND);
+    bytes = c->host[0].sent_bytes - bytes;
+    print_message("%lu bytes/s to no avail\n", (unsigned long)bytes / 100);
+    assert_true(bytes / 100 < 4000);
+    assert_true(gvs_node_count(c->host[0].node).refused > 0);
+    assert_int_equal(cluster_alive(c, 0), 2);
+    cluster_close(c);
+}
+
+static void
+test_news_that_nobody_asked_for_are_all_told_later(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 1, .seed = 37});
+    struct gvs_node *n;
+    struct gvs_entry e;
+    size_t count = 0;
+
+    (void)state;
+    cluster_start(c, 0);
+    n = c->host[0].node;
+    for (unsigned k = 0; k < 3000; k++) { /* the ring holds 512 */
+        struct gvs_backend backend = {.weight = k};
+        uint8_t value[GVS_VALUE_LEN_MAX];
+        struct gvs_key key;
+
+        cluster_key(&key, k);
+        assert_int_equal(gvs_node_write(n, c->now, cluster_wall(c, 0), &key, false, value,
+                                        gvs_backend_encode(value, &backend), NULL),
+                         GVS_OK);
+    }
+    while (gvs_node_news(n, &e))
+        count++;
+    assert_int_equal(count, 3001); /* and our own member entry */
+    assert_false(gvs_node_news(n, &e));
+    cluster_write(c, 0, 5, 6);
+    assert_int_equal(c->host[0].news, 2); /* that of the start, and this */
+    cluster_close(c);
+}
+
+static void
+test_what_the_list_says_of_a_member(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 2, .seed = 38});
+    struct gvs_node_member list[4], *other;
+    struct gvs_mono began;
+
+    (void)state;
+    c->host[1].skew_ms = 5000;
+    cluster_start_all(c);
+    assert_true(cluster_run_until(c, 5 * SECOND, cluster_converged));
+    gvs_node_set_in_step(c->host[1].node, true);
+    cluster_run(c, 3 * SECOND);
+    began = c->now;
+    gvs_node_probe_all(c->host[0].node, c->now);
+    assert_true(gvs_mono_due(gvs_node_deadline(c->host[0].node), c->now));
+    cluster_run(c, 1);
+    assert_int_equal(gvs_node_list(c->host[0].node, list, 4), 2);
+    assert_true(gvs_id_cmp(&list[0].id, &list[1].id) < 0);
+    other = list[0].self ? &list[1] : &list[0];
+    assert_true(list[0].self != list[1].self);
+    assert_string_equal(other->value.name, "n1");
+    assert_string_equal(other->value.version, "0.1.0");
+    assert_int_equal(other->state, GVS_ALIVE);
+    assert_true(other->heard && other->in_step && other->has_fingerprint);
+    assert_int_equal(other->fingerprint, gvs_table_fingerprint(gvs_node_claims(c->host[1].node)));
+    assert_int_equal(other->answered.us, began.us);
+    assert_int_equal(other->heard_at.us, began.us + 2 * c->config.latency_us);
+    assert_in_range(other->rtt_us, 300, 500);
+    assert_in_range(other->clock_offset_ms, 4998, 5002);
+    cluster_close(c);
+}
+
+/* --- numbers --- */
+
+static void
+test_idle_and_in_sync_costs_two_datagrams_a_second(void **state)
+{
+    struct cluster *c = small_cluster(3, 40);
+    uint64_t datagrams, bytes;
+
+    (void)state;
+    cluster_run(c, 10 * SECOND);
+    datagrams = c->host[0].sent;
+    bytes = c->host[0].sent_bytes;
+    cluster_run(c, 1000 * SECOND);
+    datagrams = c->host[0].sent - datagrams;
+    bytes = c->host[0].sent_bytes - bytes;
+    print_message("idle, per node: %.2f datagrams/s, %.1f bytes/s\n", (double)datagrams / 1000,
+                  (double)bytes / 1000);
+    assert_true(datagrams <= 2100);
+    assert_true(bytes <= 220000);
+    assert_int_equal(deaths(c), 0);
+    cluster_close(c);
+}
+
+static uint64_t
+eventful_run(uint64_t seed)
+{
+    struct cluster_config config = {
+        .nodes = 5, .seed = seed, .jitter_us = 500, .loss = 5, .duplication = 5};
+    struct cluster *c = cluster_open(&config);
+    uint64_t hash;
+
+    cluster_start_all(c);
+    cluster_run(c, 3 * SECOND);
+    for (unsigned k = 0; k < 200; k++)
+        cluster_write(c, k % 5, k, k);
+    cluster_split(c, 2);
+    cluster_run(c, 10 * SECOND);
+    cluster_heal(c);
+    cluster_kill(c, 4);
+    cluster_run(c, 10 * SECOND);
+    cluster_start(c, 4);
+    assert_true(cluster_run_until(c, 60 * SECOND, cluster_converged));
+    hash = c->hash;
+    cluster_close(c);
+    return hash;
+}
+
+static void
+test_a_run_is_its_seed(void **state)
+{
+    (void)state;
+    for (uint64_t seed = test_seed_first(); test_seed_run(seed, 5); seed++) {
+        uint64_t hash = eventful_run(seed);
+
+        assert_int_equal(eventful_run(seed), hash);
+        assert_int_not_equal(eventful_run(seed + 1), hash);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nodes_that_know_one_peer_each_find_all),
+        cmocka_unit_test(test_a_lone_node_writes_and_knows_that_it_is_alone),
+        cmocka_unit_test(test_a_joining_node_takes_over_a_large_table),
+        cmocka_unit_test(test_a_few_differences_cost_a_few_kilobytes),
+        cmocka_unit_test(test_a_write_is_everywhere_after_one_delay),
+        cmocka_unit_test(test_a_busy_key_costs_no_more_than_its_last_value),
+        cmocka_unit_test(test_a_lost_push_is_sent_again_soon),
+        cmocka_unit_test_teardown(test_loss_and_duplication_only_cost_time, test_seed_teardown),
+        cmocka_unit_test(test_a_full_table_refuses_and_stays_whole),
+        cmocka_unit_test(test_members_beyond_the_limit_are_turned_away),
+        cmocka_unit_test(test_what_cannot_be_mended_is_tried_less_and_less),
+        cmocka_unit_test(test_news_that_nobody_asked_for_are_all_told_later),
+        cmocka_unit_test(test_what_the_list_says_of_a_member),
+        cmocka_unit_test(test_idle_and_in_sync_costs_two_datagrams_a_second),
+        cmocka_unit_test_teardown(test_a_run_is_its_seed, test_seed_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
