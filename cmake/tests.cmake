@@ -30,3 +30,7 @@ endforeach()
 gvs_test(net/node test/net/test_node.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/udp test/net/test_udp.c LIBS gvs_udp PkgConfig::UV)
 
+foreach(module ledger nl nl_answers)
+    gvs_test(ipvs/${module} test/ipvs/test_${module}.c LIBS gvs_ipvs PkgConfig::NL)
+endforeach()
+

@@ -1,0 +1,529 @@
+#include "ipvs/kernel_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Abstract: it belongs to the network namespace, and ends with whoever holds it. */
+static const char lock_name[] = "\0gossipvs-ipvs";
+
+/* What both sets and services ask. */
+
+struct gvs_range
+gvs_kernel_wanted_of(const struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    return gvs_set_service(k->wanted, &s->id);
+}
+
+struct gvs_range
+gvs_kernel_configured_of(const struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    return gvs_set_service(k->configured, &s->id);
+}
+
+bool
+gvs_kernel_wants(const struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    struct gvs_item service = gvs_item_make_service(&s->id);
+
+    return gvs_set_get(k->wanted, &service);
+}
+
+bool
+gvs_ranges_equal(struct gvs_range a, struct gvs_range b)
+{
+    struct gvs_diff d;
+    const struct gvs_item *from, *to;
+
+    gvs_diff_init(&d, a, b);
+    return gvs_diff_next(&d, &from, &to) == GVS_DIFF_END;
+}
+
+size_t
+gvs_range_from(struct gvs_range r, const struct gvs_item *least)
+{
+    size_t first = 0, last = (size_t)(r.end - r.at);
+
+    while (first < last) {
+        size_t middle = first + (last - first) / 2;
+
+        if (gvs_item_cmp(&r.at[middle], least) < 0)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return first;
+}
+
+struct gvs_item
+gvs_item_past(const struct gvs_svcid *svc)
+{
+    const struct gvs_ep past = {.addr.family = UINT8_MAX}; /* above every family */
+
+    return gvs_item_make_dest(svc, &past);
+}
+
+/* A service that goes is one difference, its destinations go along. */
+void
+gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s)
+{
+    const struct gvs_item *from, *to;
+    struct gvs_diff d;
+    size_t count = 0;
+
+    gvs_diff_init(&d, gvs_kernel_configured_of(k, s), gvs_kernel_wanted_of(k, s));
+    while (!s->foreign && gvs_diff_next(&d, &from, &to) != GVS_DIFF_END) {
+        count++;
+        if (!to && from->kind == GVS_ITEM_SERVICE)
+            break;
+    }
+    gvs_slot_differs(&k->slots, s, count);
+}
+
+void
+gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s)
+{
+    if (s->list == GVS_SLOT_IDLE && !s->present && !s->foreign && !gvs_kernel_wants(k, s))
+        gvs_slot_free(&k->slots, s);
+}
+
+bool
+gvs_kernel_own(struct gvs_kernel *k, struct gvs_slot *s)
+{
+    if (gvs_ledger_service(k->ledger, &s->id, true))
+        s->ledger_seq = ++k->ledger_seq;
+    return gvs_ledger_has_service(k->ledger, &s->id);
+}
+
+void
+gvs_kernel_disown(struct gvs_kernel *k, struct gvs_slot *s)
+{
+    if (gvs_ledger_service(k->ledger, &s->id, false))
+        k->ledger_seq++;
+    s->fresh = false;
+}
+
+/* Opening. */
+
+/* GVS_E_CONFLICT: another agent has it. */
+static int
+take_lock(struct gvs_kernel *k)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof lock_name - 1);
+
+    memcpy(a.sun_path, lock_name, sizeof lock_name - 1);
+    if (bind(k->lock_fd, (const struct sockaddr *)&a, len) == 0)
+        return GVS_OK;
+    return errno == EADDRINUSE ? GVS_E_CONFLICT : GVS_E_SYS;
+}
+
+/* The socket is of the namespace where it was made, so it is kept for later tries. */
+static int
+open_lock(struct gvs_kernel *k)
+{
+    int rc;
+
+    k->observing = k->cfg.observe;
+    if (k->cfg.observe)
+        return GVS_OK;
+    k->ns_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    k->lock_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (k->ns_fd < 0 || k->lock_fd < 0)
+        return GVS_E_SYS;
+    rc = take_lock(k);
+    k->locked_out = k->observing = rc == GVS_E_CONFLICT;
+    return rc == GVS_E_CONFLICT ? GVS_OK : rc;
+}
+
+static int
+open_link(struct gvs_kernel *k, struct gvs_link **out)
+{
+    int rc = gvs_link_open(out, k->interface, k->observing);
+
+    if (rc == GVS_OK)
+        gvs_link_source(*out, &k->cfg.source4, &k->cfg.source6);
+    return rc;
+}
+
+static int
+open_nl(struct gvs_kernel *k)
+{
+    int rc = gvs_nl_open(&k->nl);
+
+    if (rc == GVS_OK)
+        gvs_nl_version(k->nl, k->version);
+    return rc == GVS_E_UNSUPPORTED && k->cfg.observe ? GVS_OK : rc;
+}
+
+/* Its pages come with the items: nothing is touched here. */
+static struct gvs_set *
+make_set(size_t items)
+{
+    void *mem = calloc(1, gvs_set_footprint(items));
+
+    return mem ? gvs_set_init(mem, items) : NULL;
+}
+
+/* `configured` has room for all of one table beside all of another that is to replace it. */
+static int
+make_state(struct gvs_kernel *k)
+{
+    size_t max = k->cfg.items_max;
+
+    k->wanted = make_set(max);
+    k->configured = make_set(2 * max);
+    k->foreign = make_set(max);
+    k->drifted = make_set(max);
+    k->events = calloc(GVS_EVENTS_MAX, sizeof *k->events);
+    if (!k->wanted || !k->configured || !k->foreign || !k->drifted || !k->events)
+        return GVS_E_FULL;
+    return gvs_slots_init(&k->slots, 3 * max);
+}
+
+int
+gvs_kernel_open(struct gvs_kernel **out, const struct gvs_kernel_config *cfg,
+                struct gvs_ledger *ledger, struct gvs_mono now)
+{
+    struct gvs_kernel *k = calloc(1, sizeof *k);
+    int rc;
+
+    GVS_ASSERT(cfg->audit_ms >= 1000 && cfg->audit_ms <= 3600000);
+    GVS_ASSERT(strlen(cfg->interface) < sizeof k->interface);
+    *out = NULL;
+    if (!k)
+        return GVS_E_FULL;
+    k->cfg = *cfg;
+    k->lock_fd = k->ns_fd = -1;
+    k->ledger = ledger;
+    k->ledger_lost = gvs_ledger_services(ledger) == 0;
+    k->now = now;
+    snprintf(k->interface, sizeof k->interface, "%s", cfg->interface);
+    k->cfg.interface = k->interface;
+    rc = make_state(k);
+    if (rc == GVS_OK)
+        rc = open_nl(k);
+    if (rc == GVS_OK)
+        rc = open_lock(k);
+    if (rc == GVS_OK)
+        rc = open_link(k, &k->link);
+    if (rc == GVS_OK)
+        *out = k;
+    else
+        gvs_kernel_close(k);
+    return rc;
+}
+
+void
+gvs_kernel_close(struct gvs_kernel *k)
+{
+    int error = errno;
+
+    gvs_link_close(k->link);
+    gvs_nl_close(k->nl);
+    if (k->lock_fd >= 0)
+        close(k->lock_fd);
+    if (k->ns_fd >= 0)
+        close(k->ns_fd);
+    gvs_flight_fini(&k->flight);
+    gvs_look_fini(&k->look);
+    gvs_vip_fini(k);
+    gvs_slots_fini(&k->slots);
+    free(k->wanted);
+    free(k->configured);
+    free(k->foreign);
+    free(k->drifted);
+    free(k->events);
+    free(k);
+    errno = error;
+}
+
+/* When the lock comes free. */
+
+/* Forgets what was read, and keeps what is wanted. */
+static void
+start_over(struct gvs_kernel *k)
+{
+    gvs_set_clear(k->configured);
+    gvs_set_clear(k->foreign);
+    gvs_set_clear(k->drifted);
+    k->vips.count = 0;
+    k->look.dumps = 0;
+    k->look.sweeping = k->read_once = false;
+    for (size_t i = 0; i < k->slots.high; i++) {
+        struct gvs_slot *s = &k->slots.pool[i];
+
+        if (!s->used)
+            continue;
+        s->present = s->once = s->missing = false;
+        gvs_kernel_recount(k, s);
+        gvs_slot_move(&k->slots, s,
+                      gvs_kernel_wants(k, s) ? GVS_SLOT_DIRTY : GVS_SLOT_IDLE);
+        gvs_kernel_drop(k, s);
+    }
+}
+
+/* The link that only looked, again as one that writes, in the namespace where we were opened. If
+ * this thread cannot come back from there, nothing that it does is right any more. */
+static int
+reopen_link(struct gvs_kernel *k)
+{
+    int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), rc = GVS_E_SYS;
+    struct gvs_link *link = NULL;
+    struct stat a, b;
+    bool moved;
+
+    if (here < 0 || fstat(here, &a) < 0 || fstat(k->ns_fd, &b) < 0)
+        goto out;
+    moved = a.st_ino != b.st_ino || a.st_dev != b.st_dev;
+    if (moved && setns(k->ns_fd, CLONE_NEWNET) < 0)
+        goto out;
+    rc = open_link(k, &link);
+    GVS_ASSERT(!moved || setns(here, CLONE_NEWNET) == 0);
+    if (rc != GVS_OK)
+        goto out;
+    gvs_link_close(k->link);
+    k->link = link;
+out:
+    if (here >= 0)
+        close(here);
+    return rc;
+}
+
+/* Until the link is there the lock is held, and nothing is written: the next audit tries again. */
+static void
+try_lock(struct gvs_kernel *k)
+{
+    bool held = k->have_lock || take_lock(k) == GVS_OK;
+
+    k->have_lock = held;
+    if (!held)
+        return;
+    k->observing = false;
+    if (reopen_link(k) != GVS_OK) {
+        k->observing = true;
+        gvs_report_error(k, "cannot program this namespace: the interface %s failed", k->interface);
+        return;
+    }
+    k->locked_out = false;
+    start_over(k);
+}
+
+bool
+gvs_kernel_observing(const struct gvs_kernel *k)
+{
+    return k->observing;
+}
+
+bool
+gvs_kernel_locked_out(const struct gvs_kernel *k)
+{
+    return k->locked_out;
+}
+
+/* What is wanted. */
+
+static bool
+is_one_service(const struct gvs_svcid *svc, const struct gvs_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (gvs_svcid_cmp(&items[i].svc, svc) != 0 ||
+            (items[i].kind == GVS_ITEM_SERVICE) != (i == 0))
+            return false;
+    }
+    return true;
+}
+
+/* Item by item: what stays does not move, and most often nearly all of it stays. */
+static void
+replace_wanted(struct gvs_kernel *k, const struct gvs_slot *s, struct gvs_range items)
+{
+    const struct gvs_item *from, *to;
+    struct gvs_diff d;
+    enum gvs_diff_op op;
+
+    if (items.at == items.end)
+        gvs_set_del_service(k->wanted, &s->id);
+    do {
+        gvs_diff_init(&d, gvs_kernel_wanted_of(k, s), items);
+        do
+            op = gvs_diff_next(&d, &from, &to);
+        while (op == GVS_DIFF_ADD || op == GVS_DIFF_CHANGE);
+        if (op == GVS_DIFF_REMOVE) {
+            struct gvs_item gone = *from; /* the set moves under it */
+
+            gvs_set_del(k->wanted, &gone);
+        }
+    } while (op != GVS_DIFF_END);
+    for (; items.at < items.end; items.at++) {
+        int rc = gvs_set_put(k->wanted, items.at);
+
+        GVS_ASSERT(rc == GVS_OK);
+    }
+}
+
+static void
+wish_changed(struct gvs_kernel *k, struct gvs_slot *s)
+{
+    s->backoff_ms = 0;
+    if (s->foreign && !gvs_kernel_wants(k, s)) {
+        gvs_set_del_service(k->foreign, &s->id);
+        gvs_slot_foreign(&k->slots, s, false);
+    }
+    gvs_kernel_recount(k, s);
+    if (s->list == GVS_SLOT_FLIGHT)
+        s->again = true;
+    else if (k->observing || s->foreign || s->lost || s->surprised)
+        gvs_slot_move(&k->slots, s, GVS_SLOT_LOOK);
+    else if (s->list != GVS_SLOT_LOOK && s->list != GVS_SLOT_READ)
+        gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
+}
+
+int
+gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct gvs_item *items,
+                size_t count, bool force)
+{
+    const struct gvs_range new_items = {items, items + count};
+    struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
+    struct gvs_range old;
+
+    (void)force; /* what is wanted is what is done here, at once */
+    GVS_ASSERT(is_one_service(svc, items, count) && !gvs_anchor_is(svc));
+    if (!s && count == 0)
+        return GVS_OK;
+    s = gvs_slot_make(&k->slots, svc);
+    if (!s)
+        return GVS_E_FULL;
+    old = gvs_kernel_wanted_of(k, s);
+    if (gvs_set_count(k->wanted) - (size_t)(old.end - old.at) + count > k->cfg.items_max) {
+        gvs_kernel_drop(k, s);
+        return GVS_E_FULL;
+    }
+    if (gvs_ranges_equal(old, new_items))
+        return GVS_OK;
+    replace_wanted(k, s, new_items);
+    wish_changed(k, s);
+    return GVS_OK;
+}
+
+void
+gvs_kernel_allow_removal(struct gvs_kernel *k)
+{
+    k->removal_allowed = true;
+    k->vips.stray = true;
+    gvs_slot_move_all(&k->slots, GVS_SLOT_GATED, GVS_SLOT_DIRTY);
+}
+
+uint64_t
+gvs_kernel_ledger_wanted(const struct gvs_kernel *k)
+{
+    return k->ledger_seq;
+}
+
+void
+gvs_kernel_ledger_durable(struct gvs_kernel *k, uint64_t upto)
+{
+    struct gvs_slot *next;
+
+    GVS_ASSERT(upto <= k->ledger_seq);
+    if (upto <= k->ledger_durable)
+        return;
+    k->ledger_durable = upto;
+    for (struct gvs_slot *s = k->slots.first[GVS_SLOT_LEDGER]; s; s = next) {
+        next = s->next;
+        if (s->ledger_seq <= upto)
+            gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
+    }
+}
+
+/* Only what the last reading showed of them is known: no removal before another. */
+static void
+take_over(struct gvs_kernel *k, struct gvs_slot *s)
+{
+    struct gvs_range r = gvs_set_service(k->foreign, &s->id);
+    size_t count = (size_t)(r.end - r.at);
+
+    if (gvs_set_count(k->configured) + count > 2 * k->cfg.items_max || !gvs_kernel_own(k, s)) {
+        gvs_report_error(k, "cannot take a service over: limits are too low");
+        return;
+    }
+    for (; r.at < r.end; r.at++) {
+        int rc = gvs_set_put(k->configured, r.at);
+
+        GVS_ASSERT(rc == GVS_OK);
+    }
+    gvs_set_del_service(k->foreign, &s->id);
+    gvs_slot_foreign(&k->slots, s, false);
+    s->present = s->once = true;
+    gvs_kernel_recount(k, s);
+    gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
+}
+
+void
+gvs_kernel_take(struct gvs_kernel *k)
+{
+    for (size_t i = 0; i < k->slots.high; i++) {
+        struct gvs_slot *s = &k->slots.pool[i];
+
+        if (s->used && s->foreign) /* none while observing */
+            take_over(k, s);
+    }
+}
+
+void
+gvs_kernel_audit_now(struct gvs_kernel *k)
+{
+    k->look.audit_at = (struct gvs_mono){0};
+    k->look.sweeping = false;
+    k->look.fast = true;
+}
+
+/* A step. */
+
+static struct gvs_mono
+deadline(const struct gvs_kernel *k)
+{
+    struct gvs_mono at = gvs_look_deadline(k);
+
+    if (gvs_flight_under_way(k) || gvs_flight_due(k))
+        return k->now;
+    if (k->vips.stray && k->removal_allowed && k->read_once && !k->observing)
+        return k->now;
+    if (!k->observing)
+        at = gvs_mono_min(at, k->slots.retry_at);
+    for (size_t i = 0; i < 2; i++) {
+        if (k->anchors[i].retry_at.us > k->now.us)
+            at = gvs_mono_min(at, k->anchors[i].retry_at);
+    }
+    return gvs_mono_due(at, k->now) ? k->now : at;
+}
+
+/* A flight is never broken into by a reading, so that what is read and what was acknowledged do not mix. */
+struct gvs_mono
+gvs_kernel_step(struct gvs_kernel *k, struct gvs_mono now)
+{
+    k->now = now;
+    if (gvs_flight_under_way(k)) {
+        gvs_flight_step(k);
+        return deadline(k);
+    }
+    if (k->locked_out && gvs_mono_due(k->look.audit_at, now))
+        try_lock(k);
+    gvs_slots_due(&k->slots, now);
+    if (gvs_look_step(k))
+        return deadline(k);
+    if (gvs_flight_due(k)) {
+        gvs_flight_board(k);
+        gvs_flight_step(k);
+    } else if (k->read_once) {
+        gvs_vip_strays(k);
+    }
+    return deadline(k);
+}

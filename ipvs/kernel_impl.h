@@ -1,0 +1,300 @@
+/* ipvs/kernel_impl.h: the inside of ipvs/kernel.h, for the files that make it up and nobody else.
+ *
+ *     kernel.c   open, want, step: who is next
+ *     slot.c     one record for each service, and the lists that it moves on
+ *     flight.c   plans, sends batches, takes the answers
+ *     vip.c      the addresses of services, and the anchors
+ *     look.c     reads the kernel: first read, looks, audits
+ *     report.c   what the caller may ask
+ *
+ * A slot is on one list at a time:
+ *
+ *               want, drift           plan            answers
+ *        IDLE --------------> DIRTY ---------> FLIGHT ---------> IDLE
+ *                             ^ ^ ^ |          |    |
+ *                     durable | | | | LEDGER   |    | refused
+ *           LEDGER <----------+ | | +-> ...    |    +----------> RETRY ---- its time ----> DIRTY
+ *           GATED  -- allowed --+ |            |
+ *           READ   ---------------+            | lost, or not as we believed
+ *             ^                                v
+ *             +------- services dumped ------ LOOK
+ *
+ * The kernel is read only while nothing is in flight, so what a reading shows otherwise than `configured` is never
+ * our own doing, but for a batch whose answers were lost (slot->lost).
+ */
+#pragma once
+
+#include "core/diff.h"
+#include "ipvs/kernel.h"
+#include "ipvs/link.h"
+#include "ipvs/nl.h"
+
+/* A step takes at most one of these. */
+#define GVS_LOOK_SERVICES 64 /* services whose destinations are read in one step */
+#define GVS_LOOK_DESTS 1024  /* destinations after which it stops early */
+#define GVS_VIP_BATCH 16     /* addresses: each is a request of its own, with its answer */
+
+/* Operations of one flight, over all its services; above it no other service boards. Large enough
+ * that half-full batches between the stages do not count, small enough that a new wish soon gets its turn. */
+#define GVS_FLIGHT_OPS 2048
+
+/* A slice of an audit, and the pause after it. Under qemu 64 services with their destinations take 2.2 ms to read;
+ * every 110 ms, that is two hundredths of a core. */
+#define GVS_SLICE_PAUSE_MS 110
+
+#define GVS_BACKOFF_MS_MIN 1000
+#define GVS_BACKOFF_MS_MAX 60000
+#define GVS_SURPRISES_MAX 2 /* looks in a row at a service that is never as believed; then back-off */
+
+#define GVS_EVENTS_MAX 1024
+
+/* Stands in the flags of an item that was read and has something that items cannot say: it differs from whatever
+ * is wanted, and so is edited. No flag of the kernel's is near it. */
+#define GVS_ITEM_ODD 0x80000000u
+
+enum gvs_slot_list {
+    GVS_SLOT_IDLE = 0,
+    GVS_SLOT_DIRTY,  /* to be planned */
+    GVS_SLOT_LEDGER, /* waits until its ledger records are durable */
+    GVS_SLOT_GATED,  /* what is left to do is removal, and that is not allowed yet (I5) */
+    GVS_SLOT_RETRY,  /* refused; waits for its time */
+    GVS_SLOT_LOOK,   /* to be read: waits for a dump of all services */
+    GVS_SLOT_READ,   /* to be read: waits for its destinations */
+    GVS_SLOT_FLIGHT,
+    GVS_SLOT_LISTS,
+};
+
+/* One operation that was refused. */
+struct gvs_failure {
+    struct gvs_failure *next;
+    struct gvs_item item;
+    uint8_t kind; /* of the operation */
+    bool stale;   /* not tried again in the flight under way */
+    int error;
+};
+
+struct gvs_conns { /* of one destination, as last read */
+    struct gvs_ep ep;
+    uint32_t active, inactive;
+};
+
+struct gvs_slot {
+    struct gvs_svcid id;
+    bool used;
+    uint8_t list;       /* enum gvs_slot_list */
+    bool present;       /* it is in `configured` */
+    bool foreign;       /* somebody else's is in its place, and in `foreign` */
+    bool fresh;         /* its ledger record is for an add that has not been acknowledged */
+    bool once;          /* `configured` rests on one reading: no removal before a second */
+    bool missing;       /* the last dump did not show it; a second look decides */
+    bool again;         /* wanted changed while in flight */
+    bool lost;          /* answers were lost: how it stands is not known */
+    bool surprised;     /* an answer said that it is not as we believed */
+    bool failed;        /* an operation of this flight was refused */
+    bool gated;         /* removals were left out of this flight */
+    uint8_t surprises;  /* in a row */
+    uint32_t seen;      /* the dump that last showed it */
+    uint32_t differs;   /* objects in which wanted and configured differ */
+    uint32_t backoff_ms;
+    struct gvs_mono retry_at;
+    uint64_t ledger_seq; /* durable up to here, it may be written */
+    size_t op_first, op_count; /* its operations of this flight */
+    struct gvs_failure *failures;
+    struct gvs_conns *conns; /* ascending by endpoint */
+    size_t conns_count;
+    struct gvs_slot *prev, *next; /* on its list; next: in the free ones */
+    struct gvs_slot *chain;       /* in its hash bucket */
+};
+
+struct gvs_slots {
+    struct gvs_slot *pool; /* zeroed at first use only: its memory comes as it is needed */
+    size_t max, high;      /* pool[high] and above have never been used */
+    struct gvs_slot *free;
+    struct gvs_slot **buckets;
+    size_t mask;
+    struct gvs_slot *first[GVS_SLOT_LISTS], *last[GVS_SLOT_LISTS];
+    struct gvs_mono retry_at; /* no earlier one is on RETRY */
+    size_t differs;           /* over all slots */
+    size_t failures;
+    size_t foreign;
+};
+
+struct gvs_vip {
+    struct gvs_addr addr;
+    bool there;   /* on the interface */
+    bool read;    /* the reading under way showed it */
+    bool checked; /* its route, too, is as it has to be */
+    bool drifted;
+    uint64_t ledger_seq;
+};
+
+struct gvs_vips {
+    struct gvs_vip *v; /* ascending by address */
+    size_t count, cap;
+    bool stray; /* one that nobody needs may be there */
+};
+
+struct gvs_own { /* an address of the node itself */
+    struct gvs_addr addr;
+    char name[16];
+};
+
+struct gvs_anchor {
+    bool there;
+    uint32_t backoff_ms;
+    struct gvs_mono retry_at;
+};
+
+enum gvs_stage { /* of a flight; each is answered before the next is sent */
+    GVS_STAGE_ANCHOR,
+    GVS_STAGE_SERVICE, /* apart from destinations: an add may find a foreign one there */
+    GVS_STAGE_DEST,    /* the rest of wave 0 */
+    GVS_STAGE_DOWN,    /* wave 1 */
+    GVS_STAGE_ADDR,    /* of wave 1 */
+    GVS_STAGE_GONE,    /* wave 2 */
+    GVS_STAGES,
+};
+
+struct gvs_flight {
+    struct gvs_op *ops;
+    struct gvs_slot **slots; /* slots[i]: whose ops[i] is; NULL: an anchor */
+    bool *failed;
+    size_t count, cap;
+    size_t adds;     /* of them bring in something new */
+    bool anchors[2]; /* it takes this family's along */
+    uint8_t stage;   /* enum gvs_stage */
+    size_t pos;    /* before it, everything of this stage has been sent */
+};
+
+struct gvs_found { /* one thing that a dump showed */
+    struct gvs_item item;
+    uint32_t active, inactive;
+};
+
+struct gvs_dump {
+    struct gvs_found *v;
+    size_t count, cap;
+    bool full; /* memory ran out: nothing may be concluded */
+};
+
+struct gvs_look {
+    struct gvs_dump services; /* of the last dump, ascending, each once; anchors too */
+    struct gvs_dump next;     /* a dump is whole before it takes the other's place */
+    struct gvs_dump dests;    /* of the service at hand */
+    struct gvs_item *items;   /* the same with its service before it */
+    size_t items_cap;
+    uint32_t dumps; /* of services */
+    bool sweeping;  /* an audit is going through the destinations */
+    bool fast;      /* without pauses */
+    bool failing;   /* the last reading failed */
+    struct gvs_svcid at; /* sweeping: up to here it is done */
+    struct gvs_mono audit_at, slice_at, retry_at;
+};
+
+struct gvs_kernel {
+    struct gvs_kernel_config cfg;
+    char interface[16], version[16];
+    struct gvs_ledger *ledger;
+    struct gvs_nl *nl;     /* NULL: no IPVS here (observing) */
+    struct gvs_link *link;
+    int lock_fd;           /* bound: the namespace's lock; -1: not ours to take */
+    int ns_fd;             /* the namespace where we were opened */
+    bool have_lock;        /* of one that was locked out at first */
+    bool locked_out, observing;
+    bool read_once, removal_allowed;
+    bool ledger_lost;      /* empty when we came */
+    struct gvs_mono now;   /* of the step under way */
+    uint64_t ledger_seq, ledger_durable;
+
+    struct gvs_set *wanted, *configured;
+    struct gvs_set *foreign; /* what stands in the place of what is wanted */
+    struct gvs_set *drifted; /* identities found drifted and not repaired yet */
+    struct gvs_slots slots;
+    struct gvs_vips vips;
+    struct gvs_own *own;
+    struct gvs_addr *own_addrs; /* the same without names */
+    size_t own_count, own_cap;
+    struct gvs_anchor anchors[2]; /* IPv4, IPv6 */
+    struct gvs_flight flight;
+    struct gvs_look look;
+
+    struct gvs_kernel_status counts; /* those that only grow, and last_error */
+    uint64_t vip_writes;
+    struct gvs_kernel_event *events; /* a ring */
+    uint64_t event_first, event_end, event_missed;
+};
+
+/* slot.c */
+int gvs_slots_init(struct gvs_slots *t, size_t max); /* GVS_E_FULL: no memory */
+void gvs_slots_fini(struct gvs_slots *t);
+struct gvs_slot *gvs_slot_find(const struct gvs_slots *t, const struct gvs_svcid *id);
+struct gvs_slot *gvs_slot_make(struct gvs_slots *t, const struct gvs_svcid *id); /* NULL: full */
+void gvs_slot_free(struct gvs_slots *t, struct gvs_slot *s); /* it is on IDLE */
+void gvs_slot_move(struct gvs_slots *t, struct gvs_slot *s, enum gvs_slot_list list);
+void gvs_slot_move_all(struct gvs_slots *t, enum gvs_slot_list from, enum gvs_slot_list to);
+void gvs_slot_retry(struct gvs_slots *t, struct gvs_slot *s, struct gvs_mono now); /* with back-off */
+void gvs_slots_due(struct gvs_slots *t, struct gvs_mono now); /* whose time has come */
+void gvs_slot_differs(struct gvs_slots *t, struct gvs_slot *s, size_t count);
+void gvs_slot_foreign(struct gvs_slots *t, struct gvs_slot *s, bool foreign);
+
+/* What failed. An address has the identity of its service, and is told apart by the operation's kind. */
+const struct gvs_failure *gvs_failure_find(const struct gvs_slot *s, const struct gvs_item *item);
+void gvs_failure_note(struct gvs_slots *t, struct gvs_slot *s, const struct gvs_op *op, int error);
+void gvs_failure_done(struct gvs_slots *t, struct gvs_slot *s, const struct gvs_op *op);
+void gvs_failures_age(struct gvs_slot *s); /* each is stale until noted again */
+void gvs_failures_purge(struct gvs_slots *t, struct gvs_slot *s, bool all); /* all, or the stale */
+
+/* kernel.c */
+struct gvs_range gvs_kernel_wanted_of(const struct gvs_kernel *k, const struct gvs_slot *s);
+struct gvs_range gvs_kernel_configured_of(const struct gvs_kernel *k, const struct gvs_slot *s);
+bool gvs_kernel_wants(const struct gvs_kernel *k, const struct gvs_slot *s);
+void gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s); /* slot->differs */
+void gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s);    /* frees it if nothing needs it */
+bool gvs_kernel_own(struct gvs_kernel *k, struct gvs_slot *s);     /* into the ledger; false: full */
+void gvs_kernel_disown(struct gvs_kernel *k, struct gvs_slot *s);
+bool gvs_ranges_equal(struct gvs_range a, struct gvs_range b);
+size_t gvs_range_from(struct gvs_range r, const struct gvs_item *least); /* index of the first >= least */
+struct gvs_item gvs_item_past(const struct gvs_svcid *svc); /* above all of this service */
+
+/* flight.c */
+bool gvs_flight_under_way(const struct gvs_kernel *k);
+bool gvs_flight_due(const struct gvs_kernel *k); /* is there anything to plan? */
+void gvs_flight_board(struct gvs_kernel *k);
+void gvs_flight_step(struct gvs_kernel *k);
+void gvs_flight_fini(struct gvs_flight *f);
+
+/* vip.c */
+bool gvs_vip_of(const struct gvs_kernel *k, const struct gvs_svcid *svc);
+struct gvs_vip *gvs_vip_find(const struct gvs_kernel *k, const struct gvs_addr *addr);
+bool gvs_vip_needed(const struct gvs_kernel *k, const struct gvs_addr *addr);
+enum gvs_op_kind gvs_vip_op(const struct gvs_kernel *k, const struct gvs_slot *s);
+bool gvs_vip_enter(struct gvs_kernel *k, struct gvs_slot *s); /* into the ledger; false: full */
+void gvs_vip_strike(struct gvs_kernel *k, const struct gvs_addr *addr); /* unless it is there or needed */
+int gvs_vip_apply(struct gvs_kernel *k, const struct gvs_op *op); /* 0 or errno */
+bool gvs_vip_strays(struct gvs_kernel *k); /* removes some; false: none are left */
+size_t gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max); /* as gvs_kernel_plan */
+int gvs_vip_read(struct gvs_kernel *k);    /* the interface, and the node's own addresses */
+void gvs_vip_fini(struct gvs_kernel *k);
+
+struct gvs_anchor *gvs_anchor_of(struct gvs_kernel *k, uint8_t family);
+bool gvs_anchor_needed(const struct gvs_kernel *k, uint8_t family);
+enum gvs_op_kind gvs_anchor_op(const struct gvs_kernel *k, uint8_t family); /* what is due now */
+
+/* look.c */
+bool gvs_look_step(struct gvs_kernel *k); /* false: nothing to read now */
+struct gvs_mono gvs_look_deadline(const struct gvs_kernel *k);
+bool gvs_look_saw(const struct gvs_kernel *k, const struct gvs_svcid *svc); /* in the last dump */
+int gvs_look_services(struct gvs_kernel *k, struct gvs_dump *out);
+int gvs_look_dests(struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_dump *out);
+const struct gvs_found *gvs_look_find(const struct gvs_dump *d, const struct gvs_svcid *svc);
+int gvs_look_conns(struct gvs_slot *s, const struct gvs_dump *dests);
+void gvs_look_fini(struct gvs_look *l);
+
+/* report.c */
+void gvs_report_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
+                        int error);
+void gvs_report_event(struct gvs_kernel *k, uint8_t what, const struct gvs_op *op, int error,
+                      bool repair);
+void gvs_report_refused(struct gvs_kernel *k, const struct gvs_op *op, int error);
+__attribute__((format(printf, 2, 3))) void gvs_report_error(struct gvs_kernel *k, const char *fmt,
+                                                           ...);

@@ -1,0 +1,368 @@
+/* ipvs/report.c: what the caller may ask of ipvs/kernel.h, events, and words for people. */
+#include "ipvs/kernel_impl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Events. */
+
+void
+gvs_report_event(struct gvs_kernel *k, uint8_t what, const struct gvs_op *op, int error,
+                 bool repair)
+{
+    if (k->event_end - k->event_first == GVS_EVENTS_MAX) {
+        k->event_first++;
+        k->event_missed++;
+    }
+    k->events[k->event_end++ % GVS_EVENTS_MAX] =
+        (struct gvs_kernel_event){.what = what, .op = *op, .error = error, .repair = repair};
+}
+
+bool
+gvs_kernel_event(struct gvs_kernel *k, struct gvs_kernel_event *ev, uint64_t *missed)
+{
+    *missed = k->event_missed;
+    k->event_missed = 0;
+    if (k->event_first == k->event_end)
+        return false;
+    *ev = k->events[k->event_first++ % GVS_EVENTS_MAX];
+    return true;
+}
+
+/* Words. */
+
+void
+gvs_report_error(struct gvs_kernel *k, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(k->counts.last_error, sizeof k->counts.last_error, fmt, ap);
+    va_end(ap);
+}
+
+void
+gvs_report_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
+                   int error)
+{
+    char addr[GVS_ADDR_TEXT_LEN];
+
+    if (error == ENOSPC) {
+        snprintf(text, cap, "the agent's limits are too low");
+    } else if (op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL) {
+        gvs_addr_format(addr, &op->item.svc.addr);
+        snprintf(text, cap, "address %s on %s: %s", addr, k->interface, strerror(error));
+    } else {
+        gvs_nl_explain(text, cap, op, error);
+    }
+}
+
+/* "10.99.0.1:80/tcp 10.77.0.4:8080: why". */
+void
+gvs_report_refused(struct gvs_kernel *k, const struct gvs_op *op, int error)
+{
+    char svc[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "", why[128];
+    const struct gvs_item *item = &op->item;
+
+    gvs_svcid_format(svc, &item->svc);
+    if (item->kind == GVS_ITEM_DEST)
+        gvs_ep_format(ep, &item->ep);
+    gvs_report_explain(k, why, sizeof why, op, error);
+    gvs_report_error(k, "%s%s%s: %s", svc, *ep ? " " : "", ep, why);
+    gvs_report_event(k, GVS_KERNEL_REFUSED, op, error, false);
+}
+
+static void
+explain_failure(const struct gvs_kernel *k, char *why, size_t cap, const struct gvs_failure *f)
+{
+    struct gvs_op op = {.kind = f->kind, .item = f->item};
+
+    gvs_report_explain(k, why, cap, &op, f->error);
+}
+
+/* What tells the foreign service from the one that is wanted. */
+static void
+explain_foreign(const struct gvs_kernel *k, char *why, size_t cap, const struct gvs_slot *s)
+{
+    struct gvs_item id = gvs_item_make_service(&s->id);
+    const struct gvs_item *there = gvs_set_get(k->foreign, &id);
+    const struct gvs_item *wanted = gvs_set_get(k->wanted, &id);
+
+    if (there && wanted && strcmp(there->service.sched, wanted->service.sched) != 0)
+        snprintf(why, cap, "a service that is not ours is there, with scheduler %s, not %s",
+                 there->service.sched, wanted->service.sched);
+    else if (there && wanted && !gvs_item_equal(there, wanted))
+        snprintf(why, cap,
+                 "a service that is not ours is there, with other flags, persistence or netmask");
+    else
+        snprintf(why, cap, "a service that is not ours is there, with other destinations");
+}
+
+/* How one object stands. */
+
+enum gvs_kernel_state
+gvs_kernel_state_of(const struct gvs_kernel *k, const struct gvs_item *identity, char *why,
+                    size_t why_cap)
+{
+    const struct gvs_slot *s = gvs_slot_find(&k->slots, &identity->svc);
+    const struct gvs_item *wanted = gvs_set_get(k->wanted, identity);
+    const struct gvs_item *there = gvs_set_get(k->configured, identity);
+    const struct gvs_failure *f = s ? gvs_failure_find(s, identity) : NULL;
+
+    if (why_cap > 0)
+        *why = '\0';
+    if (!wanted && !there)
+        return GVS_KERNEL_ABSENT;
+    if (k->observing)
+        return GVS_KERNEL_OBSERVED;
+    if (s && s->foreign) {
+        explain_foreign(k, why, why_cap, s);
+        return GVS_KERNEL_FOREIGN;
+    }
+    if (f) {
+        explain_failure(k, why, why_cap, f);
+        return GVS_KERNEL_FAILED;
+    }
+    return wanted && there && gvs_item_equal(wanted, there) ? GVS_KERNEL_OK : GVS_KERNEL_PENDING;
+}
+
+int
+gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char *why,
+                   size_t why_cap)
+{
+    const struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
+
+    if (why_cap > 0)
+        *why = '\0';
+    if (!k->read_once)
+        return 0;
+    if (!s)
+        return 1;
+    if (s->foreign && s->list == GVS_SLOT_IDLE) {
+        explain_foreign(k, why, why_cap, s);
+        return -1;
+    }
+    if (s->list == GVS_SLOT_RETRY && s->failures) {
+        explain_failure(k, why, why_cap, s->failures);
+        return -1;
+    }
+    return s->list == GVS_SLOT_IDLE && s->differs == 0;
+}
+
+static const struct gvs_conns *
+find_conns(const struct gvs_slot *s, const struct gvs_ep *ep)
+{
+    size_t first = 0, last = s->conns_count;
+
+    while (first < last) {
+        size_t middle = first + (last - first) / 2;
+        int cmp = gvs_ep_cmp(&s->conns[middle].ep, ep);
+
+        if (cmp == 0)
+            return &s->conns[middle];
+        if (cmp < 0)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return NULL;
+}
+
+bool
+gvs_kernel_conns(const struct gvs_kernel *k, const struct gvs_item *identity, uint32_t *active,
+                 uint32_t *inactive)
+{
+    const struct gvs_slot *s = gvs_slot_find(&k->slots, &identity->svc);
+    const struct gvs_conns *c = s ? find_conns(s, &identity->ep) : NULL;
+
+    if (!c || identity->kind != GVS_ITEM_DEST)
+        return false;
+    *active = c->active;
+    *inactive = c->inactive;
+    return true;
+}
+
+int
+gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc)
+{
+    struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
+    int rc;
+
+    if (!s)
+        return GVS_E_NOTFOUND;
+    rc = gvs_look_dests(k, svc, &k->look.dests);
+    return rc == GVS_OK ? gvs_look_conns(s, &k->look.dests) : rc;
+}
+
+/* Is anything on its way, or waiting for its time? */
+static bool
+at_rest(const struct gvs_kernel *k)
+{
+    for (int list = GVS_SLOT_IDLE + 1; list < GVS_SLOT_LISTS; list++) {
+        if (k->slots.first[list])
+            return false;
+    }
+    return !gvs_flight_under_way(k);
+}
+
+struct gvs_kernel_status
+gvs_kernel_status(const struct gvs_kernel *k)
+{
+    struct gvs_kernel_status st = k->counts;
+    const struct gvs_slots *t = &k->slots;
+
+    st.read_once = k->read_once;
+    st.in_step = k->read_once && !k->look.failing && t->differs == 0 && t->failures == 0 &&
+                 t->foreign == 0 && at_rest(k);
+    st.services = gvs_set_services(k->configured);
+    st.destinations = gvs_set_count(k->configured) - st.services;
+    st.failed = t->failures;
+    st.pending = t->differs > t->failures ? t->differs - t->failures : 0;
+    st.foreign = t->foreign;
+    st.writes = k->vip_writes + (k->nl ? gvs_nl_writes(k->nl) : 0);
+    return st;
+}
+
+const char *
+gvs_kernel_version(const struct gvs_kernel *k)
+{
+    return k->version;
+}
+
+size_t
+gvs_kernel_own_addresses(const struct gvs_kernel *k, const struct gvs_addr **out)
+{
+    *out = k->own_addrs;
+    return k->own_count;
+}
+
+const char *
+gvs_kernel_own_interface(const struct gvs_kernel *k, const struct gvs_addr *addr)
+{
+    for (size_t i = 0; i < k->own_count; i++) {
+        if (gvs_addr_cmp(&k->own[i].addr, addr) == 0)
+            return k->own[i].name;
+    }
+    return NULL;
+}
+
+/* Plans. */
+
+/* The items of a kernel as they are, ascending. */
+struct items {
+    struct gvs_item *v;
+    size_t count, cap;
+};
+
+static bool
+append(struct items *t, const struct gvs_item *item)
+{
+    if (t->count == t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : 256;
+        struct gvs_item *v = reallocarray(t->v, cap, sizeof *v);
+
+        if (!v)
+            return false;
+        t->v = v;
+        t->cap = cap;
+    }
+    t->v[t->count++] = *item;
+    return true;
+}
+
+/* have -> wanted in plan order, and the addresses; anchors are shown nowhere. */
+static long
+make_plan(const struct gvs_kernel *k, const struct items *have, struct gvs_op *ops, size_t max)
+{
+    struct gvs_range from = {have->v, have->v + have->count}, to = gvs_set_all(k->wanted);
+    size_t most = gvs_plan_max(from, to), count, room;
+    struct gvs_op *all = calloc(most ? most : 1, sizeof *all); /* touched as far as it is filled */
+
+    if (!all)
+        return GVS_E_FULL;
+    count = gvs_plan_build(all, from, to);
+    room = max > count ? max - count : 0;
+    memcpy(ops, all, (count < max ? count : max) * sizeof *ops);
+    free(all);
+    return (long)(count + gvs_vip_plan(k, room ? ops + count : ops, room));
+}
+
+/* What is configured, and what stands foreign in the place of what is wanted. */
+static bool
+merge(const struct gvs_kernel *k, struct items *out)
+{
+    struct gvs_range a = gvs_set_all(k->configured), b = gvs_set_all(k->foreign);
+    bool ok = true;
+
+    while (ok && (a.at < a.end || b.at < b.end)) {
+        bool first = b.at == b.end || (a.at < a.end && gvs_item_cmp(a.at, b.at) < 0);
+
+        ok = append(out, first ? a.at++ : b.at++);
+    }
+    return ok;
+}
+
+size_t
+gvs_kernel_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
+{
+    struct items have = {0};
+    long n = merge(k, &have) ? make_plan(k, &have, ops, max) : GVS_E_FULL;
+
+    free(have.v);
+    return n < 0 ? 0 : (size_t)n;
+}
+
+/* The services that are wanted or ours, with their destinations, as the kernel has them now. */
+static int
+dump_all(struct gvs_kernel *k, struct gvs_dump *services, struct gvs_dump *dests,
+         struct items *out)
+{
+    int rc = gvs_look_services(k, services);
+
+    for (size_t i = 0; rc == GVS_OK && i < services->count; i++) {
+        const struct gvs_item *item = &services->v[i].item;
+        struct gvs_item id = gvs_item_make_service(&item->svc);
+
+        if (gvs_anchor_is(&item->svc) || (!gvs_set_get(k->wanted, &id) &&
+                                          !gvs_ledger_has_service(k->ledger, &item->svc)))
+            continue;
+        rc = gvs_look_dests(k, &item->svc, dests);
+        if (rc == GVS_OK && !append(out, item))
+            rc = GVS_E_FULL;
+        for (size_t j = 0; rc == GVS_OK && j < dests->count; j++)
+            rc = append(out, &dests->v[j].item) ? GVS_OK : GVS_E_FULL;
+    }
+    return rc;
+}
+
+/* Would it touch a service that stands there and is not ours? */
+static bool
+touches_foreign(const struct gvs_kernel *k, const struct gvs_dump *services,
+                const struct gvs_op *op)
+{
+    return !k->observing && op->kind != GVS_OP_ADDR_ADD && op->kind != GVS_OP_ADDR_DEL &&
+           !gvs_ledger_has_service(k->ledger, &op->item.svc) &&
+           gvs_look_find(services, &op->item.svc);
+}
+
+long
+gvs_kernel_audit(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign, size_t max)
+{
+    struct gvs_dump services = {0}, dests = {0};
+    struct items have = {0};
+    long n = gvs_vip_read(k);
+
+    if (n == GVS_OK)
+        n = dump_all(k, &services, &dests, &have);
+    if (n == GVS_OK)
+        n = make_plan(k, &have, ops, max);
+    for (size_t i = 0; n > 0 && i < (size_t)n && i < max; i++)
+        foreign[i] = touches_foreign(k, &services, &ops[i]);
+    free(services.v);
+    free(dests.v);
+    free(have.v);
+    return n;
+}

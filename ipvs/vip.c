@@ -1,0 +1,435 @@
+/* ipvs/vip.c: the addresses of services on the dummy interface, and the anchors.
+ *
+ * Both follow from the services: an address is there while a service that carries it is, an anchor while
+ * a service of its family is. So nothing is counted; the ordered sets are asked. Services sort by protocol first, and
+ * an address is carried by at most as many runs of services as there are protocols. */
+#include "ipvs/kernel_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t protos[] = {GVS_PROTO_FWMARK, GVS_PROTO_TCP, GVS_PROTO_UDP, GVS_PROTO_SCTP};
+#define PROTOS (sizeof protos / sizeof *protos)
+
+bool
+gvs_vip_of(const struct gvs_kernel *k, const struct gvs_svcid *svc)
+{
+    return k->interface[0] && svc->proto != GVS_PROTO_FWMARK && !gvs_addr_is_any(&svc->addr);
+}
+
+/* The first service of `proto` with this address, or with one behind it. */
+static struct gvs_item
+least_of(uint8_t proto, const struct gvs_addr *addr)
+{
+    struct gvs_svcid svc;
+
+    memset(&svc, 0, sizeof svc);
+    svc.proto = proto;
+    svc.addr = *addr;
+    return gvs_item_make_service(&svc);
+}
+
+/* Is this one served, or about to be? One that was refused and is not there attracts nothing. */
+static bool
+is_served(const struct gvs_kernel *k, const struct gvs_svcid *svc)
+{
+    const struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
+
+    GVS_ASSERT(s); /* whatever is wanted or configured has one */
+    return !s->foreign && (s->present || !s->failures);
+}
+
+/* A service of the set that carries the address; with `served`, one of which is_served holds. */
+static const struct gvs_item *
+find_carrier(const struct gvs_kernel *k, const struct gvs_set *set, const struct gvs_addr *addr,
+             bool served)
+{
+    struct gvs_range r = gvs_set_all(set);
+
+    for (size_t i = 0; i < PROTOS; i++) {
+        struct gvs_item least = least_of(protos[i], addr);
+
+        for (;;) {
+            const struct gvs_item *item = r.at + gvs_range_from(r, &least);
+
+            if (protos[i] == GVS_PROTO_FWMARK || item == r.end || item->svc.proto != protos[i] ||
+                gvs_addr_cmp(&item->svc.addr, addr) != 0)
+                break;
+            if (!served || is_served(k, &item->svc))
+                return item;
+            least = gvs_item_past(&item->svc);
+        }
+    }
+    return NULL;
+}
+
+bool
+gvs_vip_needed(const struct gvs_kernel *k, const struct gvs_addr *addr)
+{
+    return find_carrier(k, k->wanted, addr, true);
+}
+
+/* Index of the first that is not below. */
+static size_t
+vip_index(const struct gvs_vips *t, const struct gvs_addr *addr)
+{
+    size_t first = 0, last = t->count;
+
+    while (first < last) {
+        size_t middle = first + (last - first) / 2;
+
+        if (gvs_addr_cmp(&t->v[middle].addr, addr) < 0)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return first;
+}
+
+struct gvs_vip *
+gvs_vip_find(const struct gvs_kernel *k, const struct gvs_addr *addr)
+{
+    const struct gvs_vips *t = &k->vips;
+    size_t at = vip_index(t, addr);
+
+    return at < t->count && gvs_addr_cmp(&t->v[at].addr, addr) == 0 ? &t->v[at] : NULL;
+}
+
+/* Finds it or makes it; NULL: no memory. */
+static struct gvs_vip *
+note_vip(struct gvs_kernel *k, const struct gvs_addr *addr)
+{
+    struct gvs_vips *t = &k->vips;
+    size_t at = vip_index(t, addr);
+
+    if (at < t->count && gvs_addr_cmp(&t->v[at].addr, addr) == 0)
+        return &t->v[at];
+    if (t->count == t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : 64;
+        struct gvs_vip *v = reallocarray(t->v, cap, sizeof *v);
+
+        if (!v)
+            return NULL;
+        t->v = v;
+        t->cap = cap;
+    }
+    memmove(&t->v[at + 1], &t->v[at], (t->count - at) * sizeof *t->v);
+    t->v[at] = (struct gvs_vip){.addr = *addr};
+    t->count++;
+    return &t->v[at];
+}
+
+static void
+forget_vip(struct gvs_kernel *k, struct gvs_vip *v)
+{
+    struct gvs_vips *t = &k->vips;
+    size_t at = (size_t)(v - t->v);
+
+    t->count--;
+    memmove(v, v + 1, (t->count - at) * sizeof *v);
+}
+
+/* Whether it has to come or go at all; the flight says when. An address of ours that was there
+ * before us is added once more: that changes nothing, or mends its route. */
+enum gvs_op_kind
+gvs_vip_op(const struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    const struct gvs_addr *addr = &s->id.addr;
+    const struct gvs_vip *v;
+    bool there, ours;
+
+    if (!gvs_vip_of(k, &s->id) || s->foreign)
+        return GVS_OP_NONE;
+    v = gvs_vip_find(k, addr);
+    there = v && v->there;
+    ours = gvs_ledger_has_addr(k->ledger, addr);
+    if (gvs_kernel_wants(k, s))
+        return there && (v->checked || !ours) ? GVS_OP_NONE : GVS_OP_ADDR_ADD;
+    return there && ours && !gvs_vip_needed(k, addr) ? GVS_OP_ADDR_DEL : GVS_OP_NONE;
+}
+
+bool
+gvs_vip_enter(struct gvs_kernel *k, struct gvs_slot *s)
+{
+    struct gvs_vip *v = note_vip(k, &s->id.addr);
+
+    if (!v)
+        return false;
+    if (gvs_ledger_addr(k->ledger, &v->addr, true))
+        v->ledger_seq = ++k->ledger_seq;
+    if (v->ledger_seq > s->ledger_seq)
+        s->ledger_seq = v->ledger_seq;
+    return gvs_ledger_has_addr(k->ledger, &v->addr);
+}
+
+void
+gvs_vip_strike(struct gvs_kernel *k, const struct gvs_addr *addr)
+{
+    struct gvs_vip *v = gvs_vip_find(k, addr);
+
+    if (v && v->there)
+        k->vips.stray = true; /* whether it has to go is seen later */
+    if (!v || v->there || gvs_vip_needed(k, addr))
+        return;
+    if (gvs_ledger_addr(k->ledger, addr, false))
+        k->ledger_seq++;
+    forget_vip(k, v);
+}
+
+static int
+link_change(struct gvs_kernel *k, const struct gvs_addr *addr, bool add, bool *did)
+{
+    bool changed = false;
+    int rc = add ? gvs_link_add(k->link, addr, &changed) : gvs_link_del(k->link, addr, &changed);
+
+    k->vip_writes += changed;
+    *did = changed;
+    if (rc == GVS_E_REFUSED)
+        return EPERM;
+    if (rc < 0)
+        return rc == GVS_E_SYS && errno ? errno : EIO;
+    return 0;
+}
+
+int
+gvs_vip_apply(struct gvs_kernel *k, const struct gvs_op *op)
+{
+    struct gvs_addr addr = op->item.svc.addr;
+    bool add = op->kind == GVS_OP_ADDR_ADD, did = false, repair;
+    struct gvs_vip *v = note_vip(k, &addr);
+    int error = v ? link_change(k, &addr, add, &did) : ENOMEM;
+
+    if (error)
+        return error;
+    repair = add && v->drifted;
+    v->there = v->checked = add;
+    v->drifted = false;
+    if (!add)
+        gvs_vip_strike(k, &addr);
+    k->counts.drift_repaired += repair;
+    if (did)
+        gvs_report_event(k, GVS_KERNEL_DONE, op, 0, repair);
+    return 0;
+}
+
+/* An address of ours that no service carries any more: of a crash between two batches, or of a
+ * service that was refused. The address of one that is to go, goes with it. */
+static bool
+is_stray(const struct gvs_kernel *k, const struct gvs_vip *v)
+{
+    return v->there && gvs_ledger_has_addr(k->ledger, &v->addr) &&
+           !gvs_vip_needed(k, &v->addr) && !find_carrier(k, k->configured, &v->addr, false);
+}
+
+bool
+gvs_vip_strays(struct gvs_kernel *k)
+{
+    size_t done = 0;
+
+    if (!k->vips.stray || !k->removal_allowed || k->observing)
+        return false;
+    for (size_t i = k->vips.count; i-- > 0 && done < GVS_VIP_BATCH;) {
+        struct gvs_op op = {.kind = GVS_OP_ADDR_DEL, .wave = 1};
+        int error;
+
+        if (!is_stray(k, &k->vips.v[i]))
+            continue;
+        op.item = least_of(GVS_PROTO_FWMARK, &k->vips.v[i].addr);
+        error = gvs_vip_apply(k, &op);
+        if (error) {
+            gvs_report_refused(k, &op, error);
+            break; /* the next audit tries again */
+        }
+        done++;
+    }
+    k->vips.stray = done == GVS_VIP_BATCH;
+    return done > 0;
+}
+
+size_t
+gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
+{
+    struct gvs_range r = gvs_set_all(k->wanted);
+    size_t n = 0;
+
+    for (; r.at < r.end; r.at++) {
+        const struct gvs_addr *addr = &r.at->svc.addr;
+        const struct gvs_vip *v = gvs_vip_find(k, addr);
+
+        if (r.at->kind != GVS_ITEM_SERVICE || !gvs_vip_of(k, &r.at->svc) || (v && v->there) ||
+            find_carrier(k, k->wanted, addr, false) != r.at)
+            continue;
+        if (n < max)
+            ops[n] = (struct gvs_op){.kind = GVS_OP_ADDR_ADD, .wave = 1, .item = *r.at};
+        n++;
+    }
+    for (const struct gvs_vip *v = k->vips.v; v < k->vips.v + k->vips.count; v++) {
+        if (!v->there || !gvs_ledger_has_addr(k->ledger, &v->addr) || gvs_vip_needed(k, &v->addr))
+            continue;
+        if (n < max)
+            ops[n] = (struct gvs_op){.kind = GVS_OP_ADDR_DEL,
+                                     .wave = 1,
+                                     .item = least_of(GVS_PROTO_FWMARK, &v->addr)};
+        n++;
+    }
+    return n;
+}
+
+/* Reading. */
+
+struct vip_reading {
+    struct gvs_kernel *k;
+    bool no_memory;
+};
+
+static bool
+found_vip(void *ctx, const struct gvs_addr *addr, const char *name)
+{
+    struct vip_reading *r = ctx;
+    struct gvs_vip *v = note_vip(r->k, addr);
+
+    (void)name;
+    r->no_memory |= !v;
+    if (v)
+        v->read = true;
+    return !r->no_memory;
+}
+
+static bool
+found_own(void *ctx, const struct gvs_addr *addr, const char *name)
+{
+    struct vip_reading *r = ctx;
+    struct gvs_kernel *k = r->k;
+
+    if (k->own_count == k->own_cap) {
+        size_t cap = k->own_cap ? k->own_cap * 2 : 16;
+        struct gvs_own *own = reallocarray(k->own, cap, sizeof *own);
+        struct gvs_addr *addrs = reallocarray(k->own_addrs, cap, sizeof *addrs);
+
+        k->own = own ? own : k->own;
+        k->own_addrs = addrs ? addrs : k->own_addrs;
+        r->no_memory = !own || !addrs;
+        if (r->no_memory)
+            return false;
+        k->own_cap = cap;
+    }
+    k->own[k->own_count] = (struct gvs_own){.addr = *addr};
+    snprintf(k->own[k->own_count].name, sizeof k->own->name, "%s", name);
+    k->own_addrs[k->own_count++] = *addr;
+    return true;
+}
+
+/* Somebody took away an address that a service of ours needs. */
+static void
+note_missing(struct gvs_kernel *k, struct gvs_vip *v)
+{
+    const struct gvs_item *carrier = find_carrier(k, k->wanted, &v->addr, true);
+    struct gvs_op op = {.kind = GVS_OP_ADDR_ADD, .wave = 1};
+    struct gvs_slot *s;
+
+    v->there = v->checked = false;
+    if (!carrier || k->observing || !gvs_ledger_has_addr(k->ledger, &v->addr))
+        return;
+    v->drifted = true;
+    k->counts.drift_found++;
+    op.item = *carrier;
+    gvs_report_event(k, GVS_KERNEL_DRIFT, &op, 0, false);
+    s = gvs_slot_find(&k->slots, &carrier->svc);
+    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED)
+        gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
+}
+
+/* The ledger was lost, and this is on our interface: it was ours. */
+static void
+take_back(struct gvs_kernel *k, struct gvs_vip *v)
+{
+    if (k->ledger_lost && !k->read_once && !k->observing && gvs_addr_valid(&v->addr) &&
+        gvs_ledger_addr(k->ledger, &v->addr, true))
+        v->ledger_seq = ++k->ledger_seq;
+}
+
+static int
+read_interface(struct gvs_kernel *k)
+{
+    struct vip_reading r = {.k = k};
+    int rc;
+
+    for (size_t i = 0; i < k->vips.count; i++)
+        k->vips.v[i].read = false;
+    rc = gvs_link_addresses(k->link, true, found_vip, &r);
+    if (rc < 0 || r.no_memory)
+        return rc < 0 ? rc : GVS_E_FULL;
+    for (size_t i = 0; i < k->vips.count; i++) {
+        struct gvs_vip *v = &k->vips.v[i];
+
+        if (v->there && !v->read)
+            note_missing(k, v);
+        if (!v->there && v->read)
+            take_back(k, v);
+        v->there = v->read;
+    }
+    k->vips.stray = true;
+    return GVS_OK;
+}
+
+int
+gvs_vip_read(struct gvs_kernel *k)
+{
+    struct vip_reading r = {.k = k};
+    int rc = k->interface[0] ? read_interface(k) : GVS_OK;
+
+    if (rc < 0)
+        return rc;
+    k->own_count = 0;
+    rc = gvs_link_addresses(k->link, false, found_own, &r);
+    return rc < 0 ? rc : r.no_memory ? GVS_E_FULL : GVS_OK;
+}
+
+void
+gvs_vip_fini(struct gvs_kernel *k)
+{
+    free(k->vips.v);
+    free(k->own);
+    free(k->own_addrs);
+}
+
+/* Anchors. */
+
+struct gvs_anchor *
+gvs_anchor_of(struct gvs_kernel *k, uint8_t family)
+{
+    GVS_ASSERT(family == GVS_FAMILY_V4 || family == GVS_FAMILY_V6);
+    return &k->anchors[family == GVS_FAMILY_V6];
+}
+
+static bool
+has_family(const struct gvs_set *set, uint8_t family)
+{
+    const struct gvs_addr zero = {.family = family};
+    struct gvs_range r = gvs_set_all(set);
+
+    for (size_t i = 0; i < PROTOS; i++) {
+        struct gvs_item least = least_of(protos[i], &zero);
+        const struct gvs_item *item = r.at + gvs_range_from(r, &least);
+
+        if (item < r.end && item->svc.proto == protos[i] && item->svc.addr.family == family)
+            return true;
+    }
+    return false;
+}
+
+enum gvs_op_kind
+gvs_anchor_op(const struct gvs_kernel *k, uint8_t family)
+{
+    const struct gvs_anchor *a = &k->anchors[family == GVS_FAMILY_V6];
+
+    if (k->observing || !gvs_mono_due(a->retry_at, k->now))
+        return GVS_OP_NONE;
+    if (!a->there)
+        return has_family(k->configured, family) ? GVS_OP_ANCHOR_ADD : GVS_OP_NONE;
+    if (!k->removal_allowed || has_family(k->configured, family) || has_family(k->wanted, family))
+        return GVS_OP_NONE;
+    return GVS_OP_ANCHOR_DEL;
+}

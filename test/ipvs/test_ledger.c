@@ -1,0 +1,293 @@
+#include "ipvs/ledger.h"
+#include "test/lib/prng.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define WORLD 24
+
+/* Thing i of the world: a service or an address, each of either family. */
+static struct gvs_svcid
+world_service(unsigned i)
+{
+    struct gvs_svcid s = {.proto = GVS_PROTO_TCP, .addr = {GVS_FAMILY_V4, {10, 99, 0, 1}}};
+
+    if (i % 3 == 0)
+        s.addr = (struct gvs_addr){GVS_FAMILY_V6, {0xfd, [15] = 1}};
+    s.port = (uint16_t)i;
+    if (i % 3 == 1)
+        s = (struct gvs_svcid){.addr.family = GVS_FAMILY_V4, .fwmark = i + 1};
+    return s;
+}
+
+static struct gvs_addr
+world_addr(unsigned i)
+{
+    if (i % 2)
+        return (struct gvs_addr){GVS_FAMILY_V4, {10, 99, 1, (uint8_t)i}};
+    return (struct gvs_addr){GVS_FAMILY_V6, {0xfd, [15] = (uint8_t)i}};
+}
+
+static bool
+change(struct gvs_ledger *l, unsigned i, bool ours)
+{
+    struct gvs_svcid svc = world_service(i);
+    struct gvs_addr addr = world_addr(i);
+
+    return i % 4 ? gvs_ledger_service(l, &svc, ours) : gvs_ledger_addr(l, &addr, ours);
+}
+
+static bool
+has(const struct gvs_ledger *l, unsigned i)
+{
+    struct gvs_svcid svc = world_service(i);
+    struct gvs_addr addr = world_addr(i);
+
+    return i % 4 ? gvs_ledger_has_service(l, &svc) : gvs_ledger_has_addr(l, &addr);
+}
+
+static struct gvs_ledger *
+ledger_new(size_t records)
+{
+    void *mem = test_calloc(1, gvs_ledger_footprint(records));
+
+    return gvs_ledger_init(mem, records);
+}
+
+static void
+test_records_have_the_documented_bytes(void **state)
+{
+    static const struct {
+        const char *why;
+        struct gvs_svcid svc; /* or, without a family, */
+        struct gvs_addr addr;
+        uint8_t len, b[GVS_LEDGER_REC_MAX];
+    } rows[] = {
+        {"IPv4 service", {6, {4, {10, 99, 0, 1}}, 80, 0}, {0}, 9, {'S', 6, 4, 10, 99, 0, 1, 0, 80}},
+        {"IPv6 service",
+         {17, {6, {0xfd, [15] = 1}}, 258, 0},
+         {0},
+         21,
+         {'S', 17, 6, 0xfd, [18] = 1, 1, 2}},
+        {"mark", {0, {6, {0}}, 0, 5}, {0}, 7, {'S', 0, 6, 0, 0, 0, 5}},
+        {"IPv4 address", {0}, {4, {10, 99, 0, 1}}, 6, {'A', 4, 10, 99, 0, 1}},
+        {"IPv6 address", {0}, {6, {0xfd, [15] = 1}}, 18, {'A', 6, 0xfd, [17] = 1}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_ledger *l = ledger_new(1), *stored = ledger_new(1);
+        bool service = rows[i].svc.addr.family != 0;
+        struct gvs_ledger_rec rec;
+
+        print_message("%s\n", rows[i].why);
+        if (service)
+            assert_true(gvs_ledger_service(l, &rows[i].svc, true));
+        else
+            assert_true(gvs_ledger_addr(l, &rows[i].addr, true));
+        assert_true(gvs_ledger_next(l, &rec));
+        assert_false(rec.gone);
+        assert_int_equal(rec.len, rows[i].len);
+        assert_memory_equal(rec.b, rows[i].b, sizeof rec.b);
+        assert_false(gvs_ledger_next(l, &rec));
+
+        assert_int_equal(gvs_ledger_load(stored, rec.b, rec.len), GVS_OK);
+        assert_int_equal(gvs_ledger_load(stored, rec.b, rec.len), GVS_OK); /* twice is once */
+        assert_int_equal(gvs_ledger_has_service(stored, &rows[i].svc), service);
+        assert_int_equal(gvs_ledger_has_addr(stored, &rows[i].addr), !service);
+        assert_int_equal(gvs_ledger_services(stored), service);
+        assert_false(gvs_ledger_next(stored, &rec)); /* the store has it */
+        test_free(l);
+        test_free(stored);
+    }
+}
+
+static void
+test_what_is_no_record_is_malformed(void **state)
+{
+    static const struct {
+        const char *why;
+        size_t len;
+        uint8_t b[64];
+    } rows[] = {
+        {"nothing", 0, {0}},
+        {"a letter alone", 1, {'S'}},
+        {"another letter", 6, {'B', 4, 10, 99, 0, 1}},
+        {"a member's key", 17, {'M', 1, 2, 3}},
+        {"an address cut off", 5, {'A', 4, 10, 99, 0}},
+        {"an address and more", 7, {'A', 4, 10, 99, 0, 1, 0}},
+        {"an address of no family", 2, {'A', 0}},
+        {"an address of family 5", 6, {'A', 5, 10, 99, 0, 1}},
+        {"a v4-mapped address", 18, {'A', 6, [12] = 0xff, 0xff, 10, 99, 0, 1}},
+        {"a service cut off", 8, {'S', 6, 4, 10, 99, 0, 1, 0}},
+        {"a service and more", 10, {'S', 6, 4, 10, 99, 0, 1, 0, 80, 'A'}},
+        {"a service of another protocol", 9, {'S', 51, 4, 10, 99, 0, 1, 0, 80}},
+        {"mark 0", 7, {'S', 0, 4}},
+        {"a claim on a service", 23, {'S', 0, 4, 0, 0, 0, 5, 'A', 1}},
+        {"longer than any", 25, {'S', 6, 6}},
+        {"longer than a byte can say", 64, {'A', 4, 10, 99, 0, 1}},
+    };
+    struct gvs_ledger *l = ledger_new(4);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t *exact = test_malloc(rows[i].len + 1); /* ends where the record ends */
+
+        memcpy(exact + 1, rows[i].b, rows[i].len);
+        print_message("%s\n", rows[i].why);
+        assert_int_equal(gvs_ledger_load(l, exact + 1, rows[i].len), GVS_E_MALFORMED);
+        test_free(exact);
+    }
+    assert_int_equal(gvs_ledger_services(l), 0);
+    test_free(l);
+}
+
+static void
+test_a_full_ledger_says_no_and_stays(void **state)
+{
+    struct gvs_ledger *l = ledger_new(2);
+    struct gvs_ledger_rec rec;
+    static const uint8_t third[] = {'A', 4, 10, 99, 0, 3};
+
+    (void)state;
+    assert_true(change(l, 1, true) && change(l, 2, true));
+    assert_false(change(l, 3, true));
+    assert_false(has(l, 3));
+    assert_int_equal(gvs_ledger_load(l, third, sizeof third), GVS_E_FULL);
+    assert_true(has(l, 1) && has(l, 2));
+    assert_true(change(l, 1, false)); /* its room is free once the store knows */
+    assert_false(change(l, 3, true));
+    while (gvs_ledger_next(l, &rec))
+        ;
+    assert_true(change(l, 3, true));
+    assert_true(has(l, 2) && has(l, 3) && !has(l, 1));
+    assert_int_equal(gvs_ledger_services(l), 2);
+    test_free(l);
+}
+
+/* Others' services, of whatever kind a kernel shows, can be asked about. */
+static void
+test_what_can_never_be_ours_is_not(void **state)
+{
+    static const struct gvs_svcid odd[] = {
+        {51, {4, {10, 99, 0, 1}}, 0, 0},
+        {0, {4, {10, 99, 0, 1}}, 80, 0},
+        {6, {6, {[10] = 0xff, 0xff, 10, 99, 0, 1}}, 80, 0},
+        {0},
+    };
+    static const struct gvs_addr mapped = {6, {[10] = 0xff, 0xff, 10, 99, 0, 1}}, none = {0};
+    struct gvs_ledger *l = ledger_new(2);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        assert_false(gvs_ledger_has_service(l, &odd[i]));
+    assert_false(gvs_ledger_has_addr(l, &mapped));
+    assert_false(gvs_ledger_has_addr(l, &none));
+    test_free(l);
+}
+
+static void
+test_changes_come_in_their_order_and_in_their_last_state(void **state)
+{
+    struct gvs_ledger *l = ledger_new(4);
+    struct gvs_svcid a = world_service(2), b = world_service(3);
+    struct gvs_ledger_rec rec;
+
+    (void)state;
+    assert_true(gvs_ledger_service(l, &b, true));
+    assert_true(gvs_ledger_service(l, &a, true));
+    assert_false(gvs_ledger_service(l, &a, true));
+    assert_true(gvs_ledger_service(l, &b, false));
+    assert_false(gvs_ledger_service(l, &b, false));
+    assert_true(gvs_ledger_next(l, &rec) && rec.gone && rec.b[2] == b.addr.family);
+    assert_true(gvs_ledger_next(l, &rec) && !rec.gone && rec.b[2] == a.addr.family);
+    assert_false(gvs_ledger_next(l, &rec));
+    assert_false(gvs_ledger_next(l, &rec));
+    test_free(l);
+}
+
+/* I2, and all else, against an array of booleans: what the ledger is to say, and what a store has
+ * that takes in each record as it comes. At the end a new ledger loads that store. */
+static void
+test_it_is_a_set_and_the_store_follows(void **state)
+{
+    (void)state;
+    for (uint64_t seed = test_seed_first(); test_seed_run(seed, 300); seed++) {
+        struct gvs_prng p = gvs_prng_init(seed);
+        struct gvs_ledger *l = ledger_new(WORLD), *again = ledger_new(WORLD);
+        bool ours[WORLD] = {false};
+        struct gvs_ledger_rec stored[WORLD], rec;
+        size_t count = 0, services = 0;
+
+        for (unsigned step = 0; step < 400; step++) {
+            unsigned i = gvs_prng_below(&p, WORLD), n;
+            bool want = gvs_prng_chance(&p, 1, 2);
+
+            assert_int_equal(change(l, i, want), ours[i] != want);
+            ours[i] = want;
+            for (i = 0; i < WORLD; i++)
+                assert_int_equal(has(l, i), ours[i]);
+            if (!gvs_prng_chance(&p, 1, 8) && step < 399)
+                continue;
+            while (gvs_ledger_next(l, &rec)) {
+                for (n = 0; n < count; n++)
+                    if (stored[n].len == rec.len && !memcmp(stored[n].b, rec.b, rec.len))
+                        break;
+                if (rec.gone && n < count)
+                    stored[n] = stored[--count];
+                else if (!rec.gone)
+                    stored[n == count ? count++ : n] = rec;
+            }
+        }
+        while (count > 0) {
+            count--;
+            assert_int_equal(gvs_ledger_load(again, stored[count].b, stored[count].len), GVS_OK);
+        }
+        for (unsigned i = 0; i < WORLD; i++) {
+            assert_int_equal(has(again, i), ours[i]);
+            services += ours[i] && i % 4;
+        }
+        assert_int_equal(gvs_ledger_services(l), services);
+        assert_int_equal(gvs_ledger_services(again), services);
+        test_free(l);
+        test_free(again);
+    }
+}
+
+static void
+test_a_place_is_one_boot_and_one_namespace(void **state)
+{
+    char a[96], b[96];
+
+    (void)state;
+    assert_int_equal(gvs_ledger_place(a), GVS_OK);
+    assert_int_equal(gvs_ledger_place(b), GVS_OK);
+    assert_string_equal(a, b);
+    assert_int_equal(strcspn(a, " "), 36);
+    assert_non_null(strchr(a + 37, ':'));
+    if (unshare(CLONE_NEWNET) != 0)
+        skip(); /* not root */
+    assert_int_equal(gvs_ledger_place(b), GVS_OK);
+    assert_string_not_equal(a, b);
+    assert_memory_equal(a, b, 37);
+}
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_records_have_the_documented_bytes),
+        cmocka_unit_test(test_what_is_no_record_is_malformed),
+        cmocka_unit_test(test_a_full_ledger_says_no_and_stays),
+        cmocka_unit_test(test_what_can_never_be_ours_is_not),
+        cmocka_unit_test(test_changes_come_in_their_order_and_in_their_last_state),
+        cmocka_unit_test_teardown(test_it_is_a_set_and_the_store_follows, test_seed_teardown),
+        cmocka_unit_test(test_a_place_is_one_boot_and_one_namespace),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
