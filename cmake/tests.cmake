@@ -34,3 +34,13 @@ foreach(module ledger nl nl_answers)
     gvs_test(ipvs/${module} test/ipvs/test_${module}.c LIBS gvs_ipvs PkgConfig::NL)
 endforeach()
 
+foreach(module claims config fault store)
+    gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
+endforeach()
+
+# Only where the flags are all in force.
+if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
+    add_test(NAME hardening COMMAND "${PROJECT_SOURCE_DIR}/test/hardening"
+        $<TARGET_FILE:gossipvsd> $<TARGET_FILE:gossipvs>)
+    set_tests_properties(hardening PROPERTIES LABELS build)
+endif()

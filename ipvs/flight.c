@@ -1,13 +1,14 @@
 /* ipvs/flight.c: plans services, sends what they need in batches, and takes the answers.
  *
  * A flight carries the operations of many services, so that batches are full. It goes through its
- * stages one after the other; each is answered whole before the next begins, and what an answer forbids is
- * passed over: nothing of a service whose add was refused, nothing that gvs_plan_held holds, nothing
- * more of a service that changed meanwhile, or is not as we believed. Then every service is judged by itself: settled,
- * to be planned again, to be looked at, or to be tried again later.
+ * stages one after the other; each is answered whole before the next begins, and what an answer
+ * forbids is passed over: nothing of a service whose add was refused, nothing that gvs_plan_held
+ * holds, nothing more of a service that changed meanwhile, or is not as we believed. Then every
+ * service is judged by itself: settled, to be planned again, to be looked at, or to be tried again
+ * later.
  *
- * A service is added a stage before its destinations. In one batch they would reach a service that somebody
- * else has put in its place since the last dump. */
+ * A service is added a stage before its destinations. In one batch they would reach a service that
+ * somebody else has put in its place since the last dump. */
 #include "ipvs/kernel_impl.h"
 
 #include <errno.h>
@@ -100,17 +101,25 @@ push_anchor(struct gvs_kernel *k, uint8_t family, uint8_t kind)
     push(f, NULL, &op);
 }
 
-/* Takes out what may not be done before gvs_kernel_allow_removal (I5); returns how many are left. */
+static bool
+is_edit(uint8_t kind)
+{
+    return kind == GVS_OP_SERVICE_EDIT || kind == GVS_OP_DEST_EDIT;
+}
+
+/* Takes out what may not be done yet (I5); returns how many are left. */
 static size_t
-leave_removals_out(const struct gvs_kernel *k, struct gvs_slot *s, struct gvs_op *ops, size_t count)
+leave_untrusted_out(const struct gvs_kernel *k, struct gvs_slot *s, struct gvs_op *ops,
+                    size_t count)
 {
     size_t kept = 0;
 
     s->gated = false;
-    if (k->removal_allowed)
+    s->trust = k->trust;
+    if (k->trust == GVS_TRUST_ALL || s->local)
         return count;
     for (size_t i = 0; i < count; i++) {
-        if (!is_removal(ops[i].kind))
+        if (!is_removal(ops[i].kind) && (k->trust == GVS_TRUST_EDITS || !is_edit(ops[i].kind)))
             ops[kept++] = ops[i];
     }
     s->gated = kept < count;
@@ -122,8 +131,7 @@ static size_t
 build(struct gvs_kernel *k, struct gvs_slot *s)
 {
     struct gvs_op *ops = k->flight.ops + k->flight.count;
-    size_t count =
-        gvs_plan_build(ops, gvs_kernel_configured_of(k, s), gvs_kernel_wanted_of(k, s));
+    size_t count = gvs_plan_build(ops, gvs_kernel_configured_of(k, s), gvs_kernel_wanted_of(k, s));
     enum gvs_op_kind vip = gvs_vip_op(k, s);
 
     gvs_slot_differs(&k->slots, s, count);
@@ -131,7 +139,7 @@ build(struct gvs_kernel *k, struct gvs_slot *s)
         ops[count] = (struct gvs_op){.kind = (uint8_t)vip, .wave = 1};
         ops[count++].item = gvs_item_make_service(&s->id);
     }
-    return leave_removals_out(k, s, ops, count);
+    return leave_untrusted_out(k, s, ops, count);
 }
 
 /* Nothing of ours or anybody's is under this id, and it is not wanted: it leaves the ledger. */
@@ -151,12 +159,13 @@ settle(struct gvs_kernel *k, struct gvs_slot *s)
     gvs_failures_purge(&k->slots, s, true);
     s->backoff_ms = 0;
     s->surprises = 0;
+    s->local = false;
     if (gvs_set_count(k->drifted) > 0)
         gvs_set_del_service(k->drifted, &s->id);
     if (!s->gated)
         gvs_slot_move(&k->slots, s, GVS_SLOT_IDLE);
-    else /* it may have been allowed while this was in flight */
-        gvs_slot_move(&k->slots, s, k->removal_allowed ? GVS_SLOT_DIRTY : GVS_SLOT_GATED);
+    else /* trust may have risen while this was in flight */
+        gvs_slot_move(&k->slots, s, k->trust > s->trust ? GVS_SLOT_DIRTY : GVS_SLOT_GATED);
     if (!gvs_kernel_wants(k, s))
         strike(k, s);
     gvs_kernel_drop(k, s);
@@ -227,8 +236,9 @@ board(struct gvs_kernel *k, struct gvs_slot *s)
     s->again = s->surprised = s->failed = s->gated = false;
     if (s->foreign)
         list = GVS_SLOT_IDLE;
-    else if (!reserve(f, 2 + gvs_plan_max(gvs_kernel_configured_of(k, s), /* an address, an anchor */
-                                          gvs_kernel_wanted_of(k, s))))
+    else if (!reserve(f,
+                      2 + gvs_plan_max(gvs_kernel_configured_of(k, s), /* an address, an anchor */
+                                       gvs_kernel_wanted_of(k, s))))
         cannot(k, s, ENOMEM);
     else
         list = judge(k, s, f->ops + f->count, count = build(k, s));
@@ -365,7 +375,8 @@ pick(struct gvs_kernel *k, size_t picked[static GVS_NL_BATCH_MAX])
 
 /* The answers. */
 
-/* Not a refusal: the kernel is not as `configured` has it. ENOENT for a service is a scheduler that is not known. */
+/* Not a refusal: the kernel is not as `configured` has it. ENOENT for a service is a scheduler that
+ * is not known. */
 static bool
 is_surprise(uint8_t kind, int error)
 {

@@ -264,8 +264,7 @@ start_over(struct gvs_kernel *k)
             continue;
         s->present = s->once = s->missing = false;
         gvs_kernel_recount(k, s);
-        gvs_slot_move(&k->slots, s,
-                      gvs_kernel_wants(k, s) ? GVS_SLOT_DIRTY : GVS_SLOT_IDLE);
+        gvs_slot_move(&k->slots, s, gvs_kernel_wants(k, s) ? GVS_SLOT_DIRTY : GVS_SLOT_IDLE);
         gvs_kernel_drop(k, s);
     }
 }
@@ -278,7 +277,7 @@ reopen_link(struct gvs_kernel *k)
     int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), rc = GVS_E_SYS;
     struct gvs_link *link = NULL;
     struct stat a, b;
-    bool moved;
+    bool moved, back;
 
     if (here < 0 || fstat(here, &a) < 0 || fstat(k->ns_fd, &b) < 0)
         goto out;
@@ -286,7 +285,8 @@ reopen_link(struct gvs_kernel *k)
     if (moved && setns(k->ns_fd, CLONE_NEWNET) < 0)
         goto out;
     rc = open_link(k, &link);
-    GVS_ASSERT(!moved || setns(here, CLONE_NEWNET) == 0);
+    back = !moved || setns(here, CLONE_NEWNET) == 0;
+    GVS_ASSERT(back);
     if (rc != GVS_OK)
         goto out;
     gvs_link_close(k->link);
@@ -388,13 +388,12 @@ wish_changed(struct gvs_kernel *k, struct gvs_slot *s)
 
 int
 gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct gvs_item *items,
-                size_t count, bool force)
+                size_t count, bool local)
 {
     const struct gvs_range new_items = {items, items + count};
     struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
     struct gvs_range old;
 
-    (void)force; /* what is wanted is what is done here, at once */
     GVS_ASSERT(is_one_service(svc, items, count) && !gvs_anchor_is(svc));
     if (!s && count == 0)
         return GVS_OK;
@@ -408,15 +407,18 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
     }
     if (gvs_ranges_equal(old, new_items))
         return GVS_OK;
+    s->local |= local;
     replace_wanted(k, s, new_items);
     wish_changed(k, s);
     return GVS_OK;
 }
 
 void
-gvs_kernel_allow_removal(struct gvs_kernel *k)
+gvs_kernel_trust(struct gvs_kernel *k, enum gvs_trust trust)
 {
-    k->removal_allowed = true;
+    if (trust <= k->trust)
+        return;
+    k->trust = trust;
     k->vips.stray = true;
     gvs_slot_move_all(&k->slots, GVS_SLOT_GATED, GVS_SLOT_DIRTY);
 }
@@ -494,7 +496,7 @@ deadline(const struct gvs_kernel *k)
 
     if (gvs_flight_under_way(k) || gvs_flight_due(k))
         return k->now;
-    if (k->vips.stray && k->removal_allowed && k->read_once && !k->observing)
+    if (k->vips.stray && k->trust == GVS_TRUST_ALL && k->read_once && !k->observing)
         return k->now;
     if (!k->observing)
         at = gvs_mono_min(at, k->slots.retry_at);
@@ -505,7 +507,8 @@ deadline(const struct gvs_kernel *k)
     return gvs_mono_due(at, k->now) ? k->now : at;
 }
 
-/* A flight is never broken into by a reading, so that what is read and what was acknowledged do not mix. */
+/* A flight is never broken into by a reading, so that what is read and what was acknowledged do not
+ * mix. */
 struct gvs_mono
 gvs_kernel_step(struct gvs_kernel *k, struct gvs_mono now)
 {

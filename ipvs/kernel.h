@@ -4,22 +4,30 @@
  *                     |                                                       |
  *                     +---- diff <---- configured <--- acknowledgements, dumps +
  *
- * `wanted` comes from the table; `configured` is what the kernel acknowledged or showed in a dump, and moves for no
- * other reason. On opening, the kernel is read once and every field compared, so that a restart writes only what
- * truly differs. Each audit reads the kernel again: what it shows otherwise than `configured` is drift, is counted, named
- * and repaired by the smallest edit; a removal that rests on a dump alone is confirmed by a second look first.
+ * `wanted` comes from the table; `configured` is what the kernel acknowledged or showed in a dump,
+ * and moves for no other reason. On opening, the kernel is read once and every field compared, so
+ * that a restart writes only what truly differs. Each audit reads the kernel again: what it shows
+ * otherwise than `configured` is drift, is counted, named and repaired by the smallest edit; a
+ * removal that rests on a dump alone is confirmed by a second look first.
  *
- * Work is done in steps that each take no longer than one batch; the caller's loop runs between them.
+ * Work is done in steps that each take no longer than one batch; the caller's loop runs between
+ * them. Nothing happens but in a step: after a call that changes what there is to do (want, trust,
+ * ledger_durable, take, audit_now), step soon.
  *
  *   I1  An item equal in `wanted` and `configured` sees no operation.
  *   I2  `configured` changes only by an acknowledged operation or by a dump.
- *   I3  What the ledger does not name is never edited or removed (ipvs/ledger.h). Wanted, present and not ours: equal in every
- *       field, it becomes ours at no operation; different, it is foreign and left alone until told (gvs_kernel_take).
- *   I4  A service is written only after its ledger record is durable.
- *   I5  Nothing is removed before gvs_kernel_allow_removal: an empty or stale table deletes nothing.
+ *   I3  What the ledger does not name is never edited or removed (ipvs/ledger.h). Wanted, present
+ *       and not ours: equal in every field, it becomes ours at no operation; different, it is
+ *       foreign and left alone until told (gvs_kernel_take). With an empty ledger, whatever stands
+ *       on an address of our interface at the first read is ours.
+ *   I4  A service is written only after its ledger record is durable; others do not wait for it.
+ *   I5  Nothing is edited or removed before the table is trusted (gvs_kernel_trust): an empty or
+ *       stale one only adds. What an operator asked for on this node is done at once.
  *   I6  The anchor of a family is there before its first service of ours and until after the last.
- *   I7  A refused operation marks its object, is tried again with back-off (1 s doubling to 60 s), and holds up no other
- *       service.
+ *   I7  A refused operation marks its object, is tried again with back-off (1 s doubling to 60 s),
+ *       and holds up no other service.
+ *   I8  The address of a service comes after its adds were acknowledged, and goes before the last
+ *       service that carries it.
  */
 #pragma once
 
@@ -28,102 +36,122 @@
 #include "ipvs/ledger.h"
 
 struct gvs_kernel_config {
-    bool observe;             /* read only; nothing is ever written */
-    const char *interface;    /* dummy for the VIPs; "" = none */
+    bool observe;                     /* read only; nothing is ever written */
+    const char *interface;            /* dummy for the VIPs, at most 15 bytes; "" = none */
     struct gvs_addr source4, source6; /* of the VIPs' local routes; family NONE = none */
-    uint32_t audit_ms;        /* between audits; 1,000 to 3,600,000 */
-    size_t items_max;         /* of wanted, and of configured */
+    uint32_t audit_ms;                /* between audits; 1,000 to 3,600,000 */
+    size_t items_max;                 /* of wanted; configured takes twice as many */
 };
 
 struct gvs_kernel;
 
-/* Opens sockets, takes the namespace's lock (an abstract Unix socket; if another agent has it, observes: see
- * gvs_kernel_observing), does not read yet. `ledger` is borrowed, loaded already. On failure: GVS_E_UNSUPPORTED (no IPVS; in
- * observe mode that is GVS_OK with an empty kernel), GVS_E_REFUSED, GVS_E_CONFLICT (interface), GVS_E_SYS, GVS_E_FULL (memory). */
+/* Opens sockets, takes the namespace's lock (an abstract Unix socket; if another agent has it,
+ * observes and tries again at each audit: see gvs_kernel_locked_out), does not read yet. `ledger`
+ * is borrowed until close, loaded already. Everything belongs to the network namespace of the
+ * calling thread. On failure: GVS_E_UNSUPPORTED (no IPVS; in observe mode that is GVS_OK with an
+ * empty kernel), GVS_E_REFUSED, GVS_E_CONFLICT (interface), GVS_E_SYS, GVS_E_LOST, GVS_E_FULL
+ * (memory). */
 int gvs_kernel_open(struct gvs_kernel **out, const struct gvs_kernel_config *cfg,
                     struct gvs_ledger *ledger, struct gvs_mono now);
 void gvs_kernel_close(struct gvs_kernel *k); /* leaves the kernel as it is */
 
 bool gvs_kernel_observing(const struct gvs_kernel *k);
-bool gvs_kernel_locked_out(const struct gvs_kernel *k); /* observes because another agent programs here */
+bool gvs_kernel_locked_out(const struct gvs_kernel *k); /* observes: another agent programs here */
 const char *gvs_kernel_version(const struct gvs_kernel *k); /* "1.2.1", or "" */
 
-/* What the table wants of one service, from now on: a service item and its destinations, ascending; count 0: nothing.
- * `force`: skip drain and brake for what this removes. GVS_E_FULL: as before the call. */
+/* What the table wants of one service, from now on: a service item and its destinations, ascending;
+ * count 0: nothing. `local`: asked for on this node, and so done whatever the trust, until it has
+ * settled. GVS_E_FULL: as before the call. */
 int gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct gvs_item *items,
-                    size_t count, bool force);
+                    size_t count, bool local);
 
-/* From now on what is ours and not wanted may go (I5). */
-void gvs_kernel_allow_removal(struct gvs_kernel *k);
+/* How far the table is to be trusted (I5). It only rises. */
+enum gvs_trust {
+    GVS_TRUST_NONE = 0, /* what is missing is added */
+    GVS_TRUST_EDITS,    /* what differs is edited */
+    GVS_TRUST_ALL,      /* what is ours and not wanted goes */
+};
+void gvs_kernel_trust(struct gvs_kernel *k, enum gvs_trust trust);
 
-/* Does up to one batch of whatever is due: first read, plan, a batch, a slice of an audit. Returns when to be called
- * again (`now` itself: there is more to do; call once more after the loop turned). */
+/* Does up to one batch of whatever is due: first read, plan, a batch, a slice of an audit. Returns
+ * when to be called again (`now` itself: there is more to do; call once more after the loop
+ * turned).
+ */
 struct gvs_mono gvs_kernel_step(struct gvs_kernel *k, struct gvs_mono now);
 
-/* Ledger records that must be durable before the next step can go on: fetch all with gvs_ledger_next, store them, then
- * call this with the value that gvs_kernel_ledger_wanted gave when they were fetched. */
+/* Ledger records that must be durable before their services are written: fetch all with
+ * gvs_ledger_next, store them, then call this with the value that gvs_kernel_ledger_wanted gave
+ * when they were fetched. */
 uint64_t gvs_kernel_ledger_wanted(const struct gvs_kernel *k);
 void gvs_kernel_ledger_durable(struct gvs_kernel *k, uint64_t upto);
 
-/* How one object stands. */
+/* How one object stands. A service whose address was refused has FAILED. */
 enum gvs_kernel_state {
     GVS_KERNEL_ABSENT = 0, /* not wanted, not there */
     GVS_KERNEL_OK,
-    GVS_KERNEL_PENDING, /* wanted and not acknowledged yet */
+    GVS_KERNEL_PENDING, /* wanted and not acknowledged yet, or to be removed and still there */
     GVS_KERNEL_FAILED,  /* refused at its last try */
     GVS_KERNEL_FOREIGN, /* somebody else's stands in its place */
     GVS_KERNEL_OBSERVED,
 };
-enum gvs_kernel_state gvs_kernel_state_of(const struct gvs_kernel *k, const struct gvs_item *identity,
-                                          char *why, size_t why_cap); /* FAILED, FOREIGN: in words */
+enum gvs_kernel_state gvs_kernel_state_of(const struct gvs_kernel *k,
+                                          const struct gvs_item *identity, char *why,
+                                          size_t why_cap); /* FAILED, FOREIGN: in words */
 
-/* Connections of a destination as of the last audit; false if unknown. */
+/* Connections of a destination as last read; false if unknown. */
 bool gvs_kernel_conns(const struct gvs_kernel *k, const struct gvs_item *identity, uint32_t *active,
                       uint32_t *inactive);
-/* The same, read now for one service and its destinations. GVS_E_*. */
+/* The same, read now for one service and its destinations. GVS_E_NOTFOUND: neither wanted nor ours;
+ * or as gvs_nl_dests. */
 int gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc);
 
-/* Has this service settled: every first operation since its last want acknowledged (1), refused (-1: why has words), or
- * neither yet (0)? */
+/* Has this service settled: every first operation since its last want acknowledged (1), refused or
+ * foreign (-1: why has words), or neither yet (0)? */
 int gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char *why,
                        size_t why_cap);
 
 struct gvs_kernel_status {
-    bool read_once;  /* the first read is done */
-    bool in_step;    /* wanted equals configured, nothing failed or pending, the last audit left nothing unrepaired */
-    size_t services, destinations; /* ours, in the kernel; anchors not counted */
-    size_t pending, failed, foreign;
+    bool read_once; /* the first read is done */
+    bool in_step;   /* wanted equals configured, nothing failed, pending or foreign, the last
+                       reading succeeded and left nothing unrepaired */
+    size_t services, destinations;   /* ours, in the kernel; anchors not counted */
+    size_t pending, failed, foreign; /* objects; of `foreign`, services that are wanted */
+    /* Acknowledged operations that changed the kernel, repairs included. */
     uint64_t service_add, service_edit, service_del, dest_add, dest_edit, dest_del;
-    uint64_t drift_found, drift_repaired;
-    uint64_t writes; /* netlink messages that could change the kernel, addresses included */
-    uint64_t audits;
+    uint64_t drift_found, drift_repaired; /* services, destinations and addresses, one by one */
+    uint64_t writes; /* netlink messages that could change the kernel, and changes of addresses */
+    uint64_t audits; /* ended */
     char last_error[192];
 };
 struct gvs_kernel_status gvs_kernel_status(const struct gvs_kernel *k);
 
-/* What happened, for watch and the log; the ring holds 1,024, older ones are lost and counted in *missed. */
+/* What happened, for watch and the log; the ring holds 1,024, older ones are lost and counted in
+ * *missed (since the last call). */
 enum gvs_kernel_what { GVS_KERNEL_DONE = 1, GVS_KERNEL_REFUSED, GVS_KERNEL_DRIFT };
 struct gvs_kernel_event {
     uint8_t what;
-    struct gvs_op op;
-    int error;         /* REFUSED: errno */
-    bool repair;       /* DONE: mended drift */
+    struct gvs_op op; /* DRIFT: what would undo it; `before` is what the kernel shows */
+    int error;        /* REFUSED: errno */
+    bool repair;      /* DONE: mended drift */
 };
 bool gvs_kernel_event(struct gvs_kernel *k, struct gvs_kernel_event *ev, uint64_t *missed);
 
-/* wanted minus configured, from memory, as operations in plan order. Returns how many; writes at most max. */
+/* wanted minus configured, from memory, as operations in plan order, addresses last; what would
+ * touch a foreign service included (gvs_kernel_state_of tells). Returns how many; writes at most
+ * max. */
 size_t gvs_kernel_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max);
 
-/* The same against a dump taken now; `foreign[i]`: ops[i] would touch what is not ours, and is not done by itself. GVS_E_*
- * or a count. */
+/* The same against a dump taken now; `foreign[i]`: ops[i] would touch what is not ours, and is not
+ * done by itself. Reads everything in one go: 35 us a service. GVS_E_* or a count. */
 long gvs_kernel_audit(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign, size_t max);
 
 /* Take over the foreign services that are wanted (audit --fix). */
 void gvs_kernel_take(struct gvs_kernel *k);
 
-/* An audit as soon as possible. */
+/* An audit as soon as possible, without pauses. */
 void gvs_kernel_audit_now(struct gvs_kernel *k);
 
-/* Is this one of the addresses of this node (not on our interface)? Refreshed with each audit. `name`: the interface. */
+/* The addresses of this node (not those on our interface), as of the last audit; lent until the
+ * next step. And the name of the interface that has one; NULL: it is none of them. */
 size_t gvs_kernel_own_addresses(const struct gvs_kernel *k, const struct gvs_addr **out);
 const char *gvs_kernel_own_interface(const struct gvs_kernel *k, const struct gvs_addr *addr);

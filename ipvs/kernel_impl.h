@@ -19,8 +19,8 @@
  *             ^                                v
  *             +------- services dumped ------ LOOK
  *
- * The kernel is read only while nothing is in flight, so what a reading shows otherwise than `configured` is never
- * our own doing, but for a batch whose answers were lost (slot->lost).
+ * The kernel is read only while nothing is in flight, so what a reading shows otherwise than
+ * `configured` is never our own doing, but for a batch whose answers were lost (slot->lost).
  */
 #pragma once
 
@@ -35,28 +35,30 @@
 #define GVS_VIP_BATCH 16     /* addresses: each is a request of its own, with its answer */
 
 /* Operations of one flight, over all its services; above it no other service boards. Large enough
- * that half-full batches between the stages do not count, small enough that a new wish soon gets its turn. */
+ * that half-full batches between the stages do not count, small enough that a new wish soon gets
+ * its turn. */
 #define GVS_FLIGHT_OPS 2048
 
-/* A slice of an audit, and the pause after it. Under qemu 64 services with their destinations take 2.2 ms to read;
- * every 110 ms, that is two hundredths of a core. */
+/* A slice of an audit, and the pause after it. Under qemu 64 services with their destinations
+ * take 2.2 ms to read; every 110 ms, that is two hundredths of a core. */
 #define GVS_SLICE_PAUSE_MS 110
 
 #define GVS_BACKOFF_MS_MIN 1000
 #define GVS_BACKOFF_MS_MAX 60000
-#define GVS_SURPRISES_MAX 2 /* looks in a row at a service that is never as believed; then back-off */
+#define GVS_SURPRISES_MAX \
+    2 /* looks in a row at a service that is never as believed; then back-off */
 
 #define GVS_EVENTS_MAX 1024
 
-/* Stands in the flags of an item that was read and has something that items cannot say: it differs from whatever
- * is wanted, and so is edited. No flag of the kernel's is near it. */
+/* Stands in the flags of an item that was read and has something that items cannot say: it differs
+ * from whatever is wanted, and so is edited. No flag of the kernel's is near it. */
 #define GVS_ITEM_ODD 0x80000000u
 
 enum gvs_slot_list {
     GVS_SLOT_IDLE = 0,
     GVS_SLOT_DIRTY,  /* to be planned */
     GVS_SLOT_LEDGER, /* waits until its ledger records are durable */
-    GVS_SLOT_GATED,  /* what is left to do is removal, and that is not allowed yet (I5) */
+    GVS_SLOT_GATED,  /* what is left to do takes more trust (I5) */
     GVS_SLOT_RETRY,  /* refused; waits for its time */
     GVS_SLOT_LOOK,   /* to be read: waits for a dump of all services */
     GVS_SLOT_READ,   /* to be read: waits for its destinations */
@@ -81,23 +83,25 @@ struct gvs_conns { /* of one destination, as last read */
 struct gvs_slot {
     struct gvs_svcid id;
     bool used;
-    uint8_t list;       /* enum gvs_slot_list */
-    bool present;       /* it is in `configured` */
-    bool foreign;       /* somebody else's is in its place, and in `foreign` */
-    bool fresh;         /* its ledger record is for an add that has not been acknowledged */
-    bool once;          /* `configured` rests on one reading: no removal before a second */
-    bool missing;       /* the last dump did not show it; a second look decides */
-    bool again;         /* wanted changed while in flight */
-    bool lost;          /* answers were lost: how it stands is not known */
-    bool surprised;     /* an answer said that it is not as we believed */
-    bool failed;        /* an operation of this flight was refused */
-    bool gated;         /* removals were left out of this flight */
-    uint8_t surprises;  /* in a row */
-    uint32_t seen;      /* the dump that last showed it */
-    uint32_t differs;   /* objects in which wanted and configured differ */
+    uint8_t list;         /* enum gvs_slot_list */
+    bool present;         /* it is in `configured` */
+    bool foreign;         /* somebody else's is in its place, and in `foreign` */
+    bool fresh;           /* its ledger record is for an add that has not been acknowledged */
+    bool once;            /* `configured` rests on one reading: no removal before a second */
+    bool missing;         /* the last dump did not show it; a second look decides */
+    bool again;           /* wanted changed while in flight */
+    bool lost;            /* answers were lost: how it stands is not known */
+    bool surprised;       /* an answer said that it is not as we believed */
+    bool failed;          /* an operation of this flight was refused */
+    bool gated;           /* operations were left out of this flight for lack of trust */
+    enum gvs_trust trust; /* what they were left out for */
+    bool local;           /* asked for on this node: done at once (I5) */
+    uint8_t surprises;    /* in a row */
+    uint32_t seen;        /* the dump that last showed it */
+    uint32_t differs;     /* objects in which wanted and configured differ */
     uint32_t backoff_ms;
     struct gvs_mono retry_at;
-    uint64_t ledger_seq; /* durable up to here, it may be written */
+    uint64_t ledger_seq;       /* durable up to here, it may be written */
     size_t op_first, op_count; /* its operations of this flight */
     struct gvs_failure *failures;
     struct gvs_conns *conns; /* ascending by endpoint */
@@ -146,13 +150,14 @@ struct gvs_anchor {
 };
 
 enum gvs_stage { /* of a flight; each is answered before the next is sent */
-    GVS_STAGE_ANCHOR,
-    GVS_STAGE_SERVICE, /* apart from destinations: an add may find a foreign one there */
-    GVS_STAGE_DEST,    /* the rest of wave 0 */
-    GVS_STAGE_DOWN,    /* wave 1 */
-    GVS_STAGE_ADDR,    /* of wave 1 */
-    GVS_STAGE_GONE,    /* wave 2 */
-    GVS_STAGES,
+                 GVS_STAGE_ANCHOR,
+                 GVS_STAGE_SERVICE, /* apart from destinations: an add may find a foreign one there
+                                     */
+                 GVS_STAGE_DEST,    /* the rest of wave 0 */
+                 GVS_STAGE_DOWN,    /* wave 1 */
+                 GVS_STAGE_ADDR,    /* of wave 1 */
+                 GVS_STAGE_GONE,    /* wave 2 */
+                 GVS_STAGES,
 };
 
 struct gvs_flight {
@@ -163,7 +168,7 @@ struct gvs_flight {
     size_t adds;     /* of them bring in something new */
     bool anchors[2]; /* it takes this family's along */
     uint8_t stage;   /* enum gvs_stage */
-    size_t pos;    /* before it, everything of this stage has been sent */
+    size_t pos;      /* before it, everything of this stage has been sent */
 };
 
 struct gvs_found { /* one thing that a dump showed */
@@ -183,10 +188,10 @@ struct gvs_look {
     struct gvs_dump dests;    /* of the service at hand */
     struct gvs_item *items;   /* the same with its service before it */
     size_t items_cap;
-    uint32_t dumps; /* of services */
-    bool sweeping;  /* an audit is going through the destinations */
-    bool fast;      /* without pauses */
-    bool failing;   /* the last reading failed */
+    uint32_t dumps;      /* of services */
+    bool sweeping;       /* an audit is going through the destinations */
+    bool fast;           /* without pauses */
+    bool failing;        /* the last reading failed */
     struct gvs_svcid at; /* sweeping: up to here it is done */
     struct gvs_mono audit_at, slice_at, retry_at;
 };
@@ -195,15 +200,16 @@ struct gvs_kernel {
     struct gvs_kernel_config cfg;
     char interface[16], version[16];
     struct gvs_ledger *ledger;
-    struct gvs_nl *nl;     /* NULL: no IPVS here (observing) */
+    struct gvs_nl *nl; /* NULL: no IPVS here (observing) */
     struct gvs_link *link;
-    int lock_fd;           /* bound: the namespace's lock; -1: not ours to take */
-    int ns_fd;             /* the namespace where we were opened */
-    bool have_lock;        /* of one that was locked out at first */
+    int lock_fd;    /* bound: the namespace's lock; -1: not ours to take */
+    int ns_fd;      /* the namespace where we were opened */
+    bool have_lock; /* of one that was locked out at first */
     bool locked_out, observing;
-    bool read_once, removal_allowed;
-    bool ledger_lost;      /* empty when we came */
-    struct gvs_mono now;   /* of the step under way */
+    bool read_once;
+    enum gvs_trust trust;
+    bool ledger_lost;    /* empty when we came */
+    struct gvs_mono now; /* of the step under way */
     uint64_t ledger_seq, ledger_durable;
 
     struct gvs_set *wanted, *configured;
@@ -229,15 +235,17 @@ int gvs_slots_init(struct gvs_slots *t, size_t max); /* GVS_E_FULL: no memory */
 void gvs_slots_fini(struct gvs_slots *t);
 struct gvs_slot *gvs_slot_find(const struct gvs_slots *t, const struct gvs_svcid *id);
 struct gvs_slot *gvs_slot_make(struct gvs_slots *t, const struct gvs_svcid *id); /* NULL: full */
-void gvs_slot_free(struct gvs_slots *t, struct gvs_slot *s); /* it is on IDLE */
+void gvs_slot_free(struct gvs_slots *t, struct gvs_slot *s);                     /* it is on IDLE */
 void gvs_slot_move(struct gvs_slots *t, struct gvs_slot *s, enum gvs_slot_list list);
 void gvs_slot_move_all(struct gvs_slots *t, enum gvs_slot_list from, enum gvs_slot_list to);
-void gvs_slot_retry(struct gvs_slots *t, struct gvs_slot *s, struct gvs_mono now); /* with back-off */
+void gvs_slot_retry(struct gvs_slots *t, struct gvs_slot *s,
+                    struct gvs_mono now);                     /* with back-off */
 void gvs_slots_due(struct gvs_slots *t, struct gvs_mono now); /* whose time has come */
 void gvs_slot_differs(struct gvs_slots *t, struct gvs_slot *s, size_t count);
 void gvs_slot_foreign(struct gvs_slots *t, struct gvs_slot *s, bool foreign);
 
-/* What failed. An address has the identity of its service, and is told apart by the operation's kind. */
+/* What failed. An address has the identity of its service, and is told apart by the operation's
+ * kind. */
 const struct gvs_failure *gvs_failure_find(const struct gvs_slot *s, const struct gvs_item *item);
 void gvs_failure_note(struct gvs_slots *t, struct gvs_slot *s, const struct gvs_op *op, int error);
 void gvs_failure_done(struct gvs_slots *t, struct gvs_slot *s, const struct gvs_op *op);
@@ -249,11 +257,12 @@ struct gvs_range gvs_kernel_wanted_of(const struct gvs_kernel *k, const struct g
 struct gvs_range gvs_kernel_configured_of(const struct gvs_kernel *k, const struct gvs_slot *s);
 bool gvs_kernel_wants(const struct gvs_kernel *k, const struct gvs_slot *s);
 void gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s); /* slot->differs */
-void gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s);    /* frees it if nothing needs it */
-bool gvs_kernel_own(struct gvs_kernel *k, struct gvs_slot *s);     /* into the ledger; false: full */
+void gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s); /* frees it if nothing needs it */
+bool gvs_kernel_own(struct gvs_kernel *k, struct gvs_slot *s);  /* into the ledger; false: full */
 void gvs_kernel_disown(struct gvs_kernel *k, struct gvs_slot *s);
 bool gvs_ranges_equal(struct gvs_range a, struct gvs_range b);
-size_t gvs_range_from(struct gvs_range r, const struct gvs_item *least); /* index of the first >= least */
+size_t gvs_range_from(struct gvs_range r,
+                      const struct gvs_item *least);        /* index of the first >= least */
 struct gvs_item gvs_item_past(const struct gvs_svcid *svc); /* above all of this service */
 
 /* flight.c */
@@ -269,11 +278,13 @@ struct gvs_vip *gvs_vip_find(const struct gvs_kernel *k, const struct gvs_addr *
 bool gvs_vip_needed(const struct gvs_kernel *k, const struct gvs_addr *addr);
 enum gvs_op_kind gvs_vip_op(const struct gvs_kernel *k, const struct gvs_slot *s);
 bool gvs_vip_enter(struct gvs_kernel *k, struct gvs_slot *s); /* into the ledger; false: full */
-void gvs_vip_strike(struct gvs_kernel *k, const struct gvs_addr *addr); /* unless it is there or needed */
+void gvs_vip_strike(struct gvs_kernel *k,
+                    const struct gvs_addr *addr);                 /* unless it is there or needed */
 int gvs_vip_apply(struct gvs_kernel *k, const struct gvs_op *op); /* 0 or errno */
 bool gvs_vip_strays(struct gvs_kernel *k); /* removes some; false: none are left */
-size_t gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max); /* as gvs_kernel_plan */
-int gvs_vip_read(struct gvs_kernel *k);    /* the interface, and the node's own addresses */
+size_t gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops,
+                    size_t max);        /* as gvs_kernel_plan */
+int gvs_vip_read(struct gvs_kernel *k); /* the interface, and the node's own addresses */
 void gvs_vip_fini(struct gvs_kernel *k);
 
 struct gvs_anchor *gvs_anchor_of(struct gvs_kernel *k, uint8_t family);
@@ -297,4 +308,4 @@ void gvs_report_event(struct gvs_kernel *k, uint8_t what, const struct gvs_op *o
                       bool repair);
 void gvs_report_refused(struct gvs_kernel *k, const struct gvs_op *op, int error);
 __attribute__((format(printf, 2, 3))) void gvs_report_error(struct gvs_kernel *k, const char *fmt,
-                                                           ...);
+                                                            ...);

@@ -4,7 +4,8 @@
  *
  * IPv4: the local route is replaced in place. But when the kernel takes an address away it
  * deletes its local route only if the source is still the address itself, so removal does it by
- * hand.
+ * hand. (An interface that was set down and up has both routes: ours, which comes first, and the
+ * kernel's, which goes with the address.)
  *
  * IPv6: the kernel's local route has metric 0, which nobody else can write (0 means 1024 there),
  * and comes before every other. So ours is added behind it, and then the kernel's is deleted: there
@@ -70,7 +71,7 @@ result(struct gvs_link *l, int err)
     if (error == 0)
         error = err == -NLE_NOMEM ? ENOMEM : err == -NLE_AGAIN ? ETIMEDOUT : EIO;
     errno = error;
-    return error == EPERM || error == EACCES ? GVS_E_REFUSED : GVS_E_SYS;
+    return error == EPERM ? GVS_E_REFUSED : GVS_E_SYS;
 }
 
 static int
@@ -273,30 +274,27 @@ out:
     return result(l, err);
 }
 
-/* All of them: an interface that was set down and up has the IPv4 route twice, ours and the
- * kernel's. */
 static int
-del_routes(struct gvs_link *l, const struct gvs_addr *vip, uint8_t protocol, bool *changed)
+del_route(struct gvs_link *l, const struct gvs_addr *vip, uint8_t protocol, bool *changed)
 {
     struct rtnl_route *route = make_route(l, vip, protocol);
     int rc;
 
     if (!route)
         return out_of_memory();
-    do {
-        rc = result(l, rtnl_route_delete(l->sk, route, 0));
-        *changed |= rc == GVS_OK;
-    } while (rc == GVS_OK);
+    rc = result(l, rtnl_route_delete(l->sk, route, 0));
     rtnl_route_put(route);
-    return rc == GVS_E_SYS && (errno == ESRCH || errno == ENODEV) ? GVS_OK : rc;
+    if (rc == GVS_E_SYS && (errno == ESRCH || errno == ENODEV))
+        return GVS_OK;
+    *changed |= rc == GVS_OK;
+    return rc;
 }
 
 /* The route that the kernel would take to a VIP. */
 struct route_seen {
-    bool ours; /* local, by way of our interface */
+    bool local;
     uint8_t protocol;
     struct gvs_addr source; /* NONE: it names none */
-    int ifindex;            /* in: of our interface */
 };
 
 static int
@@ -304,25 +302,21 @@ see_route(struct nl_msg *m, void *ctx)
 {
     struct route_seen *seen = ctx;
     struct rtnl_route *route;
-    struct rtnl_nexthop *nh;
 
     if (rtnl_route_parse(nlmsg_hdr(m), &route) < 0)
         return NL_STOP;
-    nh = rtnl_route_nexthop_n(route, 0);
-    seen->ours = rtnl_route_get_type(route) == RTN_LOCAL && nh &&
-                 rtnl_route_nh_get_ifindex(nh) == seen->ifindex;
+    seen->local = rtnl_route_get_type(route) == RTN_LOCAL;
     seen->protocol = rtnl_route_get_protocol(route);
     from_nl(&seen->source, rtnl_route_get_pref_src(route));
     rtnl_route_put(route);
     return NL_STOP;
 }
 
-/* If the question fails, the route is none of ours, and the answer to what is then done about it
- * says why. */
+/* If the question fails, nothing is seen, and the answer to what is then done about it says why. */
 static struct route_seen
 look_up_route(struct gvs_link *l, const struct gvs_addr *vip)
 {
-    struct route_seen seen = {.ifindex = l->ifindex};
+    struct route_seen seen = {0};
     struct rtmsg rtm = {.rtm_family = (uint8_t)af_of(vip),
                         .rtm_dst_len = (uint8_t)(8 * gvs_addr_bytes(vip)),
                         .rtm_flags = RTM_F_FIB_MATCH}; /* the entry, not what came of it */
@@ -350,7 +344,7 @@ route_is_right(struct gvs_link *l, const struct gvs_addr *vip, const struct gvs_
 {
     struct route_seen seen = look_up_route(l, vip);
 
-    return seen.ours &&
+    return seen.local &&
            (source->family == GVS_FAMILY_NONE || gvs_addr_cmp(&seen.source, source) == 0);
 }
 
@@ -365,7 +359,7 @@ await_kernel_route(struct gvs_link *l, const struct gvs_addr *vip)
     for (int i = 0; i < AWAIT_MS; i++) {
         struct route_seen seen = look_up_route(l, vip);
 
-        if (seen.ours && seen.protocol == RTPROT_KERNEL)
+        if (seen.local && seen.protocol == RTPROT_KERNEL)
             return;
         nanosleep(&ms, NULL);
     }
@@ -391,7 +385,7 @@ gvs_link_add(struct gvs_link *l, const struct gvs_addr *vip, bool *changed)
         return rc;
     *changed = true;
     if (vip->family == GVS_FAMILY_V6)
-        rc = del_routes(l, vip, RTPROT_KERNEL, changed);
+        rc = del_route(l, vip, RTPROT_KERNEL, changed);
     return rc;
 }
 
@@ -402,7 +396,7 @@ gvs_link_del(struct gvs_link *l, const struct gvs_addr *vip, bool *changed)
 
     GVS_ASSERT(!l->observe);
     *changed = false;
-    rc = del_routes(l, vip, protocol_of(vip), changed);
+    rc = del_route(l, vip, protocol_of(vip), changed);
     if (rc < 0)
         return rc;
     rc = change_addr(l, vip, false);

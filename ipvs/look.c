@@ -1,12 +1,13 @@
 /* ipvs/look.c: reads the kernel, and corrects `configured` by what it shows.
  *
- * A reading of one service is always the same: the service as the last dump of all services has it, with the
- * destinations read now, against what `configured` holds of it (take). What brings a service here differs: the first
- * read, a look after answers that were lost or strange, or the sweep of an audit.
+ * A reading of one service is always the same: the service as the last dump of all services has it,
+ * with the destinations read now, against what `configured` holds of it (take). What brings a
+ * service here differs: the first read, a look after answers that were lost or strange, or the
+ * sweep of an audit.
  *
- * The kernel's dumps are no snapshot: an entry can be skipped while others come and go. So what one dump does not show
- * is looked for once more before it counts as gone, and what one dump shows too much is not removed
- * before a second one shows it again (slot->once). */
+ * The kernel's dumps are no snapshot: an entry can be skipped while others come and go. So what one
+ * dump does not show is looked for once more before it counts as gone, and what one dump shows too
+ * much is not removed before a second one shows it again (slot->once). */
 #include "ipvs/kernel_impl.h"
 
 #include <stdlib.h>
@@ -152,7 +153,8 @@ reading_failed(struct gvs_kernel *k, int rc)
 
 /* Drift. */
 
-/* What `configured` had (or NULL) against what the kernel shows (or NULL), named by the operation that undoes it. */
+/* What `configured` had (or NULL) against what the kernel shows (or NULL), named by the operation
+ * that undoes it. */
 static void
 note_drift(struct gvs_kernel *k, const struct gvs_item *had, const struct gvs_item *shows)
 {
@@ -257,7 +259,8 @@ no_longer_foreign(struct gvs_kernel *k, struct gvs_slot *s)
     gvs_slot_foreign(&k->slots, s, false);
 }
 
-/* I2: the one place that moves `configured` by a reading. True if it moved; GVS_E_FULL as it was. */
+/* I2: the one place that moves `configured` by a reading. True if it moved; GVS_E_FULL as it was.
+ */
 static int
 correct(struct gvs_kernel *k, struct gvs_slot *s, struct gvs_range seen)
 {
@@ -347,7 +350,8 @@ make_range(struct gvs_look *l, const struct gvs_item *service, struct gvs_range 
     return GVS_OK;
 }
 
-/* Reads the destinations of a service that stands there as `service`, and takes it. Returns how many it had. */
+/* Reads the destinations of a service that stands there as `service`, and takes it. Returns how
+ * many it had. */
 static int
 read_one(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_item *service)
 {
@@ -398,7 +402,8 @@ read_waiting(struct gvs_kernel *k)
 
 /* The dump of all services. */
 
-/* A service that is ours and that only the service itself tells of: its destinations come with the sweep. */
+/* A service that is ours and that only the service itself tells of: its destinations come with the
+ * sweep. */
 static void
 meet_present(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_item *shows)
 {

@@ -362,7 +362,7 @@ gvs_nl_explain(char *text, size_t cap, const struct gvs_op *op, int error)
     if (words)
         snprintf(text, cap, "%s", words);
     else if (error == ENOENT && scheduled)
-        snprintf(text, cap, "no scheduler %s: the module ip_vs_%s does not load", sched, sched);
+        snprintf(text, cap, "kernel has no scheduler '%s' (module ip_vs_%s)", sched, sched);
     else
         snprintf(text, cap, "the kernel says: %s", strerror(error));
 }

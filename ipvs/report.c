@@ -317,8 +317,7 @@ gvs_kernel_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
 
 /* The services that are wanted or ours, with their destinations, as the kernel has them now. */
 static int
-dump_all(struct gvs_kernel *k, struct gvs_dump *services, struct gvs_dump *dests,
-         struct items *out)
+dump_all(struct gvs_kernel *k, struct gvs_dump *services, struct gvs_dump *dests, struct items *out)
 {
     int rc = gvs_look_services(k, services);
 
@@ -326,8 +325,8 @@ dump_all(struct gvs_kernel *k, struct gvs_dump *services, struct gvs_dump *dests
         const struct gvs_item *item = &services->v[i].item;
         struct gvs_item id = gvs_item_make_service(&item->svc);
 
-        if (gvs_anchor_is(&item->svc) || (!gvs_set_get(k->wanted, &id) &&
-                                          !gvs_ledger_has_service(k->ledger, &item->svc)))
+        if (gvs_anchor_is(&item->svc) ||
+            (!gvs_set_get(k->wanted, &id) && !gvs_ledger_has_service(k->ledger, &item->svc)))
             continue;
         rc = gvs_look_dests(k, &item->svc, dests);
         if (rc == GVS_OK && !append(out, item))

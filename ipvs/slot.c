@@ -1,14 +1,15 @@
 /* ipvs/slot.c: one record for each service that is wanted, configured or foreign.
  *
  * A hash table with chains over a pool that never moves, so that a pointer to a slot is good until
- * the slot is freed. The lists are first in, first out; a slot is on exactly one, so none of them can overflow,
- * and a service that changes ten times before its turn is planned once. */
+ * the slot is freed. The lists are first in, first out; a slot is on exactly one, so none of them
+ * can overflow, and a service that changes ten times before its turn is planned once. */
 #include "ipvs/kernel_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a. What comes in here was admitted by the table, and its number is bounded: no key is needed. */
+/* FNV-1a. What comes in here was admitted by the table, and its number is bounded: no key is
+ * needed. */
 static size_t
 hash_id(const struct gvs_svcid *id)
 {

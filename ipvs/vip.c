@@ -1,8 +1,9 @@
 /* ipvs/vip.c: the addresses of services on the dummy interface, and the anchors.
  *
- * Both follow from the services: an address is there while a service that carries it is, an anchor while
- * a service of its family is. So nothing is counted; the ordered sets are asked. Services sort by protocol first, and
- * an address is carried by at most as many runs of services as there are protocols. */
+ * Both follow from the services: an address is there while a service that carries it is, an anchor
+ * while a service of its family is. So nothing is counted; the ordered sets are asked. Services
+ * sort by protocol first, and an address is carried by at most as many runs of services as there
+ * are protocols. */
 #include "ipvs/kernel_impl.h"
 
 #include <errno.h>
@@ -219,8 +220,8 @@ gvs_vip_apply(struct gvs_kernel *k, const struct gvs_op *op)
 static bool
 is_stray(const struct gvs_kernel *k, const struct gvs_vip *v)
 {
-    return v->there && gvs_ledger_has_addr(k->ledger, &v->addr) &&
-           !gvs_vip_needed(k, &v->addr) && !find_carrier(k, k->configured, &v->addr, false);
+    return v->there && gvs_ledger_has_addr(k->ledger, &v->addr) && !gvs_vip_needed(k, &v->addr) &&
+           !find_carrier(k, k->configured, &v->addr, false);
 }
 
 bool
@@ -228,7 +229,7 @@ gvs_vip_strays(struct gvs_kernel *k)
 {
     size_t done = 0;
 
-    if (!k->vips.stray || !k->removal_allowed || k->observing)
+    if (!k->vips.stray || k->trust < GVS_TRUST_ALL || k->observing)
         return false;
     for (size_t i = k->vips.count; i-- > 0 && done < GVS_VIP_BATCH;) {
         struct gvs_op op = {.kind = GVS_OP_ADDR_DEL, .wave = 1};
@@ -269,9 +270,8 @@ gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
         if (!v->there || !gvs_ledger_has_addr(k->ledger, &v->addr) || gvs_vip_needed(k, &v->addr))
             continue;
         if (n < max)
-            ops[n] = (struct gvs_op){.kind = GVS_OP_ADDR_DEL,
-                                     .wave = 1,
-                                     .item = least_of(GVS_PROTO_FWMARK, &v->addr)};
+            ops[n] = (struct gvs_op){
+                .kind = GVS_OP_ADDR_DEL, .wave = 1, .item = least_of(GVS_PROTO_FWMARK, &v->addr)};
         n++;
     }
     return n;
@@ -429,7 +429,8 @@ gvs_anchor_op(const struct gvs_kernel *k, uint8_t family)
         return GVS_OP_NONE;
     if (!a->there)
         return has_family(k->configured, family) ? GVS_OP_ANCHOR_ADD : GVS_OP_NONE;
-    if (!k->removal_allowed || has_family(k->configured, family) || has_family(k->wanted, family))
+    if (k->trust < GVS_TRUST_ALL || has_family(k->configured, family) ||
+        has_family(k->wanted, family))
         return GVS_OP_NONE;
     return GVS_OP_ANCHOR_DEL;
 }

@@ -68,7 +68,7 @@ void
 gvs_noise_self_init(struct gvs_noise_self *self, const uint8_t priv[static 32], const char *cluster)
 {
     static const char label[] = "gossipvs1"; /* its final 0 counts */
-    size_t len = strlen(cluster);
+    size_t len = strnlen(cluster, 256);
     uint8_t prologue[sizeof label + 1 + 255];
 
     GVS_ASSERT(len >= 1 && len <= 255);

@@ -29,7 +29,7 @@ gvs_pool_init(struct gvs_pool *p, size_t peers_max, size_t handshakes)
     p->place_mask = mask_over(p->sessions_max);
     p->sessions = calloc(p->sessions_max, sizeof *p->sessions);
     p->peers = calloc(peers_max, sizeof *p->peers);
-    p->buckets = calloc((size_t)p->bucket_mask + 1, sizeof *p->buckets);
+    p->buckets = calloc((size_t)p->bucket_mask + 1, sizeof(struct gvs_peer *));
     return p->sessions && p->peers && p->buckets ? GVS_OK : GVS_E_SYS;
 }
 

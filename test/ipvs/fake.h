@@ -1,8 +1,8 @@
 /* test/ipvs/fake.h: a kernel in memory, behind the prototypes of ipvs/nl.h and ipvs/link.h.
  *
- * It answers as Linux 6.1 does (EEXIST, ESRCH, ENOENT, and a batch whose errors do not stop the rest), writes down
- * every operation with its answer, and fails on demand. There is one, as there is one kernel: the handles that
- * nl.h and link.h give out point to it.
+ * It answers as Linux 6.1 does (EEXIST, ESRCH, ENOENT, and a batch whose errors do not stop the
+ * rest), writes down every operation with its answer, and fails on demand. There is one, as there
+ * is one kernel: the handles that nl.h and link.h give out point to it.
  */
 #pragma once
 
@@ -33,11 +33,11 @@ struct fake {
     size_t own_count;
 
     struct fake_fault faults[FAKE_FAULTS];
-    enum fake_loss lose_next;       /* the answers of the next batch */
-    unsigned lose_dumps;            /* the next dumps */
+    enum fake_loss lose_next;        /* the answers of the next batch */
+    unsigned lose_dumps;             /* the next dumps */
     const struct gvs_svcid *skipped; /* left out of the next dump of services */
     bool no_ipvs;
-    int addr_error;                 /* of the next change of an address */
+    int addr_error; /* of the next change of an address */
 
     /* Told of every operation before it is processed; assertions live here. */
     void (*watch)(void *ctx, const struct gvs_op *op);
@@ -45,8 +45,8 @@ struct fake {
 
     char *log; /* one line an operation, in the order of their processing */
     size_t log_len, log_cap;
-    uint64_t ops, writes;    /* operations that changed something; messages */
-    size_t batch_max;        /* the largest so far */
+    uint64_t ops, writes; /* operations that changed something; messages */
+    size_t batch_max;     /* the largest so far */
     unsigned service_dumps, dest_dumps;
 };
 

@@ -234,7 +234,7 @@ test_errors_are_said_in_words(void **state)
         int error;
         const char *part;
     } rows[] = {
-        {GVS_OP_SERVICE_ADD, ENOENT, "no scheduler maglev: the module ip_vs_maglev does not load"},
+        {GVS_OP_SERVICE_ADD, ENOENT, "kernel has no scheduler 'maglev' (module ip_vs_maglev)"},
         {GVS_OP_SERVICE_EDIT, ENOENT, "ip_vs_maglev"},
         {GVS_OP_SERVICE_ADD, EEXIST, "there already"},
         {GVS_OP_SERVICE_EDIT, ESRCH, "the service is not there"},

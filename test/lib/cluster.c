@@ -309,7 +309,8 @@ cluster_set_peers(struct cluster *c, size_t i, const size_t *peers, size_t count
 {
     struct cluster_host *h = &c->host[i];
 
-    memcpy(h->peers, peers, count * sizeof *peers);
+    for (size_t k = 0; k < count; k++)
+        h->peers[k] = peers[k];
     h->peer_count = count;
     if (!h->node)
         return;
@@ -486,17 +487,32 @@ cluster_delete(struct cluster *c, size_t i, unsigned k)
     pump(c, i);
 }
 
+static bool
+get_claim(const struct cluster *c, size_t i, unsigned k, struct gvs_entry *e)
+{
+    struct gvs_keybuf buf;
+    struct gvs_key key;
+
+    cluster_key(&key, k);
+    gvs_key_build(&buf, &key);
+    return gvs_table_get(gvs_node_claims(c->host[i].node), buf.b, buf.len, e);
+}
+
+uint64_t
+cluster_order(const struct cluster *c, size_t i, unsigned k)
+{
+    struct gvs_entry e;
+
+    return get_claim(c, i, k, &e) ? e.order : 0;
+}
+
 int64_t
 cluster_read(const struct cluster *c, size_t i, unsigned k)
 {
     struct gvs_backend backend;
-    struct gvs_keybuf buf;
-    struct gvs_key key;
     struct gvs_entry e;
 
-    cluster_key(&key, k);
-    gvs_key_build(&buf, &key);
-    if (!gvs_table_get(gvs_node_claims(c->host[i].node), buf.b, buf.len, &e) || e.tombstone)
+    if (!get_claim(c, i, k, &e) || e.tombstone)
         return -1;
     if (gvs_backend_decode(&backend, e.value, e.value_len) != GVS_OK)
         return -1;

@@ -93,6 +93,8 @@ void cluster_key(struct gvs_key *key, unsigned k);
 /* The live claim's weight at node i, or -1. */
 int64_t cluster_read(const struct cluster *c, size_t i, unsigned k);
 
+uint64_t cluster_order(const struct cluster *c, size_t i, unsigned k); /* 0: no entry */
+
 /* For cluster_run_until. */
 bool cluster_joined(struct cluster *c); /* every running node sees exactly the running ones alive */
 bool cluster_agrees(struct cluster *c); /* equal fingerprints of both tables */

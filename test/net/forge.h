@@ -39,7 +39,7 @@ forge_init(uint8_t pkt[static 176], const char *cluster, const struct gvs_keyrin
 {
     static const char name[] = "Noise_IXpsk0_25519_ChaChaPoly_SHA256";
     uint8_t h[32], ck[32], k[32], temp[32], prologue[300] = "gossipvs1";
-    size_t len = strlen(cluster);
+    size_t len = strnlen(cluster, 255);
 
     prologue[10] = (uint8_t)len;
     memcpy(prologue + 11, cluster, len);

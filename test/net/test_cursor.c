@@ -177,9 +177,15 @@ test_a_declared_length_alone_is_refused(void **state)
 {
     static const uint8_t wide[] = {0xc4, 0xc5, 0xc6, 0xdc, 0xdd, 0xde, 0xdf,
                                    0xd9, 0xda, 0xdb, 0xc7, 0xc8, 0xc9};
+    struct gvs_cursor c;
     uint8_t b[6];
+    size_t count;
 
     (void)state;
+    c = gvs_cursor_init((const uint8_t *)"\xdc\x00\x10\x01\x01", 5);
+    assert_false(gvs_cursor_array(&c, &count)); /* at once, not at the first that is missing */
+    c = gvs_cursor_init((const uint8_t *)"\x82\x01\x01\x02", 4);
+    assert_false(gvs_cursor_map(&c, &count));
     for (size_t i = 0; i < sizeof wide; i++) {
         memset(b, 0xff, sizeof b);
         b[0] = wide[i];

@@ -64,10 +64,32 @@ test_nodes_that_know_one_peer_each_find_all(void **state)
         cluster_start_all(c);
         assert_true(cluster_run_until(c, 10 * SECOND, cluster_converged));
         print_message("%zu nodes joined in %lu us\n", sizes[i], (unsigned long)(c->now.us - began));
+        assert_true(c->now.us - began < 100000);
         assert_true(cluster_run_until(c, 10 * SECOND, all_synced));
         assert_int_equal(deaths(c), 0);
         cluster_close(c);
     }
+}
+
+/* It knows one of them, and that one tells the others. */
+static void
+test_a_newcomer_is_known_to_all_at_once(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 8, .seed = 60});
+
+    (void)state;
+    for (size_t i = 0; i < 7; i++)
+        cluster_start(c, i);
+    assert_true(cluster_run_until(c, 10 * SECOND, cluster_converged));
+    cluster_run(c, 10 * SECOND);
+    cluster_set_peers(c, 7, (size_t[]){3}, 1);
+    cluster_start(c, 7);
+    for (size_t i = 0; i < 7; i++) /* it tells nobody itself */
+        c->cut[7][i] = i != 3;
+    cluster_run(c, 5);
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(cluster_state(c, i, 7, NULL), GVS_ALIVE);
+    cluster_close(c);
 }
 
 static void
@@ -148,6 +170,35 @@ test_a_few_differences_cost_a_few_kilobytes(void **state)
     print_message("3 differences in 50,000 found and mended with %lu bytes\n",
                   (unsigned long)bytes);
     assert_true(bytes < 20000);
+    cluster_close(c);
+}
+
+static bool
+heard_of_differences(struct cluster *c)
+{
+    return gvs_table_count(gvs_node_claims(c->host[1].node)) > 10000;
+}
+
+/* More than one search can find: the next follows at once, not with the next probe. */
+static void
+test_many_differences_are_mended_search_after_search(void **state)
+{
+    struct cluster_config config = {.nodes = 2, .seed = 61, .limits = {65536, 16}};
+    struct cluster *c = joined_cluster(&config);
+    uint64_t began;
+
+    (void)state;
+    cluster_split(c, 1);
+    cluster_run(c, 10 * SECOND);
+    for (unsigned k = 0; k < 20000; k++)
+        assert_int_equal(cluster_write(c, k % 2, k, 1), GVS_OK);
+    cluster_heal(c);
+    assert_true(cluster_run_until(c, 10 * SECOND, heard_of_differences));
+    began = c->now.us;
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_agrees));
+    print_message("20,000 differences mended in %lu ms\n",
+                  (unsigned long)(c->now.us - began) / 1000);
+    assert_true(c->now.us - began < 700000); /* a probe a second would take longer */
     cluster_close(c);
 }
 
@@ -434,9 +485,11 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nodes_that_know_one_peer_each_find_all),
+        cmocka_unit_test(test_a_newcomer_is_known_to_all_at_once),
         cmocka_unit_test(test_a_lone_node_writes_and_knows_that_it_is_alone),
         cmocka_unit_test(test_a_joining_node_takes_over_a_large_table),
         cmocka_unit_test(test_a_few_differences_cost_a_few_kilobytes),
+        cmocka_unit_test(test_many_differences_are_mended_search_after_search),
         cmocka_unit_test(test_a_write_is_everywhere_after_one_delay),
         cmocka_unit_test(test_a_busy_key_costs_no_more_than_its_last_value),
         cmocka_unit_test(test_a_lost_push_is_sent_again_soon),

@@ -418,10 +418,10 @@ read_golden(struct golden *g)
         assert_true(field < FIELDS);
         assert_string_equal(name, field_names[field]);
         for (size_t i = 0; hex[2 * i] != 0; i++) {
-            unsigned byte;
+            char two[3] = {hex[2 * i], hex[2 * i + 1], 0}, *end;
 
-            assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
-            g->b[field][g->len[field]++] = (uint8_t)byte;
+            g->b[field][g->len[field]++] = (uint8_t)strtoul(two, &end, 16);
+            assert_ptr_equal(end, two + 2);
         }
         field++;
     }

@@ -1,0 +1,394 @@
+"""A cluster to test with: network namespaces, real agents, real servers, real clients.
+
+    cluster = Cluster(3)              lb1..lb3, w1, w2 and client c on one bridge, agents running
+    cluster[0].ask("vip list")        one request over the agent's socket, the answer as a dict
+    cluster[0].must("vip add", ...)   the same, which has to succeed
+    cluster[0].ipvs()                 what ipvsadm says, as a set of lines, anchors left out
+    ok("name", condition, detail)     one line of output; done() exits with the verdict
+
+lbK is 10.77.0.K, wK is 10.77.0.(100+K). The client has a leg 10.78.K.2 behind each balancer, whose packets and
+answers pass that balancer and no other, so that every kernel can be tested with connections of its own.
+Runs inside test/kernel/vm. GVS_BIN names the directory of gossipvsd and gossipvs.
+"""
+import atexit
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+BIN = os.environ.get("GVS_BIN", "build")
+LONG = os.environ.get("GVS_LONG") == "1"
+WORK = "/tmp/gossipvs-test"
+ANCHORS = ("1735786500", "1735786502")
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+_failed = []
+_passed = 0
+_children = []
+
+
+def ok(name, condition, detail=""):
+    """Reports one fact."""
+    global _passed
+    if condition:
+        _passed += 1
+        print(f"ok {name}", flush=True)
+    else:
+        _failed.append(name)
+        print(f"not ok {name}", flush=True)
+        if detail != "":
+            print(f"# {detail}", flush=True)
+    return bool(condition)
+
+
+def note(text):
+    print(f"# {text}", flush=True)
+
+
+def done():
+    """The end: exits 0 only if something was tested and all of it held."""
+    sys.exit(0 if _passed and not _failed else 1)
+
+
+def sh(command, check=True):
+    r = subprocess.run(command, shell=True, capture_output=True, text=True)
+    if check and r.returncode:
+        raise RuntimeError(f"{command}: {r.stderr.strip()} {r.stdout.strip()}")
+    return r.stdout
+
+
+def wait(seconds, condition, step=0.05):
+    """Waits until condition() is true; returns its last value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(step)
+
+
+def enter(netns):
+    """Moves the calling thread into a network namespace, for good."""
+    fd = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+    try:
+        if libc.setns(fd, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"setns {netns}")
+    finally:
+        os.close(fd)
+
+
+def spawn(netns, argv, **kw):
+    """Starts a program in a namespace; it is ended with this script."""
+    p = subprocess.Popen(argv, preexec_fn=lambda: enter(netns), **kw)
+    _children.append(p)
+    return p
+
+
+@atexit.register
+def _end_children():
+    for p in _children:
+        if p.poll() is None:
+            p.send_signal(signal.SIGCONT)
+            p.kill()
+    for p in _children:
+        p.wait()
+
+
+def link(netns, name, address, peer_netns, peer_name, peer_address=None, bridge=None):
+    sh(f"ip link add {name} netns {netns} type veth peer name {peer_name} netns {peer_netns}")
+    sh(f"ip -n {netns} link set {name} up")
+    if address:
+        sh(f"ip -n {netns} addr add {address} dev {name}")
+    if bridge:
+        sh(f"ip -n {peer_netns} link set {peer_name} master {bridge}")
+    elif peer_address:
+        sh(f"ip -n {peer_netns} addr add {peer_address} dev {peer_name}")
+    sh(f"ip -n {peer_netns} link set {peer_name} up")
+
+
+def make_netns(name):
+    sh(f"ip netns add {name}")
+    sh(f"ip -n {name} link set lo up")
+
+
+class Lb:
+    """One balancer and its agent."""
+
+    def __init__(self, index, peers, **options):
+        self.name = f"lb{index + 1}"
+        self.address = f"10.77.0.{index + 1}"
+        self.dir = f"{WORK}/{self.name}"
+        self.conf = f"{self.dir}/gossipvs.conf"
+        self.services = f"{self.dir}/services.d"
+        self.socket = f"{self.dir}/gossipvs.sock"
+        self.process = None
+        self.options = {"cluster": "test", "kernel": "audit = 1", "node": "", "more": "",
+                        "keyring": f"{WORK}/keyring", "state": f"{self.dir}/state",
+                        "peers": peers, **options}
+        os.makedirs(self.services, exist_ok=True)
+        self.write_conf()
+
+    def write_conf(self, **options):
+        o = self.options
+        o.update(options)
+        peers = ", ".join(f'"{p}"' for p in o["peers"])
+        with open(self.conf, "w", encoding="ascii") as f:
+            f.write(f'''cluster = "{o["cluster"]}"
+node {{
+  name = "{self.name}"
+  bind = "{self.address}:7900"
+  peers = {{ {peers} }}
+  keyring = "{o["keyring"]}"
+  state = "{o["state"]}"
+  services = "{self.services}"
+  {o["node"]}
+}}
+kernel {{ {o["kernel"]} }}
+control {{ socket = "{self.socket}" }}
+{o["more"]}
+''')
+
+    def start(self, wait_for_socket=True, argv=()):
+        self.log = open(f"{self.dir}/log", "ab")
+        self.process = spawn(self.name, [f"{BIN}/gossipvsd", "-c", self.conf, *argv],
+                             stderr=self.log, stdin=subprocess.DEVNULL)
+        if wait_for_socket and not wait(20, self.answers):
+            raise RuntimeError(f"{self.name} does not answer:\n{self.log_text()}")
+        return self
+
+    def answers(self):
+        try:
+            return "schema" in self.ask("version")
+        except OSError:
+            return False
+
+    def log_text(self):
+        with open(f"{self.dir}/log", encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def kill(self, sig=signal.SIGKILL):
+        self.process.send_signal(sig)
+        return self.process.wait()
+
+    def ask(self, command, *args, timeout=10):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(timeout + 10)
+            s.connect(self.socket)
+            request = {"command": command, "args": list(args), "timeout": timeout}
+            s.sendall(json.dumps(request).encode() + b"\n")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                piece = s.recv(1 << 20)
+                if not piece:
+                    raise ConnectionError(f"{self.name}: closed after {answer[:200]}")
+                answer += piece
+        return json.loads(answer)
+
+    def must(self, command, *args, timeout=10):
+        answer = self.ask(command, *args, timeout=timeout)
+        if "error" in answer:
+            raise RuntimeError(f"{self.name}: {command} {args}: {answer['error']}")
+        return answer
+
+    def status(self):
+        return self.must("status")
+
+    def operations(self):
+        return self.status()["kernel"]["operations"]
+
+    def converged(self, seconds=20):
+        """Waits until the whole cluster says that it has our table; the error, or None."""
+        return self.ask("status", "--wait-converged", str(seconds), timeout=seconds).get("error")
+
+    def run(self, command):
+        """A shell command in the balancer's namespace."""
+        return sh(f"ip netns exec {self.name} {command}")
+
+    def events(self, since):
+        """A thread that gathers what watch shows after event `since`, until its stop() is called."""
+        return Watch(self, since)
+
+    def ipvs(self):
+        lines = self.run("ipvsadm -Sn").splitlines()
+        return {x.strip() for x in lines if not any(a in x for a in ANCHORS)}
+
+    def stats(self):
+        """Per virtual service, how many connections the kernel has scheduled since it was added."""
+        out = {}
+        for line in self.run("ipvsadm -Ln --stats --exact").splitlines():
+            word = line.split()
+            if word and word[0] in ("TCP", "UDP", "SCTP"):
+                out[f"{word[1]}/{word[0].lower()}"] = int(word[2])
+        return out
+
+
+class Watch(threading.Thread):
+    """Everything that one agent tells from an event on."""
+
+    def __init__(self, lb, since=None):
+        super().__init__(daemon=True)
+        self.seen = []
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(lb.socket)
+        args = [] if since is None else ["--since", str(since)]
+        self.socket.sendall(json.dumps({"command": "watch", "args": args}).encode() + b"\n")
+        self.start()
+
+    def run(self):
+        rest = b""
+        while True:
+            try:
+                piece = self.socket.recv(1 << 20)
+            except OSError:
+                return
+            if not piece:
+                return
+            *lines, rest = (rest + piece).split(b"\n")
+            self.seen += [json.loads(line) for line in lines]
+
+    def last(self):
+        return max((e["seq"] for e in self.seen if "seq" in e), default=0)
+
+    def stop(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.join(10)
+        self.socket.close()
+        return self.seen
+
+
+class Cluster(list):
+    def __init__(self, count=3, workers=2, start=True, **options):
+        super().__init__()
+        shutil.rmtree(WORK, ignore_errors=True)
+        os.makedirs(WORK)
+        make_netns("net")
+        sh("ip -n net link add br0 type bridge && ip -n net link set br0 up")
+        make_netns("c")
+        for w in range(1, workers + 1):
+            make_netns(f"w{w}")
+            link(f"w{w}", "eth0", f"10.77.0.{100 + w}/24", "net", f"w{w}", bridge="br0")
+        for i in range(count):
+            n = i + 1
+            make_netns(f"lb{n}")
+            link(f"lb{n}", "eth0", f"10.77.0.{n}/24", "net", f"lb{n}", bridge="br0")
+            link(f"lb{n}", "client", f"10.78.{n}.1/24", "c", f"leg{n}", f"10.78.{n}.2/24")
+            sh(f"ip netns exec lb{n} sysctl -qw net.ipv4.ip_forward=1")
+            sh(f"ip -n c rule add from 10.78.{n}.2 table {n}")
+            sh(f"ip -n c route add default via 10.78.{n}.1 table {n}")
+            for w in range(1, workers + 1):
+                sh(f"ip -n w{w} route add 10.78.{n}.0/24 via 10.77.0.{n}")
+        with open(f"{WORK}/keyring", "w", encoding="ascii") as f:
+            os.fchmod(f.fileno(), 0o600)
+            f.write(subprocess.run([f"{BIN}/gossipvs", "keys", "generate"], check=True,
+                                   capture_output=True, text=True).stdout)
+        for i in range(count):
+            peers = ["10.77.0.1:7900"] if i else (["10.77.0.2:7900"] if count > 1 else [])
+            self.append(Lb(i, peers, **options))
+        if start:
+            for lb in self:
+                lb.start()
+            if not wait(20, lambda: all(lb.status()["members"]["alive"] == count for lb in self)):
+                raise RuntimeError("the agents do not find each other:\n" +
+                                   "\n".join(lb.log_text() for lb in self))
+
+    def converged(self, seconds=20):
+        return [e for e in (lb.converged(seconds) for lb in self) if e]
+
+    def cut(self, lb, on=True):
+        """Takes a balancer off the bridge, or puts it back."""
+        sh(f"ip -n net link set {lb.name} {'down' if on else 'up'}")
+
+
+def redis(worker, port):
+    """A real redis-server in a worker's namespace."""
+    p = spawn(f"w{worker}", ["redis-server", "--port", str(port), "--save", "", "--bind",
+                             "0.0.0.0", "--protected-mode", "no", "--dir", WORK, "--loglevel",
+                             "warning"], stdout=subprocess.DEVNULL)
+    if not wait(20, lambda: "PONG" in sh(f"ip netns exec w{worker} redis-cli -p {port} ping",
+                                         check=False)):
+        raise RuntimeError(f"redis-server on w{worker}:{port} does not answer")
+    return p
+
+
+def http(worker, text, port=80):
+    """A web server in a worker's namespace that answers every request with `text`."""
+    root = f"{WORK}/www{worker}-{port}"
+    os.makedirs(root, exist_ok=True)
+    with open(f"{root}/index.html", "w", encoding="ascii") as f:
+        f.write(text + "\n")
+    return spawn(f"w{worker}", ["busybox", "httpd", "-f", "-p", str(port), "-h", root])
+
+
+class Client(threading.Thread):
+    """Holds one connection to a Redis server through a VIP and talks all the time, until stopped.
+
+    `answers` counts; `error` says how the connection ended before its time; `retransmissions` is what its own TCP says.
+    """
+
+    def __init__(self, lb, vip, port=6379, source=None, netns="c", pause=0.02):
+        super().__init__(daemon=True)
+        self.lb, self.vip, self.port = lb, vip, port
+        self.source = f"10.78.{lb}.2" if source is None else source
+        self.netns, self.pause = netns, pause
+        self.answers, self.error, self.slowest = 0, None, 0.0
+        self.retransmissions = 0
+        self.stopping = False
+        self.connected = threading.Event()
+        self.start()
+
+    def talk(self, s):
+        began = time.monotonic()
+        s.sendall(b"PING\r\n")
+        got = b""
+        while not got.endswith(b"\r\n"):
+            piece = s.recv(64)
+            if not piece:
+                raise ConnectionError("closed by the server")
+            got += piece
+        if got != b"+PONG\r\n":
+            raise ConnectionError(f"not Redis: {got!r}")
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        self.answers += 1
+
+    def run(self):
+        try:
+            enter(self.netns)
+            s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            s.settimeout(30)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.source:
+                s.bind((self.source, 0))
+            s.connect((self.vip, self.port))
+            self.talk(s)
+            self.connected.set()
+            while not self.stopping:
+                self.talk(s)
+                time.sleep(self.pause)
+            info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+            # struct tcp_info: 8 bytes, then u32s; tcpi_total_retrans is the 24th of them
+            self.retransmissions = int.from_bytes(info[8 + 23 * 4:8 + 24 * 4], sys.byteorder)
+            s.close()
+        except OSError as e:
+            self.error = f"{type(e).__name__}: {e}"
+        finally:
+            self.connected.set()
+
+    def stop(self):
+        self.stopping = True
+        self.join(40)
+        return self
+
+    def unharmed(self):
+        return self.error is None and self.retransmissions == 0 and self.answers > 0
+
+    def __str__(self):
+        return (f"lb{self.lb} {self.vip}:{self.port}: {self.answers} answers, "
+                f"{self.retransmissions} retransmissions, slowest {self.slowest * 1000:.0f} ms, "
+                f"{self.error or 'no error'}")

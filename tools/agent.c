@@ -1,0 +1,595 @@
+#include "tools/agent.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/crypto.h"
+
+#define TICK_MS 1000
+#define RESOLVE_MS 30000
+#define FLOOR_RESERVE_NS (UINT64_C(600) * 1000 * 1000 * 1000)
+
+const char *
+gvs_version(void)
+{
+    return GVS_VERSION;
+}
+
+void
+gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ...)
+{
+    char line[1024];
+    va_list ap;
+
+    if (!a->log)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    a->log(a->log_ctx, level, line);
+}
+
+struct gvs_view_env
+gvs_agent_env(const struct gvs_agent *a)
+{
+    return (struct gvs_view_env){.allow = a->cfg.allow,
+                                 .allow_count = a->cfg.allow_count,
+                                 .own = a->own,
+                                 .own_count = a->own_count};
+}
+
+/* --- what the store remembers --------------------------------------------------------------- */
+
+struct load {
+    struct gvs_agent *a;
+    size_t entries, refused;
+};
+
+static bool
+load_entry(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, size_t val_len)
+{
+    struct load *l = ctx;
+    struct gvs_entry e;
+
+    (void)key, (void)key_len;
+    if (gvs_entry_parse(&e, val, val_len) < 0 || gvs_node_load(l->a->node, &e) < 0)
+        l->refused++;
+    else
+        l->entries++;
+    return true;
+}
+
+static bool
+load_ledger(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, size_t val_len)
+{
+    struct load *l = ctx;
+
+    (void)val, (void)val_len;
+    if (gvs_ledger_load(l->a->ledger, key, key_len) < 0)
+        l->refused++;
+    return true;
+}
+
+static bool
+strike_ledger(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, size_t val_len)
+{
+    struct load *l = ctx;
+
+    (void)val, (void)val_len;
+    gvs_store_put(l->a->store, GVS_BUCKET_LEDGER, key, key_len, NULL, 0);
+    return true;
+}
+
+/* The ledger holds for the kernel and the namespace that it was written in, and for no other. */
+static int
+open_ledger(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    char here[96], there[96] = "";
+    struct load load = {.a = a};
+    size_t records = 2 * a->cfg.limits.entries;
+    void *mem = calloc(1, gvs_ledger_footprint(records));
+    int len;
+
+    if (!mem)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory for the ledger");
+    a->ledger = gvs_ledger_init(mem, records);
+    if (gvs_ledger_place(here) < 0)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "cannot tell boot and namespace: %s",
+                             strerror(errno));
+    len = gvs_store_get(a->store, GVS_BUCKET_META, "place", 5, there, sizeof there - 1);
+    if (len >= 0 && strcmp(here, there) == 0)
+        return gvs_store_each(a->store, GVS_BUCKET_LEDGER, load_ledger, &load);
+    gvs_store_each(a->store, GVS_BUCKET_LEDGER, strike_ledger, &load);
+    gvs_store_put(a->store, GVS_BUCKET_META, "place", 5, here, strlen(here));
+    return GVS_OK;
+}
+
+static uint64_t
+wall_ns(void)
+{
+    return gvs_udp_wall().ms * UINT64_C(1000000);
+}
+
+/* Handshakes are numbered by the wall clock, and never below a number that was used before a restart. */
+static void
+raise_floor(struct gvs_agent *a)
+{
+    uint64_t used = a->node ? gvs_node_init_time(a->node) : 0;
+    uint64_t now = wall_ns();
+    uint64_t want = (used > now ? used : now) + FLOOR_RESERVE_NS;
+
+    if (a->floor_ns >= want - FLOOR_RESERVE_NS / 2)
+        return;
+    a->floor_ns = want;
+    gvs_store_put(a->store, GVS_BUCKET_META, "init_floor", 10, &a->floor_ns, sizeof a->floor_ns);
+}
+
+static int
+open_store(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    bool set_aside = false;
+    int len;
+
+    if (gvs_store_open(&a->store, a->loop, a->cfg.state, a->cfg.limits.entries, &set_aside,
+                       fault) < 0)
+        return -1;
+    if (set_aside)
+        gvs_agent_log(a, GVS_LOG_WARN, "%s: the store was damaged and set aside; joining anew",
+                      a->cfg.state);
+    len = gvs_store_get(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
+    if (len != (int)sizeof a->priv) {
+        gvs_crypto_random(NULL, a->priv, sizeof a->priv);
+        a->fresh = true;
+    }
+    a->fresh |= set_aside;
+    if (gvs_store_get(a->store, GVS_BUCKET_META, "init_floor", 10, &a->floor_ns,
+                      sizeof a->floor_ns) != (int)sizeof a->floor_ns)
+        a->floor_ns = 0;
+    if (gvs_store_get(a->store, GVS_BUCKET_META, "seq", 3, &a->events.seq,
+                      sizeof a->events.seq) != (int)sizeof a->events.seq)
+        a->events.seq = 0;
+    a->events.first = a->events.seq + 1;
+    a->events.stored = a->events.seq;
+    return GVS_OK;
+}
+
+static int
+open_node(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    struct gvs_keyring ring;
+    struct gvs_node_config nc = {
+        .limits = a->cfg.limits,
+        .cluster = a->cfg.cluster,
+        .keyring = &ring,
+        .init_floor = a->floor_ns,
+        .random = {gvs_crypto_random, NULL},
+        .name = a->cfg.name,
+        .version = GVS_VERSION,
+        .advertise = a->cfg.advertise,
+    };
+    struct load load = {.a = a};
+
+    if (gvs_config_keyring(&ring, a->cfg.keyring, fault) < 0)
+        return -1;
+    memcpy(nc.priv, a->priv, sizeof nc.priv);
+    gvs_crypto_random(NULL, &nc.boot, sizeof nc.boot);
+    a->node = gvs_node_open(&nc, gvs_udp_now());
+    gvs_crypto_wipe(&nc.priv, sizeof nc.priv);
+    gvs_keyring_wipe(&ring);
+    if (!a->node)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory for %zu entries",
+                             a->cfg.limits.entries);
+    gvs_store_each(a->store, GVS_BUCKET_ENTRY, load_entry, &load);
+    gvs_store_each(a->store, GVS_BUCKET_MEMBER, load_entry, &load);
+    if (load.refused)
+        gvs_agent_log(a, GVS_LOG_WARN, "%zu stored entries do not parse and were left out",
+                      load.refused);
+    gvs_agent_log(a, GVS_LOG_INFO, "%zu entries loaded from %s; events go on from %llu",
+                  load.entries, a->cfg.state, (unsigned long long)a->events.seq);
+    return GVS_OK;
+}
+
+static int
+open_kernel(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    struct gvs_kernel_config kc = {
+        .observe = a->cfg.observe,
+        .interface = a->cfg.interface,
+        .audit_ms = a->cfg.audit_seconds * 1000,
+        .items_max = a->cfg.limits.entries,
+    };
+    int rc;
+
+    if (a->cfg.advertise.addr.family == GVS_FAMILY_V4)
+        kc.source4 = a->cfg.advertise.addr;
+    else
+        kc.source6 = a->cfg.advertise.addr;
+    rc = gvs_kernel_open(&a->kernel, &kc, a->ledger, gvs_udp_now());
+    if (rc == GVS_OK) {
+        if (gvs_kernel_locked_out(a->kernel))
+            gvs_agent_log(a, GVS_LOG_WARN,
+                          "another agent programs this network namespace: only observing");
+        return GVS_OK;
+    }
+    switch (rc) {
+    case GVS_E_UNSUPPORTED:
+        gvs_fault_set(fault, GVS_EXIT_KERNEL, "this kernel has no IPVS (module ip_vs)");
+        gvs_fault_hint(fault, "modprobe ip_vs; mode = observe takes part without programming");
+        return -1;
+    case GVS_E_REFUSED:
+        gvs_fault_set(fault, GVS_EXIT_NOT_PERMITTED,
+                      "kernel refused IPVS: CAP_NET_ADMIN missing");
+        gvs_fault_hint(fault, "AmbientCapabilities=CAP_NET_ADMIN, or run as root");
+        return -1;
+    case GVS_E_CONFLICT:
+        return gvs_fault_set(fault, GVS_EXIT_CONFLICT, "interface '%s' exists and is no dummy",
+                             a->cfg.interface);
+    default:
+        return gvs_fault_set(fault, GVS_EXIT_NO, "cannot open netlink: %s", strerror(errno));
+    }
+}
+
+/* Who has the UDP port? /proc/net/udp names the inode, but whose it is takes a walk through /proc: that is ss's job. */
+static int
+open_udp(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    char text[GVS_EP_TEXT_LEN];
+
+    a->udp = gvs_udp_open(a->loop, &a->cfg.bind, a->node, (void (*)(void *))gvs_agent_pump, a);
+    if (a->udp)
+        return GVS_OK;
+    gvs_ep_format(text, &a->cfg.bind);
+    if (errno == EADDRINUSE) {
+        gvs_fault_set(fault, GVS_EXIT_USAGE, "%s/udp is taken by another process", text);
+        gvs_fault_hint(fault, "ss -ulpn 'sport = %u'", a->cfg.bind.port);
+    } else {
+        gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot bind %s/udp: %s", text, strerror(errno));
+    }
+    return -1;
+}
+
+static int
+open_sets(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    struct gvs_set **sets[] = {&a->shown, &a->dirty, &a->held[0], &a->held[1]};
+    size_t items = a->cfg.limits.entries;
+    bool short_of_memory = false;
+
+    a->view = calloc(1, sizeof *a->view);
+    a->items = calloc(1 + GVS_VIEW_BACKENDS_MAX, sizeof *a->items);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        void *mem = calloc(1, gvs_set_footprint(items));
+
+        *sets[i] = mem ? gvs_set_init(mem, items) : NULL;
+        short_of_memory |= !mem;
+    }
+    if (!a->view || !a->items || short_of_memory)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory for %zu entries", items);
+    return GVS_OK;
+}
+
+/* --- peers by name ------------------------------------------------------------------------------ */
+
+struct resolving {
+    struct gvs_agent *a;
+    size_t left;
+    size_t count;
+    struct gvs_ep ep[GVS_CONFIG_PEERS_MAX];
+    struct lookup {
+        uv_getaddrinfo_t req;
+        struct resolving *all;
+        uint16_t port;
+    } lookup[GVS_CONFIG_PEERS_MAX];
+};
+
+static void
+resolved(struct resolving *r)
+{
+    struct gvs_agent *a = r->a;
+
+    if (--r->left > 0)
+        return;
+    if (!a->closing) {
+        gvs_node_set_peers(a->node, r->ep, r->count);
+        gvs_udp_kick(a->udp);
+    }
+    free(r);
+    gvs_agent_handle_closed(a);
+}
+
+static void
+looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
+{
+    struct lookup *l = req->data;
+    struct resolving *r = l->all;
+
+    for (struct addrinfo *i = res; status == 0 && i; i = i->ai_next) {
+        struct gvs_ep ep = {.port = l->port};
+
+        if (i->ai_family == AF_INET) {
+            ep.addr.family = GVS_FAMILY_V4;
+            memcpy(ep.addr.b, &((struct sockaddr_in *)(void *)i->ai_addr)->sin_addr, 4);
+        } else if (i->ai_family == AF_INET6) {
+            ep.addr.family = GVS_FAMILY_V6;
+            memcpy(ep.addr.b, &((struct sockaddr_in6 *)(void *)i->ai_addr)->sin6_addr, 16);
+        } else {
+            continue;
+        }
+        if (r->count < GVS_CONFIG_PEERS_MAX)
+            r->ep[r->count++] = ep;
+        break;
+    }
+    uv_freeaddrinfo(res);
+    resolved(r);
+}
+
+/* Addresses as they stand, names through the resolver. What cannot be resolved now is tried again in half a minute. */
+static void
+resolve_peers(struct gvs_agent *a)
+{
+    struct resolving *r = calloc(1, sizeof *r);
+
+    a->resolved = gvs_udp_now();
+    if (!r)
+        return;
+    r->a = a;
+    r->left = 1; /* ourselves, until all lookups are under way */
+    a->handles++;
+    for (size_t i = 0; i < a->cfg.peer_count; i++) {
+        const char *peer = a->cfg.peers[i], *colon = strrchr(peer, ':');
+        struct lookup *l = &r->lookup[i];
+        struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
+        char host[GVS_CONFIG_PATH_MAX];
+
+        if (gvs_ep_parse(&r->ep[r->count], peer, strlen(peer), NULL) == GVS_OK) {
+            r->count++;
+            continue;
+        }
+        if (!colon)
+            continue;
+        snprintf(host, sizeof host, "%.*s", (int)(colon - peer), peer);
+        *l = (struct lookup){.all = r, .port = (uint16_t)atoi(colon + 1)};
+        l->req.data = l;
+        if (uv_getaddrinfo(a->loop, &l->req, looked_up, host, NULL, &hints) == 0)
+            r->left++;
+    }
+    resolved(r);
+}
+
+/* --- timers ------------------------------------------------------------------------------------- */
+
+static void
+on_tick(uv_timer_t *t)
+{
+    struct gvs_agent *a = t->data;
+
+    raise_floor(a);
+    if (gvs_mono_due(gvs_mono_add_ms(a->resolved, RESOLVE_MS), gvs_udp_now()))
+        resolve_peers(a);
+    gvs_agent_read_claims(a);
+    gvs_agent_pump(a);
+}
+
+static void
+on_kernel_timer(uv_timer_t *t)
+{
+    gvs_agent_pump(t->data);
+}
+
+static void
+on_services_changed(uv_fs_event_t *w, const char *name, int events, int status)
+{
+    struct gvs_agent *a = w->data;
+
+    (void)name, (void)events, (void)status;
+    gvs_agent_read_claims(a);
+    gvs_agent_pump(a);
+}
+
+static void
+watch_services(struct gvs_agent *a)
+{
+    if (a->watching)
+        uv_fs_event_stop(&a->watch);
+    a->watching = uv_fs_event_start(&a->watch, on_services_changed, a->cfg.services, 0) == 0;
+}
+
+static void
+open_timers(struct gvs_agent *a)
+{
+    uv_timer_init(a->loop, &a->kernel_timer);
+    uv_timer_init(a->loop, &a->tick);
+    uv_fs_event_init(a->loop, &a->watch);
+    a->kernel_timer.data = a->tick.data = a->watch.data = a;
+    a->handles += 3;
+    uv_timer_start(&a->tick, on_tick, TICK_MS, TICK_MS);
+    uv_timer_start(&a->kernel_timer, on_kernel_timer, 0, 0);
+    watch_services(a);
+}
+
+/* --- opening and closing ------------------------------------------------------------------------ */
+
+static void
+free_agent(struct gvs_agent *a)
+{
+    if (a->store)
+        gvs_store_close(a->store);
+    if (a->kernel)
+        gvs_kernel_close(a->kernel);
+    if (a->node)
+        gvs_node_close(a->node);
+    gvs_claims_free(&a->claims);
+    gvs_events_free(&a->events);
+    gvs_crypto_wipe(a->priv, sizeof a->priv);
+    free(a->ledger); /* each was initialised at the start of its block */
+    free(a->shown);
+    free(a->dirty);
+    free(a->held[0]);
+    free(a->held[1]);
+    free(a->view);
+    free(a->items);
+    free(a);
+}
+
+void
+gvs_agent_handle_closed(struct gvs_agent *a)
+{
+    void (*closed)(void *) = a->closed;
+    void *ctx = a->closed_ctx;
+
+    GVS_ASSERT(a->handles > 0);
+    if (--a->handles > 0 || !a->closing)
+        return;
+    free_agent(a);
+    if (closed)
+        closed(ctx);
+}
+
+static void
+handle_closed(uv_handle_t *h)
+{
+    gvs_agent_handle_closed(h->data);
+}
+
+int
+gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *config, gvs_log_fn log,
+               void *log_ctx, struct gvs_fault *fault)
+{
+    struct gvs_agent *a = calloc(1, sizeof *a);
+    int rc = -1;
+
+    *out = NULL;
+    if (!a)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
+    a->loop = loop;
+    a->log = log;
+    a->log_ctx = log_ctx;
+    a->started = gvs_udp_now();
+    a->out_of_step = a->started;
+    snprintf(a->config_path, sizeof a->config_path, "%s", config);
+    if (gvs_crypto_init() < 0) {
+        gvs_fault_set(fault, GVS_EXIT_NO, "libsodium does not start");
+        goto out;
+    }
+    if (gvs_config_read(&a->cfg, config, fault) < 0 || open_store(a, fault) < 0 ||
+        open_sets(a, fault) < 0 || open_node(a, fault) < 0 || open_ledger(a, fault) < 0 ||
+        open_kernel(a, fault) < 0 || open_udp(a, fault) < 0)
+        goto out;
+    a->handles++; /* the socket's */
+    rc = gvs_control_open(&a->control, a, fault);
+    if (rc < 0)
+        goto out;
+    /* Everything is read: from here on the store is written. */
+    if (a->fresh)
+        gvs_store_put(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
+    raise_floor(a);
+    open_timers(a);
+    a->quiet = true; /* what was there before the restart is nothing new */
+    gvs_agent_dirty_all(a);
+    gvs_agent_absorb(a);
+    a->quiet = false;
+    gvs_node_start(a->node, gvs_udp_now(), gvs_udp_wall());
+    resolve_peers(a);
+    gvs_agent_read_claims(a);
+    gvs_agent_pump(a);
+    *out = a;
+out:
+    if (rc < 0)
+        gvs_agent_close(a, NULL, NULL);
+    return rc;
+}
+
+static void
+close_handle(void *handle)
+{
+    uv_handle_t *h = handle;
+
+    if (h->type != UV_UNKNOWN_HANDLE && !uv_is_closing(h))
+        uv_close(h, handle_closed);
+}
+
+void
+gvs_agent_close(struct gvs_agent *a, void (*closed)(void *ctx), void *ctx)
+{
+    a->closing = true;
+    a->closed = closed;
+    a->closed_ctx = ctx;
+    a->handles++; /* this call */
+    gvs_requests_abandon(a, NULL);
+    if (a->control)
+        gvs_control_close(a->control);
+    if (a->udp)
+        gvs_udp_close(a->udp, (void (*)(void *))gvs_agent_handle_closed, a);
+    close_handle(&a->kernel_timer);
+    close_handle(&a->tick);
+    close_handle(&a->watch);
+    gvs_agent_handle_closed(a);
+}
+
+/* What was built at the start from an option stays until a restart; a changed one is refused by name, so that nobody believes it
+ * took effect. */
+static int
+refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct gvs_fault *fault)
+{
+    const char *what = NULL;
+
+    if (strcmp(old->cluster, new->cluster) != 0)
+        what = "cluster";
+    else if (strcmp(old->name, new->name) != 0)
+        what = "name";
+    else if (gvs_ep_cmp(&old->bind, &new->bind) != 0)
+        what = "bind";
+    else if (gvs_ep_cmp(&old->advertise, &new->advertise) != 0)
+        what = "advertise";
+    else if (strcmp(old->state, new->state) != 0)
+        what = "state";
+    else if (strcmp(old->socket, new->socket) != 0)
+        what = "socket";
+    else if (old->observe != new->observe)
+        what = "mode";
+    else if (strcmp(old->interface, new->interface) != 0)
+        what = "interface";
+    else if (old->audit_seconds != new->audit_seconds)
+        what = "audit";
+    else if (old->limits.entries != new->limits.entries ||
+             old->limits.members != new->limits.members)
+        what = "limits";
+    if (!what)
+        return GVS_OK;
+    gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: '%s' changed, which takes a restart; nothing reloaded",
+                  new->path, what);
+    gvs_fault_hint(fault, "systemctl restart gossipvsd (connections stay)");
+    return -1;
+}
+
+int
+gvs_agent_reload(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    struct gvs_config *new = calloc(1, sizeof *new);
+    int rc = -1;
+
+    if (!new)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
+    if (gvs_config_read(new, a->config_path, fault) == GVS_OK &&
+        refuse_fixed(&a->cfg, new, fault) == GVS_OK)
+        rc = GVS_OK;
+    if (rc == GVS_OK) {
+        a->cfg = *new;
+        a->config_fault = (struct gvs_fault){0};
+        watch_services(a);
+        resolve_peers(a);
+        gvs_agent_dirty_all(a);
+        gvs_agent_read_claims(a);
+        gvs_agent_pump(a);
+        gvs_agent_log(a, GVS_LOG_INFO, "reloaded %s", a->config_path);
+    } else {
+        a->config_fault = *fault;
+        gvs_agent_log(a, GVS_LOG_ERR, "%s; the running configuration stays", fault->text);
+    }
+    free(new);
+    return rc;
+}

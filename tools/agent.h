@@ -1,0 +1,199 @@
+/* tools/agent.h: the inside of the agent, shared by the files of libgossipvs and by nobody else.
+ *
+ *     agent.c    opening, closing, reloading, the timers
+ *     flow.c     news from the node -> view -> kernel; ledger and store; the order in which things happen
+ *     own.c      this node's claims from services.d, written as entries
+ *     events.c   what watch shows
+ *     request.c  one request: parsing, the table of commands, waiting, answering
+ *     change.c   the commands that change the table
+ *     show.c     the commands that show
+ *     control.c  the Unix socket
+ */
+#pragma once
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "core/set.h"
+#include "core/view.h"
+#include "ipvs/kernel.h"
+#include "net/node.h"
+#include "net/udp.h"
+#include "tools/claims.h"
+#include "tools/config.h"
+#include "tools/gossipvs.h"
+#include "tools/store.h"
+
+#define GVS_AGENT_RING 1000   /* events kept for watch --since */
+#define GVS_AGENT_OWN_MAX 128 /* addresses of this node that views are told of */
+#define GVS_AGENT_ALONE_MS 10000
+
+enum gvs_via { GVS_VIA_PEER = 0, GVS_VIA_CLI, GVS_VIA_FILE, GVS_VIA_AUDIT, GVS_VIA_API };
+
+struct gvs_request;
+struct gvs_control;
+struct gvs_change_sync;
+
+struct gvs_events {
+    json_t *ring[GVS_AGENT_RING]; /* slot seq % GVS_AGENT_RING */
+    uint64_t seq;                 /* of the latest; 0 = none ever */
+    uint64_t first;               /* the oldest that the ring holds */
+    uint64_t stored;              /* as in the store */
+};
+
+struct gvs_agent {
+    uv_loop_t *loop;
+    gvs_log_fn log;
+    void *log_ctx;
+    struct gvs_config cfg;
+    char config_path[GVS_CONFIG_PATH_MAX];
+    uint8_t priv[GVS_KEY_SECRET_LEN];
+
+    struct gvs_store *store;
+    struct gvs_node *node;
+    struct gvs_udp *udp;
+    struct gvs_ledger *ledger;
+    struct gvs_kernel *kernel;
+    struct gvs_claims claims;
+    struct gvs_control *control;
+    struct gvs_events events;
+
+    struct gvs_view_service *view; /* scratch */
+    struct gvs_item *items;        /* scratch, 1 + GVS_VIEW_BACKENDS_MAX */
+    struct gvs_set *shown;         /* what the view last said of every service */
+    struct gvs_set *dirty;         /* services whose view is out of date */
+    struct gvs_set *held[2]; /* services that would lose their last usable destination: flow.c */
+    struct gvs_mono held_turn;
+    struct gvs_addr own[GVS_AGENT_OWN_MAX]; /* this node's addresses, as views were told */
+    size_t own_count;
+
+    enum gvs_via via; /* who causes what happens now */
+    const char *by;   /* the user, if via is CLI or API */
+
+    struct gvs_mono started;
+    bool quiet;         /* what views bring now is no news for watch */
+    bool fresh;         /* the store was empty: this node has never been part of anything */
+    bool claims_read;   /* services.d has been read at least once */
+    bool ledger_pending;
+    uint64_t floor_ns;  /* the floor of init_time on disk */
+    struct gvs_mono out_of_step; /* since when; NEVER while in step */
+    struct gvs_mono resolved;    /* when the peers' names were last looked up */
+    struct gvs_fault claims_fault; /* services.d could not be read */
+    struct gvs_fault config_fault; /* the latest reload failed */
+
+    struct gvs_request *requests; /* waiting for something, and watchers */
+    bool pumping;
+
+    uv_timer_t kernel_timer;
+    uv_timer_t tick;
+    uv_fs_event_t watch;
+    bool watching;
+    size_t handles; /* open ones; the last to close frees the agent */
+    bool closing;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+/* agent.c */
+void gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+struct gvs_view_env gvs_agent_env(const struct gvs_agent *a);
+void gvs_agent_handle_closed(struct gvs_agent *a); /* one of a->handles is gone */
+
+/* flow.c: lets everything that has happened take effect; safe to call at any time, also from within itself. */
+void gvs_agent_pump(struct gvs_agent *a);
+void gvs_agent_take_news(struct gvs_agent *a); /* queues them for the store, marks services */
+/* Takes news and brings every view up to date, under the name of whoever a->via and a->by say. */
+void gvs_agent_absorb(struct gvs_agent *a);
+void gvs_agent_dirty_all(struct gvs_agent *a);
+bool gvs_agent_may_write(const struct gvs_agent *a); /* synced, or alone for long enough */
+bool gvs_agent_in_step(const struct gvs_agent *a);
+
+/* own.c: makes the table say what services.d says. */
+void gvs_agent_read_claims(struct gvs_agent *a);
+const char *gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
+                                 const struct gvs_ep *ep /* NULL: the service itself */);
+
+/* events.c: `event` is "vip.add" and the like; before and after may be NULL and are stolen. */
+void gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
+                    const struct gvs_ep *ep, const struct gvs_id *node, json_t *before,
+                    json_t *after, json_t *extra);
+void gvs_event_items(struct gvs_agent *a, struct gvs_range before, struct gvs_range after,
+                     const struct gvs_id *node);
+void gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev);
+void gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev);
+void gvs_events_free(struct gvs_events *e);
+
+/* request.c */
+struct gvs_request {
+    struct gvs_agent *a;
+    struct gvs_request *next; /* in a->requests */
+    gvs_reply_fn reply;
+    void *ctx;
+    json_t *doc; /* the request as it came */
+    const char *words; /* "vip add" */
+    size_t argc;
+    const char *argv[64]; /* lent from doc */
+    char by[160];
+    bool may_change;
+    bool done;
+    struct gvs_mono began, deadline;
+    struct gvs_mono wake; /* poll again no later than this */
+    /* Returns true when it has answered; called after every pump and when the deadline has come. NULL: not waiting. */
+    bool (*poll)(struct gvs_request *r, struct gvs_mono now);
+    /* A change that waits to be durable and known to the kernel. */
+    bool (*change)(struct gvs_request *r); /* to be run once the node may write */
+    struct gvs_change_sync *sync; /* under way in the store */
+    bool durable;
+    bool already;
+    struct gvs_stamp stamp;
+    size_t svc_count;
+    struct gvs_svcid *svcs; /* touched; owned */
+    struct gvs_mono asked; /* status --wait-converged: when everybody was last probed */
+    /* A watcher. */
+    uint64_t since;
+    const char *glob;
+};
+void gvs_request_answer(struct gvs_request *r, json_t *doc, bool last); /* steals doc */
+void gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f);
+struct gvs_mono gvs_requests_poll(struct gvs_agent *a); /* returns when to poll again at the latest */
+void gvs_requests_abandon(struct gvs_agent *a, void *ctx); /* whose reply went to ctx; NULL: all */
+json_t *gvs_fault_json(const struct gvs_fault *f);
+/* The request changes the table: run `change` as soon as this node may write (it writes, names the services in r->svcs with
+ * gvs_request_touch and returns true, or answers with a fault and returns false), then answer when that is durable
+ * and this kernel has done it or refused. */
+void gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r));
+void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
+
+/* change.c, show.c: each answers the request, now or later. */
+typedef void (*gvs_command_fn)(struct gvs_request *r);
+void gvs_change_vip_add(struct gvs_request *r);
+void gvs_change_vip_set(struct gvs_request *r);
+void gvs_change_vip_del(struct gvs_request *r);
+void gvs_change_backend_add(struct gvs_request *r);
+void gvs_change_backend_set(struct gvs_request *r);
+void gvs_change_backend_del(struct gvs_request *r);
+void gvs_change_backend_drain(struct gvs_request *r);
+void gvs_change_backend_undrain(struct gvs_request *r);
+void gvs_show_status(struct gvs_request *r);
+void gvs_show_members(struct gvs_request *r);
+void gvs_show_vip_list(struct gvs_request *r);
+void gvs_show_vip(struct gvs_request *r);
+void gvs_show_plan(struct gvs_request *r);
+void gvs_show_audit(struct gvs_request *r);
+void gvs_show_watch(struct gvs_request *r);
+void gvs_show_version(struct gvs_request *r);
+void gvs_show_reload(struct gvs_request *r);
+
+/* text.c: what several of them say alike. */
+void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap);
+void gvs_text_time(char text[static 32], uint64_t unix_ms); /* RFC 3339, UTC, ms */
+void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits);
+json_t *gvs_text_flags(uint32_t flags);
+json_t *gvs_text_item(const struct gvs_item *item); /* its fields, for before and after */
+const char *gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
+                              const struct gvs_view_service *v, const struct gvs_view_backend *b);
+
+/* control.c: the socket of cfg.socket. */
+int gvs_control_open(struct gvs_control **out, struct gvs_agent *a, struct gvs_fault *fault);
+void gvs_control_close(struct gvs_control *c); /* counts in a->handles */

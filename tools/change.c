@@ -1,0 +1,778 @@
+/* The commands that change the table: vip add, set, del; backend add, set, del, drain, undrain.
+ *
+ * Each checks everything before it writes anything, so that nothing is half done. What an operator writes are cluster claims and
+ * overrides; the claims that nodes make in their own name are theirs, and a command that would have to touch one says
+ * whose it is instead. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/agent.h"
+#include "tools/words.h"
+
+/* --- reading arguments -------------------------------------------------------------------------- */
+
+static bool
+fail(struct gvs_request *r, const struct gvs_fault *f)
+{
+    gvs_request_fault(r, f);
+    return false;
+}
+
+/* The virtual service that an argument means: its address, or the name of exactly one. */
+static int
+find_vip(struct gvs_request *r, const char *arg, struct gvs_svcid *svc, struct gvs_fault *f)
+{
+    const struct gvs_table *t = gvs_node_claims(r->a->node);
+    struct gvs_view_env env = gvs_agent_env(r->a);
+    char one[GVS_SVCID_TEXT_LEN], two[GVS_SVCID_TEXT_LEN];
+    struct gvs_svcid at = {0};
+    size_t found = 0;
+
+    if (strchr(arg, ':') || !gvs_name_valid(arg, strlen(arg)))
+        return gvs_words_vip(svc, arg, f);
+    for (bool after = false; gvs_view_seek(t, after ? &at : NULL, after, &at); after = true) {
+        if (!gvs_view_service(t, &env, &at, r->a->view) || !r->a->view->claimed ||
+            strcmp(r->a->view->claim.name, arg) != 0)
+            continue;
+        if (++found == 2) {
+            gvs_svcid_format(one, svc);
+            gvs_svcid_format(two, &at);
+            return gvs_fault_set(f, GVS_EXIT_CONFLICT, "'%s' is the name of both %s and %s", arg,
+                                 one, two);
+        }
+        *svc = at;
+    }
+    if (found)
+        return GVS_OK;
+    gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "no vip '%s'", arg);
+    gvs_fault_hint(f, "gossipvs vip list");
+    return -1;
+}
+
+/* The view of a service that must be claimed by somebody. */
+static int
+load_vip(struct gvs_request *r, const char *arg, struct gvs_fault *f)
+{
+    struct gvs_view_env env = gvs_agent_env(r->a);
+    struct gvs_svcid svc;
+
+    if (find_vip(r, arg, &svc, f) < 0)
+        return -1;
+    if (gvs_view_service(gvs_node_claims(r->a->node), &env, &svc, r->a->view) &&
+        r->a->view->claimed)
+        return GVS_OK;
+    gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "no vip '%s'", arg);
+    gvs_fault_hint(f, "gossipvs vip list");
+    return -1;
+}
+
+static struct gvs_view_backend *
+find_backend(struct gvs_view_service *v, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < v->backend_count; i++)
+        if (gvs_ep_cmp(&v->backends[i].ep, ep) == 0)
+            return &v->backends[i];
+    return NULL;
+}
+
+static int
+need_args(struct gvs_request *r, size_t min, const char *usage, struct gvs_fault *f)
+{
+    for (size_t i = 0; i < r->argc; i++)
+        if (strcmp(r->argv[i], "--peers") == 0 || strcmp(r->argv[i], "--if-stamp") == 0 ||
+            strcmp(r->argv[i], "--dry-run") == 0)
+            return gvs_fault_set(f, GVS_EXIT_USAGE, "'%s': not in this version", r->argv[i]);
+    if (r->argc >= min)
+        return GVS_OK;
+    gvs_fault_set(f, GVS_EXIT_USAGE, "%s: too few words", r->words);
+    gvs_fault_hint(f, "gossipvs %s %s", r->words, usage);
+    return -1;
+}
+
+/* --- writing ------------------------------------------------------------------------------------ */
+
+static bool
+has_cluster(const struct gvs_id *owners, size_t count)
+{
+    return count && gvs_id_is_cluster(&owners[0]); /* the cluster speaks first */
+}
+
+/* Who beside the cluster claims it, for an error: "lb3" or "lb1 (services.d/web.conf)". False if nobody. */
+static bool
+claimed_by_node(struct gvs_request *r, const struct gvs_id *owners, size_t count,
+                const struct gvs_ep *ep, char *text, size_t cap)
+{
+    struct gvs_id self = gvs_node_self(r->a->node);
+    size_t at = has_cluster(owners, count) ? 1 : 0;
+    const char *file = NULL;
+    char name[64];
+
+    if (at >= count)
+        return false;
+    gvs_text_id_name(r->a, &owners[at], name, sizeof name);
+    if (gvs_id_cmp(&owners[at], &self) == 0)
+        file = gvs_agent_claim_file(r->a, &r->a->view->id, ep);
+    if (file)
+        snprintf(text, cap, "%s (services.d/%s)", name, file);
+    else
+        snprintf(text, cap, "%s", name);
+    return true;
+}
+
+static bool
+write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone,
+            const uint8_t *value, size_t len)
+{
+    struct gvs_agent *a = r->a;
+    struct gvs_fault f;
+
+    if (gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len,
+                       &r->stamp) < 0) {
+        gvs_fault_set(&f, GVS_EXIT_NO, "the table is full (%zu entries)", a->cfg.limits.entries);
+        gvs_fault_hint(&f, "raise limits { entries } in gossipvs.conf on every node");
+        return fail(r, &f);
+    }
+    gvs_agent_take_news(a);
+    return true;
+}
+
+static struct gvs_key
+cluster_key(enum gvs_key_kind kind, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    struct gvs_key key = {.kind = kind, .svc = *svc};
+
+    if (ep)
+        key.ep = *ep;
+    return key;
+}
+
+/* The entry of a cluster key, dead or alive. */
+static bool
+get_entry(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e)
+{
+    struct gvs_keybuf kb;
+
+    gvs_key_build(&kb, key);
+    return gvs_table_get(gvs_node_claims(r->a->node), kb.b, kb.len, e);
+}
+
+static bool
+write_service(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_service *s)
+{
+    struct gvs_key key = cluster_key(GVS_KEY_SERVICE, svc, NULL);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_service old;
+    struct gvs_entry e;
+
+    s->reset = 0;
+    if (get_entry(r, &key, &e)) {
+        if (e.tombstone)
+            s->reset = e.order;
+        else if (gvs_service_decode(&old, e.value, e.value_len) == GVS_OK)
+            s->reset = old.reset;
+    }
+    return write_entry(r, &key, false, value, gvs_service_encode(value, s));
+}
+
+static bool
+write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+              const struct gvs_backend *b)
+{
+    struct gvs_key key = cluster_key(GVS_KEY_BACKEND, svc, ep);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    return write_entry(r, &key, false, value, gvs_backend_encode(value, b));
+}
+
+/* An override that says nothing is a tombstone. */
+static bool
+write_override(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+               const struct gvs_override *o)
+{
+    struct gvs_key key = cluster_key(GVS_KEY_OVERRIDE, svc, ep);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    if (!o->drain && !o->has_weight)
+        return write_entry(r, &key, true, value, gvs_tombstone_encode(value, false));
+    return write_entry(r, &key, false, value, gvs_override_encode(value, o));
+}
+
+static bool
+bury(struct gvs_request *r, const struct gvs_key *key, bool force)
+{
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_entry e;
+
+    if (!get_entry(r, key, &e) || e.tombstone)
+        return true;
+    return write_entry(r, key, true, value, gvs_tombstone_encode(value, force));
+}
+
+/* The stamp that an answer `already so` names. */
+static bool
+already(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_stamp *stamp)
+{
+    r->already = true;
+    r->stamp = *stamp;
+    gvs_request_touch(r, svc);
+    return true;
+}
+
+/* --- vip ---------------------------------------------------------------------------------------- */
+
+static int
+check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_service *s,
+               struct gvs_fault *f)
+{
+    struct gvs_view_env env = gvs_agent_env(r->a);
+    struct gvs_view_service *v = r->a->view;
+    char text[512];
+
+    v->id = *svc;
+    v->claim = *s;
+    v->claimed = true;
+    v->withheld = GVS_SHOWN;
+    v->withheld = gvs_view_judge_service(v, &env);
+    if (v->withheld == GVS_SHOWN)
+        return GVS_OK;
+    return gvs_fault_set(f,
+                         v->withheld == GVS_WITHHELD_OWN_ADDRESS ? GVS_EXIT_CONFLICT
+                                                                 : GVS_EXIT_USAGE,
+                         "%s", gvs_text_withheld(r->a, text, sizeof text, v, NULL));
+}
+
+static bool
+same_service(const struct gvs_service *a, const struct gvs_service *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->sched, b->sched) == 0 &&
+           a->flags == b->flags && a->persistent == b->persistent && a->netmask == b->netmask &&
+           a->forward == b->forward;
+}
+
+/* Is a service with this name, other than svc, there already? */
+static bool
+name_taken(struct gvs_request *r, const char *name, const struct gvs_svcid *svc, struct gvs_fault *f)
+{
+    char text[GVS_SVCID_TEXT_LEN];
+    struct gvs_svcid other;
+    struct gvs_fault none;
+
+    if (find_vip(r, name, &other, &none) < 0) {
+        if (none.exit != GVS_EXIT_CONFLICT)
+            return false;
+        *f = none;
+        return true;
+    }
+    if (gvs_svcid_cmp(&other, svc) == 0)
+        return false;
+    gvs_svcid_format(text, &other);
+    gvs_fault_set(f, GVS_EXIT_CONFLICT, "'%s' is already the name of %s", name, text);
+    gvs_fault_hint(f, "gossipvs vip show %s", text);
+    return true;
+}
+
+static int
+vip_clash(struct gvs_request *r, const struct gvs_service *want, struct gvs_fault *f)
+{
+    const struct gvs_view_service *v = r->a->view;
+    char vip[GVS_SVCID_TEXT_LEN], who[64], diff[192];
+
+    gvs_svcid_format(vip, &v->id);
+    gvs_text_id_name(r->a, &v->owners[0], who, sizeof who);
+    gvs_words_difference(diff, sizeof diff, &v->claim, want);
+    gvs_fault_set(f, GVS_EXIT_CONFLICT, "vip '%s' is already '%s' (from %s), and differs: %s", vip,
+                  v->claim.name, who, diff);
+    gvs_fault_hint(f, "gossipvs vip set %s ... changes it", v->claim.name);
+    return -1;
+}
+
+static bool
+do_vip_add(struct gvs_request *r)
+{
+    struct gvs_service s = {0};
+    struct gvs_view_env env;
+    struct gvs_svcid svc;
+    struct gvs_fault f;
+
+    if (gvs_words_name(s.name, r->argv[0], &f) < 0 || gvs_words_vip(&svc, r->argv[1], &f) < 0)
+        return fail(r, &f);
+    strcpy(s.sched, "wlc");
+    if (gvs_words_service(&s, &svc, r->argv + 2, r->argc - 2, &f) < 0 ||
+        check_vip_here(r, &svc, &s, &f) < 0 || name_taken(r, s.name, &svc, &f))
+        return fail(r, &f);
+    env = gvs_agent_env(r->a);
+    if (gvs_view_service(gvs_node_claims(r->a->node), &env, &svc, r->a->view) &&
+        r->a->view->claimed) {
+        if (!same_service(&r->a->view->claim, &s)) {
+            vip_clash(r, &s, &f);
+            return fail(r, &f);
+        }
+        return already(r, &svc, &r->a->view->changed);
+    }
+    gvs_request_touch(r, &svc);
+    return write_service(r, &svc, &s);
+}
+
+void
+gvs_change_vip_add(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (need_args(r, 2, "NAME VIP [scheduler S] [flags F] [persistent SECONDS] [netmask M] [forward F]",
+                  &f) < 0)
+        gvs_request_fault(r, &f);
+    else
+        gvs_request_change(r, do_vip_add);
+}
+
+static bool
+do_vip_set(struct gvs_request *r)
+{
+    struct gvs_service s;
+    struct gvs_svcid svc;
+    struct gvs_fault f;
+
+    if (load_vip(r, r->argv[0], &f) < 0)
+        return fail(r, &f);
+    svc = r->a->view->id;
+    s = r->a->view->claim;
+    if (gvs_words_service(&s, &svc, r->argv + 1, r->argc - 1, &f) < 0)
+        return fail(r, &f);
+    if (same_service(&s, &r->a->view->claim))
+        return already(r, &svc, &r->a->view->changed);
+    gvs_request_touch(r, &svc);
+    return write_service(r, &svc, &s);
+}
+
+void
+gvs_change_vip_set(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (need_args(r, 3, "VIP WORD VALUE ...", &f) < 0)
+        gvs_request_fault(r, &f);
+    else
+        gvs_request_change(r, do_vip_set);
+}
+
+/* Takes --force out of the arguments. */
+static bool
+take_force(struct gvs_request *r)
+{
+    for (size_t i = 0; i < r->argc; i++)
+        if (strcmp(r->argv[i], "--force") == 0) {
+            memmove(&r->argv[i], &r->argv[i + 1], (r->argc - i - 1) * sizeof *r->argv);
+            r->argc--;
+            return true;
+        }
+    return false;
+}
+
+/* Does a node claim the service or one of its backends? Then it is not ours to delete. */
+static int
+refuse_claimed(struct gvs_request *r, struct gvs_fault *f)
+{
+    const struct gvs_view_service *v = r->a->view;
+    char who[160], ep[GVS_EP_TEXT_LEN];
+
+    if (claimed_by_node(r, v->owners, v->owner_count, NULL, who, sizeof who))
+        return gvs_fault_set(f, GVS_EXIT_CONFLICT, "vip '%s' is claimed by %s; nothing changed",
+                             v->claim.name, who);
+    for (size_t i = 0; i < v->backend_count; i++) {
+        const struct gvs_view_backend *b = &v->backends[i];
+
+        gvs_ep_format(ep, &b->ep);
+        if (claimed_by_node(r, b->owners, b->owner_count, &b->ep, who, sizeof who))
+            return gvs_fault_set(f, GVS_EXIT_CONFLICT,
+                                 "backend '%s' of vip '%s' is claimed by %s; nothing changed", ep,
+                                 v->claim.name, who);
+    }
+    return GVS_OK;
+}
+
+static int
+refuse_active(struct gvs_request *r, struct gvs_fault *f)
+{
+    const struct gvs_view_service *v = r->a->view;
+    uint64_t total = 0;
+
+    gvs_kernel_refresh_conns(r->a->kernel, &v->id);
+    for (size_t i = 0; i < v->backend_count; i++) {
+        struct gvs_item item = gvs_item_make_dest(&v->id, &v->backends[i].ep);
+        uint32_t active = 0, inactive;
+
+        if (gvs_kernel_conns(r->a->kernel, &item, &active, &inactive))
+            total += active;
+    }
+    if (total == 0)
+        return GVS_OK;
+    gvs_fault_set(f, GVS_EXIT_CONFLICT, "vip '%s' has %llu active connections on this node",
+                  v->claim.name, (unsigned long long)total);
+    gvs_fault_hint(f, "gossipvs vip del %s --force cuts them", v->claim.name);
+    return -1;
+}
+
+/* Everything that the cluster says of a service: its backends, the overrides, and last the service itself. */
+static bool
+bury_service(struct gvs_request *r, const struct gvs_svcid *svc, bool force)
+{
+    struct gvs_keybuf prefix, at;
+    struct gvs_entry e;
+    struct gvs_key key;
+
+    gvs_key_prefix(&prefix, svc);
+    at = prefix;
+    for (bool after = false;
+         gvs_table_seek(gvs_node_claims(r->a->node), at.b, at.len, after, &e) &&
+         e.key_len > prefix.len && memcmp(e.key, prefix.b, prefix.len) == 0;
+         after = true) {
+        at.len = e.key_len;
+        memcpy(at.b, e.key, e.key_len);
+        if (gvs_key_parse(&key, e.key, e.key_len) < 0 || key.kind == GVS_KEY_SERVICE ||
+            !gvs_id_is_cluster(&key.owner))
+            continue;
+        if (!bury(r, &key, force))
+            return false;
+    }
+    key = cluster_key(GVS_KEY_SERVICE, svc, NULL);
+    return bury(r, &key, force);
+}
+
+static bool
+do_vip_del(struct gvs_request *r)
+{
+    bool force = take_force(r);
+    struct gvs_svcid svc;
+    struct gvs_fault f;
+
+    if (load_vip(r, r->argv[0], &f) < 0 || refuse_claimed(r, &f) < 0 ||
+        (!force && refuse_active(r, &f) < 0))
+        return fail(r, &f);
+    svc = r->a->view->id;
+    gvs_request_touch(r, &svc);
+    return bury_service(r, &svc, force);
+}
+
+void
+gvs_change_vip_del(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (need_args(r, 1, "VIP [--force]", &f) < 0)
+        gvs_request_fault(r, &f);
+    else
+        gvs_request_change(r, do_vip_del);
+}
+
+/* --- backend ------------------------------------------------------------------------------------ */
+
+static bool
+same_backend(const struct gvs_backend *a, const struct gvs_backend *b)
+{
+    return a->weight == b->weight && a->forward == b->forward && a->lower == b->lower &&
+           a->upper == b->upper && a->tunnel == b->tunnel && a->tunnel_port == b->tunnel_port;
+}
+
+static int
+check_family(struct gvs_request *r, const struct gvs_ep *ep, const struct gvs_backend *b,
+             struct gvs_fault *f)
+{
+    const struct gvs_view_service *v = r->a->view;
+    struct gvs_view_backend shown = {.ep = *ep, .claim = *b};
+    char text[256];
+
+    shown.withheld = gvs_view_judge_backend(v, &shown);
+    if (shown.withheld == GVS_SHOWN)
+        return GVS_OK;
+    return gvs_fault_set(f, GVS_EXIT_USAGE, "%s",
+                         gvs_text_withheld(r->a, text, sizeof text, v, &shown));
+}
+
+static bool
+do_backend_add(struct gvs_request *r)
+{
+    struct gvs_view_service *v = r->a->view;
+    struct gvs_backend b = {.weight = 1};
+    const struct gvs_view_backend *old;
+    struct gvs_ep ep;
+    struct gvs_fault f;
+    char text[GVS_EP_TEXT_LEN], diff[192];
+
+    if (load_vip(r, r->argv[0], &f) < 0 || gvs_words_endpoint(&ep, r->argv[1], &f) < 0)
+        return fail(r, &f);
+    b.forward = v->claim.forward;
+    if (gvs_words_backend(&b, r->argv + 2, r->argc - 2, &f) < 0 ||
+        check_family(r, &ep, &b, &f) < 0)
+        return fail(r, &f);
+    gvs_ep_format(text, &ep);
+    old = find_backend(v, &ep);
+    if (old && same_backend(&old->claim, &b))
+        return already(r, &v->id, &old->changed);
+    if (old) {
+        gvs_words_backend_difference(diff, sizeof diff, &old->claim, &b);
+        gvs_fault_set(&f, GVS_EXIT_CONFLICT, "backend '%s' of vip '%s' is there and differs: %s",
+                      text, v->claim.name, diff);
+        gvs_fault_hint(&f, "gossipvs backend set %s %s ... changes it", v->claim.name, text);
+        return fail(r, &f);
+    }
+    gvs_request_touch(r, &v->id);
+    return write_backend(r, &v->id, &ep, &b);
+}
+
+void
+gvs_change_backend_add(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (need_args(r, 2, "VIP ADDR:PORT [weight N] [forward F] [tunnel T] [lower N] [upper N]", &f) <
+        0)
+        gvs_request_fault(r, &f);
+    else
+        gvs_request_change(r, do_backend_add);
+}
+
+/* The service and one of its backends that the first two arguments name. */
+static int
+load_backend(struct gvs_request *r, struct gvs_view_backend **out, struct gvs_fault *f)
+{
+    char text[GVS_EP_TEXT_LEN];
+    struct gvs_ep ep;
+
+    if (load_vip(r, r->argv[0], f) < 0 || gvs_words_endpoint(&ep, r->argv[1], f) < 0)
+        return -1;
+    *out = find_backend(r->a->view, &ep);
+    if (*out)
+        return GVS_OK;
+    gvs_ep_format(text, &ep);
+    gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "vip '%s' has no backend '%s'", r->a->view->claim.name,
+                  text);
+    gvs_fault_hint(f, "gossipvs vip show %s", r->a->view->claim.name);
+    return -1;
+}
+
+/* The weight of what only nodes claim is an operator's override; everything else becomes a cluster claim with the
+ * values that are shown and the change. */
+static bool
+do_backend_set(struct gvs_request *r)
+{
+    struct gvs_view_service *v = r->a->view;
+    struct gvs_view_backend *old, was;
+    struct gvs_override o;
+    struct gvs_backend b;
+    struct gvs_svcid svc;
+    struct gvs_fault f;
+    bool weight_only;
+
+    if (load_backend(r, &old, &f) < 0)
+        return fail(r, &f);
+    was = *old;
+    svc = v->id;
+    b = was.claim;
+    if (was.override.has_weight)
+        b.weight = was.override.weight;
+    if (gvs_words_backend(&b, r->argv + 2, r->argc - 2, &f) < 0 ||
+        check_family(r, &was.ep, &b, &f) < 0)
+        return fail(r, &f);
+    if (same_backend(&b, &was.claim) && !was.override.has_weight)
+        return already(r, &svc, &was.changed);
+    if (was.override.has_weight && b.weight == was.override.weight) {
+        struct gvs_backend rest = b;
+
+        rest.weight = was.claim.weight;
+        if (same_backend(&rest, &was.claim))
+            return already(r, &svc, &was.changed);
+    }
+    gvs_request_touch(r, &svc);
+    o = was.override;
+    weight_only = !has_cluster(was.owners, was.owner_count);
+    if (weight_only) {
+        struct gvs_backend rest = b;
+
+        rest.weight = was.claim.weight;
+        weight_only = same_backend(&rest, &was.claim);
+    }
+    if (weight_only) {
+        o.has_weight = b.weight != was.claim.weight;
+        o.weight = o.has_weight ? b.weight : 0;
+        return write_override(r, &svc, &was.ep, &o);
+    }
+    if (o.has_weight) {
+        o.has_weight = false;
+        o.weight = 0;
+        if (!write_override(r, &svc, &was.ep, &o))
+            return false;
+    }
+    return write_backend(r, &svc, &was.ep, &b);
+}
+
+void
+gvs_change_backend_set(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (need_args(r, 4, "VIP ADDR:PORT WORD VALUE ...", &f) < 0)
+        gvs_request_fault(r, &f);
+    else
+        gvs_request_change(r, do_backend_set);
+}
+
+static bool
+do_backend_del(struct gvs_request *r)
+{
+    bool force = take_force(r);
+    struct gvs_view_backend *b;
+    char who[160], text[GVS_EP_TEXT_LEN];
+    struct gvs_svcid svc;
+    struct gvs_key key;
+    struct gvs_ep ep;
+    struct gvs_fault f;
+
+    if (load_backend(r, &b, &f) < 0)
+        return fail(r, &f);
+    svc = r->a->view->id;
+    ep = b->ep;
+    if (claimed_by_node(r, b->owners, b->owner_count, &ep, who, sizeof who)) {
+        gvs_ep_format(text, &ep);
+        gvs_fault_set(&f, GVS_EXIT_CONFLICT,
+                      "backend '%s' of vip '%s' is claimed by %s; nothing changed", text,
+                      r->a->view->claim.name, who);
+        gvs_fault_hint(&f, "gossipvs backend drain %s %s", r->a->view->claim.name, text);
+        return fail(r, &f);
+    }
+    gvs_request_touch(r, &svc);
+    key = cluster_key(GVS_KEY_OVERRIDE, &svc, &ep);
+    if (!bury(r, &key, force))
+        return false;
+    key = cluster_key(GVS_KEY_BACKEND, &svc, &ep);
+    return bury(r, &key, force);
+}
+
+void
+gvs_change_backend_del(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (need_args(r, 2, "VIP ADDR:PORT [--force]", &f) < 0)
+        gvs_request_fault(r, &f);
+    else
+        gvs_request_change(r, do_backend_del);
+}
+
+/* --- drain -------------------------------------------------------------------------------------- */
+
+struct drain {
+    bool drain;
+    struct gvs_ep ep;
+    bool any_port;
+    size_t matched, written;
+};
+
+/* Drains or undrains what matches in the service that the view holds. */
+static bool
+drain_service(struct gvs_request *r, struct drain *d)
+{
+    struct gvs_svcid svc = r->a->view->id;
+
+    for (size_t i = 0; i < r->a->view->backend_count; i++) {
+        struct gvs_view_backend *b = &r->a->view->backends[i];
+        struct gvs_override o = b->override;
+
+        if (gvs_addr_cmp(&b->ep.addr, &d->ep.addr) != 0 ||
+            (!d->any_port && b->ep.port != d->ep.port))
+            continue;
+        if (gvs_stamp_cmp(&r->stamp, &b->changed) < 0)
+            r->stamp = b->changed;
+        d->matched++;
+        if (o.drain == d->drain)
+            continue;
+        o.drain = d->drain;
+        if (!write_override(r, &svc, &b->ep, &o))
+            return false;
+        d->written++;
+    }
+    gvs_request_touch(r, &svc);
+    return true;
+}
+
+static bool
+drain_all(struct gvs_request *r, struct drain *d)
+{
+    const struct gvs_table *t = gvs_node_claims(r->a->node);
+    struct gvs_view_env env = gvs_agent_env(r->a);
+    struct gvs_svcid at = {0};
+
+    for (bool after = false; gvs_view_seek(t, after ? &at : NULL, after, &at); after = true) {
+        size_t before = d->matched;
+
+        if (!gvs_view_service(t, &env, &at, r->a->view))
+            continue;
+        if (!drain_service(r, d))
+            return false;
+        if (d->matched == before && r->svc_count)
+            r->svc_count--; /* nothing of it is touched: nothing to wait for */
+    }
+    return true;
+}
+
+static bool
+do_drain(struct gvs_request *r, bool on)
+{
+    struct drain d = {.drain = on};
+    struct gvs_fault f;
+
+    if (gvs_words_endpoint(&d.ep, r->argv[1], &f) < 0) {
+        if (gvs_addr_parse(&d.ep.addr, r->argv[1], strlen(r->argv[1]), NULL) < 0)
+            return fail(r, &f);
+        d.any_port = true;
+    }
+    if (strcmp(r->argv[0], "all") == 0) {
+        if (!drain_all(r, &d))
+            return false;
+    } else {
+        if (load_vip(r, r->argv[0], &f) < 0)
+            return fail(r, &f);
+        if (!drain_service(r, &d))
+            return false;
+    }
+    if (d.matched == 0) {
+        gvs_fault_set(&f, GVS_EXIT_NOT_FOUND, "no backend '%s' in %s", r->argv[1], r->argv[0]);
+        return fail(r, &f);
+    }
+    r->already = d.written == 0;
+    return true;
+}
+
+static bool
+do_backend_drain(struct gvs_request *r)
+{
+    return do_drain(r, true);
+}
+
+static bool
+do_backend_undrain(struct gvs_request *r)
+{
+    return do_drain(r, false);
+}
+
+void
+gvs_change_backend_drain(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (need_args(r, 2, "VIP|all ADDR[:PORT]", &f) < 0)
+        gvs_request_fault(r, &f);
+    else
+        gvs_request_change(r, do_backend_drain);
+}
+
+void
+gvs_change_backend_undrain(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (need_args(r, 2, "VIP|all ADDR[:PORT]", &f) < 0)
+        gvs_request_fault(r, &f);
+    else
+        gvs_request_change(r, do_backend_undrain);
+}

@@ -1,0 +1,60 @@
+/* tools/cli.h: the inside of gossipvs, the command line.
+ *
+ *     gossipvs.c    main(): arguments, the table of commands, help
+ *     cli.c         the commands that ask the agent
+ *     cli_local.c   the commands that need no agent
+ *     client.c      the control socket
+ *     screen.c      what a person sees
+ *     print.c       nothing that came from outside reaches a terminal as it came
+ *
+ * Data goes to stdout, words to stderr. With -j stdout has JSON only: the agent's lines as they
+ * came, errors included, our own errors in the same form.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "tools/client.h"
+#include "tools/fault.h"
+#include "tools/print.h"
+#include "tools/screen.h"
+
+#define GVS_CLI_SCHEMA "gossipvs/1"
+#define GVS_CLI_SECONDS_MAX 86400
+
+struct gvs_cli {
+    const char *socket;
+    double seconds; /* how long to wait, -n */
+    bool json, quiet;
+    struct gvs_client client; /* connected by the first question */
+    struct gvs_screen screen;
+    const char *command; /* "vip add" */
+    void (*show)(const struct gvs_screen *s, const json_t *doc);
+    char **words; /* what follows the command */
+    size_t count;
+};
+
+/* cli.c. Each prints one error and returns its exit status. */
+int gvs_cli_fail(const struct gvs_cli *c, const struct gvs_fault *f);
+int gvs_cli_usage(const struct gvs_cli *c, const char *message); /* of c->command */
+/* A confirmation or a warning, to stderr unless -q. */
+void gvs_cli_say(const struct gvs_cli *c, const char *words);
+/* A document of our own, to stdout; stolen. */
+void gvs_cli_print(json_t *doc);
+/* "90", "1.5", "10s", "2m", "1h": 0 to a day, else a negative number and *f. `text` may be NULL. */
+int gvs_cli_seconds(double *out, const char *what, const char *text, struct gvs_fault *f);
+
+/* The commands. Each returns the exit status. */
+int gvs_cli_show(struct gvs_cli *c); /* asks, and shows by c->show */
+int gvs_cli_status(struct gvs_cli *c);
+int gvs_cli_vip_list(struct gvs_cli *c);
+int gvs_cli_changes(struct gvs_cli *c); /* plan, audit */
+int gvs_cli_watch(struct gvs_cli *c);
+int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload */
+int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
+
+/* cli_local.c */
+int gvs_cli_keys_generate(struct gvs_cli *c);
+int gvs_cli_config_check(struct gvs_cli *c);
+int gvs_cli_version(struct gvs_cli *c);

@@ -1,0 +1,220 @@
+/* What watch shows. An event gets the next number, goes into the ring, and to every watcher whose pattern it matches. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ipvs/nl.h"
+#include "tools/agent.h"
+
+static const char *
+via_name(enum gvs_via via)
+{
+    static const char *const names[] = {"peer", "cli", "file", "audit", "api"};
+
+    return names[via];
+}
+
+static bool
+matches(const json_t *event, const char *glob)
+{
+    static const char *const fields[] = {"event", "vip", "name", "backend"};
+
+    if (!glob)
+        return true;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const char *s = json_string_value(json_object_get(event, fields[i]));
+
+        if (s && fnmatch(glob, s, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Brings a watcher up to the latest event; what the ring has lost meanwhile is said. */
+static void
+feed(struct gvs_request *r)
+{
+    const struct gvs_events *e = &r->a->events;
+
+    if (r->since + 1 < e->first) {
+        gvs_request_answer(r,
+                           json_pack("{s:s, s:I}", "event", "gap", "missed",
+                                     (json_int_t)(e->first - r->since - 1)),
+                           false);
+        r->since = e->first - 1;
+    }
+    while (r->since < e->seq) {
+        json_t *event = e->ring[++r->since % GVS_AGENT_RING];
+
+        if (matches(event, r->glob))
+            gvs_request_answer(r, json_incref(event), false);
+    }
+}
+
+static bool
+poll_watch(struct gvs_request *r, struct gvs_mono now)
+{
+    (void)now;
+    feed(r);
+    return false;
+}
+
+void
+gvs_show_watch(struct gvs_request *r)
+{
+    const struct gvs_events *e = &r->a->events;
+    struct gvs_fault f;
+
+    r->since = e->seq;
+    for (size_t i = 0; i < r->argc; i++) {
+        unsigned long long seq;
+        char over;
+
+        if (strcmp(r->argv[i], "--since") != 0) {
+            r->glob = r->argv[i];
+        } else if (i + 1 < r->argc && sscanf(r->argv[i + 1], "%llu%c", &seq, &over) == 1) {
+            r->since = seq < e->seq ? seq : e->seq;
+            i++;
+        } else {
+            gvs_fault_set(&f, GVS_EXIT_USAGE, "--since takes the number of an event");
+            gvs_request_fault(r, &f);
+            return;
+        }
+    }
+    r->deadline = GVS_MONO_NEVER;
+    r->poll = poll_watch;
+    feed(r);
+}
+
+static const char *
+service_name(const struct gvs_agent *a, const struct gvs_svcid *svc)
+{
+    return gvs_svcid_cmp(&a->view->id, svc) == 0 && a->view->claimed ? a->view->claim.name : NULL;
+}
+
+void
+gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
+               const struct gvs_ep *ep, const struct gvs_id *node, json_t *before, json_t *after,
+               json_t *extra)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    struct gvs_events *ring = &a->events;
+    char time[32], name[GVS_NAME_LEN_MAX + 1];
+    json_t *o = json_object(), **slot;
+
+    ring->seq++;
+    gvs_text_time(time, gvs_udp_wall().ms);
+    gvs_text_id_name(a, node ? node : &self, name, sizeof name);
+    json_object_set_new(o, "seq", json_integer((json_int_t)ring->seq));
+    json_object_set_new(o, "time", json_string(time));
+    json_object_set_new(o, "monotonic_us", json_integer((json_int_t)gvs_udp_now().us));
+    json_object_set_new(o, "node", json_string(name));
+    json_object_set_new(o, "event", json_string(event));
+    if (svc) {
+        char vip[GVS_SVCID_TEXT_LEN];
+        const char *label = service_name(a, svc);
+
+        gvs_svcid_format(vip, svc);
+        json_object_set_new(o, "vip", json_string(vip));
+        if (label)
+            json_object_set_new(o, "name", json_string(label));
+    }
+    if (ep) {
+        char text[GVS_EP_TEXT_LEN];
+
+        gvs_ep_format(text, ep);
+        json_object_set_new(o, "backend", json_string(text));
+    }
+    if (before)
+        json_object_set_new(o, "before", before);
+    if (after)
+        json_object_set_new(o, "after", after);
+    if (extra) {
+        json_object_update(o, extra);
+        json_decref(extra);
+    }
+    if (a->by)
+        json_object_set_new(o, "by", json_string(a->by));
+    json_object_set_new(o, "via", json_string(via_name(a->via)));
+
+    slot = &ring->ring[ring->seq % GVS_AGENT_RING];
+    json_decref(*slot);
+    *slot = o;
+    if (ring->seq - ring->first >= GVS_AGENT_RING)
+        ring->first = ring->seq - GVS_AGENT_RING + 1;
+}
+
+void
+gvs_event_items(struct gvs_agent *a, struct gvs_range before, struct gvs_range after,
+                const struct gvs_id *node)
+{
+    static const char *const names[][4] = {
+        [GVS_ITEM_SERVICE] = {"", "vip.add", "vip.del", "vip.set"},
+        [GVS_ITEM_DEST] = {"", "backend.add", "backend.del", "backend.set"},
+    };
+    const struct gvs_item *from, *to;
+    enum gvs_diff_op op;
+    struct gvs_diff d;
+
+    gvs_diff_init(&d, before, after);
+    while ((op = gvs_diff_next(&d, &from, &to)) != GVS_DIFF_END) {
+        const struct gvs_item *item = to ? to : from;
+
+        gvs_event_emit(a, names[item->kind][op], &item->svc,
+                       item->kind == GVS_ITEM_DEST ? &item->ep : NULL, node,
+                       from ? gvs_text_item(from) : NULL, to ? gvs_text_item(to) : NULL, NULL);
+    }
+}
+
+void
+gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev)
+{
+    const struct gvs_op *op = &ev->op;
+    bool dest = op->item.kind == GVS_ITEM_DEST;
+    enum gvs_via via = a->via;
+    char event[48], why[192], vip[GVS_SVCID_TEXT_LEN];
+    json_t *extra = NULL;
+
+    if (ev->what == GVS_KERNEL_REFUSED) {
+        gvs_nl_explain(why, sizeof why, op, ev->error);
+        gvs_svcid_format(vip, &op->item.svc);
+        gvs_agent_log(a, GVS_LOG_ERR, "%s: %s (%s)", vip, why, gvs_op_name(op->kind));
+        extra = json_pack("{s:s, s:s}", "operation", gvs_op_name(op->kind), "error", why);
+    }
+    snprintf(event, sizeof event, "kernel.%s",
+             ev->what == GVS_KERNEL_DRIFT     ? "drift"
+             : ev->what == GVS_KERNEL_REFUSED ? "refused"
+                                              : gvs_op_name(op->kind));
+    if (ev->what == GVS_KERNEL_DRIFT || ev->repair)
+        a->via = GVS_VIA_AUDIT;
+    gvs_event_emit(a, event, &op->item.svc, dest ? &op->item.ep : NULL, NULL,
+                   op->before.kind ? gvs_text_item(&op->before) : NULL,
+                   op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
+    a->via = via;
+}
+
+void
+gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev)
+{
+    static const char *const states[] = {"alive", "suspect", "dead", "left"};
+    struct gvs_id self = gvs_node_self(a->node);
+    char name[GVS_NAME_LEN_MAX + 1], event[32];
+
+    if (gvs_id_cmp(&ev->member, &self) == 0)
+        return; /* who asks is answered by somebody alive */
+    gvs_text_id_name(a, &ev->member, name, sizeof name);
+    snprintf(event, sizeof event, "member.%s", states[ev->after]);
+    gvs_agent_log(a, ev->after == GVS_ALIVE ? GVS_LOG_INFO : GVS_LOG_WARN, "member %s: %s%s%s",
+                  name, ev->first ? "" : states[ev->before], ev->first ? "" : " -> ",
+                  states[ev->after]);
+    gvs_event_emit(a, event, NULL, NULL, &ev->member,
+                   ev->first ? NULL : json_pack("{s:s}", "state", states[ev->before]),
+                   json_pack("{s:s}", "state", states[ev->after]), NULL);
+}
+
+void
+gvs_events_free(struct gvs_events *e)
+{
+    for (size_t i = 0; i < GVS_AGENT_RING; i++)
+        json_decref(e->ring[i]);
+}

@@ -1,0 +1,348 @@
+/* From what changed to what the kernel holds.
+ *
+ *     node news --> store (queued), dirty services --> view --> kernel_want --> kernel_step ...
+ *                                                      |                          |
+ *                                                      +--> watch                 +--> ledger --> store --+
+ *                                                                                 ^                       |
+ *                                                                                 +------- durable -------+
+ *
+ * A pump runs all of it, in that order, whoever called: a datagram, a command, a timer, the store. Each pass does a bounded amount
+ * of work and asks the kernel timer for another pass at once if there is more, so that the loop's other users get their turn. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/agent.h"
+
+#define SERVICES_PER_PASS 256
+#define BATCHES_PER_PASS 4
+#define HOLD_MS 1000
+
+bool
+gvs_agent_may_write(const struct gvs_agent *a)
+{
+    struct gvs_node_counts c = gvs_node_count(a->node);
+
+    if (gvs_node_synced(a->node))
+        return true;
+    if (a->cfg.peer_count == 0 && c.alive + c.suspect + c.dead <= 1)
+        return true; /* nobody to wait for */
+    return !gvs_node_reached_anyone(a->node) &&
+           gvs_mono_due(gvs_mono_add_ms(a->started, GVS_AGENT_ALONE_MS), gvs_udp_now());
+}
+
+/* Fail static: a table that nobody has confirmed deletes nothing, but what is asked for on this very node. */
+static bool
+may_remove(const struct gvs_agent *a)
+{
+    struct gvs_node_counts c;
+
+    if (gvs_node_synced(a->node))
+        return true;
+    if (a->fresh || a->cfg.peer_count > 0)
+        return false;
+    c = gvs_node_count(a->node);
+    return c.alive + c.suspect + c.dead <= 1 && gvs_agent_may_write(a) &&
+           gvs_mono_due(gvs_mono_add_ms(a->started, GVS_AGENT_ALONE_MS), gvs_udp_now());
+}
+
+bool
+gvs_agent_in_step(const struct gvs_agent *a)
+{
+    return gvs_set_count(a->dirty) == 0 && gvs_set_count(a->held[0]) == 0 &&
+           gvs_set_count(a->held[1]) == 0 && gvs_kernel_status(a->kernel).in_step;
+}
+
+/* --- news ----------------------------------------------------------------------------------------- */
+
+static void
+mark_dirty(struct gvs_agent *a, const struct gvs_svcid *svc)
+{
+    struct gvs_item item = gvs_item_make_service(svc);
+
+    (void)gvs_set_put(a->dirty, &item); /* it has room for as many services as the table has entries */
+}
+
+void
+gvs_agent_dirty_all(struct gvs_agent *a)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_range shown = gvs_set_all(a->shown);
+    struct gvs_svcid svc = {0};
+    bool after = false;
+
+    for (; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
+        mark_dirty(a, &svc);
+    for (; shown.at < shown.end; shown.at++)
+        if (shown.at->kind == GVS_ITEM_SERVICE)
+            mark_dirty(a, &shown.at->svc);
+}
+
+void
+gvs_agent_take_news(struct gvs_agent *a)
+{
+    struct gvs_entry e;
+    struct gvs_key key;
+
+    while (gvs_node_news(a->node, &e)) {
+        bool member = e.kind == GVS_KEY_MEMBER;
+
+        gvs_store_put(a->store, member ? GVS_BUCKET_MEMBER : GVS_BUCKET_ENTRY, e.key, e.key_len,
+                      e.b, e.len);
+        if (!member && gvs_key_parse(&key, e.key, e.key_len) == GVS_OK)
+            mark_dirty(a, &key.svc);
+    }
+}
+
+static void
+take_member_events(struct gvs_agent *a)
+{
+    struct gvs_node_event ev;
+
+    while (gvs_node_event(a->node, &ev))
+        gvs_event_member(a, &ev);
+}
+
+/* --- view ----------------------------------------------------------------------------------------- */
+
+/* The writer of the latest change to a service, for watch: gone with its entries if nothing is left of it. */
+static const struct gvs_id *
+latest_writer(const struct gvs_view_service *v)
+{
+    const struct gvs_stamp *latest = &v->changed;
+
+    for (size_t i = 0; i < v->backend_count; i++)
+        if (gvs_stamp_cmp(latest, &v->backends[i].changed) < 0)
+            latest = &v->backends[i].changed;
+    return &latest->writer;
+}
+
+static bool
+any_usable(struct gvs_range items)
+{
+    for (; items.at < items.end; items.at++)
+        if (items.at->kind == GVS_ITEM_DEST && items.at->dest.weight > 0)
+            return true;
+    return false;
+}
+
+/* Entries arrive in any order: the deletion of an old server may be here before its successor, or the deletion of the
+ * backends before that of their service. So what peers say waits a second before it takes the last usable destination
+ * from a service that stays. The first set gathers, the second waits out its second: held for one to two. */
+static bool
+hold(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range before,
+     struct gvs_range after)
+{
+    struct gvs_item item = gvs_item_make_service(svc);
+
+    if (after.at == after.end || !any_usable(before) || any_usable(after))
+        return false;
+    if (gvs_set_count(a->held[0]) == 0 && gvs_set_count(a->held[1]) == 0)
+        a->held_turn = gvs_mono_add_ms(gvs_udp_now(), HOLD_MS);
+    return gvs_set_put(a->held[0], &item) == GVS_OK;
+}
+
+static void
+refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist)
+{
+    struct gvs_view_env env = gvs_agent_env(a);
+    bool alive = gvs_view_service(gvs_node_claims(a->node), &env, svc, a->view);
+    size_t count = alive ? gvs_view_items(a->view, a->items, 1 + GVS_VIEW_BACKENDS_MAX) : 0;
+    struct gvs_range after = {a->items, a->items + count};
+    bool local = a->via == GVS_VIA_CLI || a->via == GVS_VIA_API || a->via == GVS_VIA_FILE;
+
+    if (!local && !insist && hold(a, svc, gvs_set_service(a->shown, svc), after))
+        return;
+    if (!a->quiet)
+        gvs_event_items(a, gvs_set_service(a->shown, svc), after,
+                        alive ? latest_writer(a->view) : NULL);
+    gvs_set_del_service(a->shown, svc);
+    for (size_t i = 0; i < count; i++)
+        if (gvs_set_put(a->shown, &a->items[i]) < 0)
+            break; /* only watch would miss it: the set is as large as the table */
+    if (gvs_kernel_want(a->kernel, svc, a->items, count, local) < 0)
+        gvs_agent_log(a, GVS_LOG_ERR, "no room to program more than %zu objects",
+                      a->cfg.limits.entries);
+}
+
+/* Returns whether some are left for the next pass. */
+static bool
+refresh_dirty(struct gvs_agent *a, size_t max)
+{
+    for (size_t n = 0; n < max; n++) {
+        struct gvs_range all = gvs_set_all(a->dirty);
+        struct gvs_svcid svc;
+
+        if (all.at == all.end)
+            return false;
+        svc = all.end[-1].svc;
+        refresh_service(a, &svc, false);
+        gvs_set_del_service(a->dirty, &svc);
+    }
+    return gvs_set_count(a->dirty) > 0;
+}
+
+static void
+release_held(struct gvs_agent *a, struct gvs_mono now)
+{
+    struct gvs_set *due = a->held[1];
+    struct gvs_range all = gvs_set_all(due);
+
+    if (gvs_set_count(a->held[0]) + gvs_set_count(due) == 0 || !gvs_mono_due(a->held_turn, now))
+        return;
+    for (; all.at < all.end; all.at++)
+        refresh_service(a, &all.at->svc, true);
+    gvs_set_clear(due);
+    a->held[1] = a->held[0];
+    a->held[0] = due;
+    a->held_turn = gvs_mono_add_ms(now, HOLD_MS);
+}
+
+void
+gvs_agent_absorb(struct gvs_agent *a)
+{
+    gvs_agent_take_news(a);
+    refresh_dirty(a, SIZE_MAX);
+}
+
+/* The kernel's audit reads this node's addresses; a VIP equal to one of them must not be programmed. */
+static void
+take_own_addresses(struct gvs_agent *a)
+{
+    const struct gvs_addr *own;
+    size_t count = gvs_kernel_own_addresses(a->kernel, &own);
+
+    if (count > GVS_AGENT_OWN_MAX)
+        count = GVS_AGENT_OWN_MAX;
+    if (count == a->own_count && memcmp(a->own, own, count * sizeof *own) == 0)
+        return;
+    if (count)
+        memcpy(a->own, own, count * sizeof *own);
+    a->own_count = count;
+    gvs_agent_dirty_all(a);
+}
+
+/* --- kernel --------------------------------------------------------------------------------------- */
+
+struct ledger_sync {
+    struct gvs_agent *a;
+    uint64_t upto;
+};
+
+static void
+ledger_durable(void *ctx, int status)
+{
+    struct ledger_sync *s = ctx;
+    struct gvs_agent *a = s->a;
+
+    a->ledger_pending = false;
+    if (status == 0)
+        gvs_kernel_ledger_durable(a->kernel, s->upto);
+    free(s);
+    gvs_agent_pump(a);
+}
+
+static void
+store_ledger(struct gvs_agent *a)
+{
+    struct gvs_ledger_rec rec;
+    struct ledger_sync *s;
+    bool any = false;
+
+    if (a->ledger_pending)
+        return;
+    while (gvs_ledger_next(a->ledger, &rec)) {
+        gvs_store_put(a->store, GVS_BUCKET_LEDGER, rec.b, rec.len, rec.gone ? NULL : "", 0);
+        any = true;
+    }
+    if (!any)
+        return;
+    s = malloc(sizeof *s);
+    if (!s)
+        return; /* the records are queued; the next change asks again */
+    *s = (struct ledger_sync){a, gvs_kernel_ledger_wanted(a->kernel)};
+    a->ledger_pending = true;
+    gvs_store_sync(a->store, ledger_durable, s);
+}
+
+static void
+take_kernel_events(struct gvs_agent *a)
+{
+    struct gvs_kernel_event ev;
+    uint64_t missed;
+
+    while (gvs_kernel_event(a->kernel, &ev, &missed))
+        gvs_event_kernel(a, &ev);
+}
+
+static struct gvs_mono
+run_kernel(struct gvs_agent *a, struct gvs_mono now)
+{
+    struct gvs_mono next = now;
+
+    if (may_remove(a))
+        gvs_kernel_trust(a->kernel, GVS_TRUST_ALL);
+    else if (gvs_agent_may_write(a))
+        gvs_kernel_trust(a->kernel, GVS_TRUST_EDITS);
+    for (int i = 0; i < BATCHES_PER_PASS && gvs_mono_due(next, now); i++)
+        next = gvs_kernel_step(a->kernel, now);
+    store_ledger(a);
+    take_kernel_events(a);
+    return next;
+}
+
+static void
+note_step(struct gvs_agent *a, struct gvs_mono now)
+{
+    bool in_step = gvs_agent_in_step(a);
+
+    if (in_step)
+        a->out_of_step = GVS_MONO_NEVER;
+    else if (a->out_of_step.us == GVS_MONO_NEVER.us)
+        a->out_of_step = now;
+    gvs_node_set_in_step(a->node, in_step);
+}
+
+static void
+store_seq(struct gvs_agent *a)
+{
+    if (a->events.stored == a->events.seq)
+        return;
+    a->events.stored = a->events.seq;
+    gvs_store_put(a->store, GVS_BUCKET_META, "seq", 3, &a->events.seq, sizeof a->events.seq);
+}
+
+static void
+schedule(struct gvs_agent *a, struct gvs_mono now, struct gvs_mono next, bool more)
+{
+    uint64_t ms = 0;
+
+    if (!more && !gvs_mono_due(next, now))
+        ms = next.us == GVS_MONO_NEVER.us ? 60000 : (next.us - now.us + 999) / 1000;
+    uv_timer_start(&a->kernel_timer, a->kernel_timer.timer_cb, ms, 0);
+}
+
+void
+gvs_agent_pump(struct gvs_agent *a)
+{
+    struct gvs_mono now, next;
+    bool more;
+
+    if (a->closing || a->pumping)
+        return;
+    a->pumping = true;
+    gvs_agent_take_news(a);
+    take_member_events(a);
+    more = refresh_dirty(a, SERVICES_PER_PASS);
+    now = gvs_udp_now();
+    release_held(a, now);
+    next = run_kernel(a, now);
+    if (gvs_set_count(a->held[0]) + gvs_set_count(a->held[1]) > 0)
+        next = gvs_mono_min(next, a->held_turn);
+    take_own_addresses(a);
+    note_step(a, now);
+    store_seq(a);
+    a->pumping = false;
+    next = gvs_mono_min(next, gvs_requests_poll(a));
+    schedule(a, gvs_udp_now(), next, more);
+    gvs_udp_kick(a->udp);
+}

@@ -1,0 +1,170 @@
+# tools/lib/stages.sh: run jobs, count what they prove. Sourced, by sh, from the top of the tree
+# by tools/check and tools/soak, after tools/lib/setup.sh.
+#
+# A job is a function job_NAME, or job_NAME ARG for the name NAME/ARG. It writes a line `ok FACT`
+# or `not ok FACT` to descriptor 3 for each fact it tried, and whatever explains them to stdout.
+# A job that proves nothing, or fails without saying what, is a failure itself: what did not
+# run did not pass.
+#
+# The caller sets
+#   gvs_out       where the logs go; emptied first
+#   gvs_workers   how many jobs run at a time
+#   gvs_kernel    the preset that the tests in the virtual machine use
+#   gvs_limit     seconds that one test may take, a unit test or one in the virtual machine
+
+# tell NAME STATUS FILE: what a program that prints `ok` lines has proven.
+tell()
+{
+    sed -n "s,^\(not ok\|ok\) \(.*\),\1 $1: \2,p" "$3" >&3
+    if ! grep -q '^\(not \)\?ok ' "$3"; then
+        echo "not ok $1: nothing ran, status $2" >&3
+    elif [ "$2" != 0 ] && ! grep -q '^not ok ' "$3"; then
+        echo "not ok $1: status $2" >&3
+    fi
+}
+
+# try FACT COMMAND...
+try()
+{
+    fact=$1
+    shift
+    if "$@"; then
+        echo "ok $fact" >&3
+    else
+        echo "not ok $fact" >&3
+        return 1
+    fi
+}
+
+# Two jobs may want the same build. The second waits, and then has nothing to do.
+build()
+{
+    mkdir -p build
+    (flock 8 && gvs_build "$1" 8>&-) 8>"build/.$1.lock"
+}
+
+# need PRESET: a build that another job counts, or that proves nothing by itself.
+need()
+{
+    build "$1" && return
+    echo "not ok build $1" >&3
+    return 1
+}
+
+# ctests PRESET [OPTION...]: each cmocka case counts for itself.
+ctests()
+{
+    preset=$1
+    shift
+    junit=$PWD/$gvs_out/ctest-$preset.xml
+    CMOCKA_MESSAGE_OUTPUT=TAP ctest --test-dir "build/$preset" -j 2 --timeout "$gvs_limit" \
+        --no-tests=error --output-on-failure --test-output-size-passed 100000000 \
+        --test-output-size-failed 100000000 --output-junit "$junit" "$@"
+    python3 tools/lib/cases "$preset" "$junit" >&3
+}
+
+job_unit()
+{
+    try "build release with gcc" build release || return
+    ctests release
+}
+
+# The programs are named by GVS_BIN; what the test prints is kept apart from the machine's own.
+job_kernel()
+{
+    if [ "$1" != test_vm ]; then
+        need "$gvs_kernel" || return
+        set -- "$1" env GVS_BIN="$PWD/build/$gvs_kernel" test/kernel/vm -m 1G -t "$gvs_limit"
+    fi
+    name=$1
+    shift
+    "$@" "test/kernel/$name" >"$gvs_out/$name.out"
+    status=$?
+    cat "$gvs_out/$name.out"
+    tell "$name" $status "$gvs_out/$name.out"
+}
+
+# The jobs of the tests in the virtual machine.
+kernel_jobs()
+{
+    for each in test/kernel/t_*; do
+        case $each in
+        *'*' | *~) ;;
+        *) printf 'kernel/%s ' "${each##*/}" ;;
+        esac
+    done
+}
+
+run_job()
+{
+    log=$gvs_out/$(printf '%s' "$1" | tr / -)
+    begin=$(date +%s)
+    case $1 in
+    */*) "job_${1%%/*}" "${1#*/}" ;;
+    *) "job_$1" ;;
+    esac 3>"$log.new" >"$log.log" 2>&1 </dev/null
+    status=$?
+    if ! grep -q '^\(not \)\?ok ' "$log.new"; then
+        echo "not ok $1: nothing ran, status $status" >>"$log.new"
+    elif [ $status != 0 ] && ! grep -q '^not ok ' "$log.new"; then
+        echo "not ok $1: status $status" >>"$log.new"
+    fi
+    passed=$(grep -c '^ok ' "$log.new")
+    bad=$(grep '^not ok ' "$log.new")
+    # In one piece: another worker prints too.
+    if [ -z "$bad" ]; then
+        printf '%s: %s passed, %s s\n' "$1" "$passed" $(($(date +%s) - begin))
+    else
+        printf '%s: %s passed, %s failed, %s s, see %s\n%s\n' "$1" "$passed" \
+            "$(printf '%s\n' "$bad" | grep -c '')" $(($(date +%s) - begin)) "$log.log" "$bad"
+    fi
+    mv "$log.new" "$log.results"
+}
+
+# What a worker does: take the next job that nobody has taken.
+work()
+{
+    for job; do
+        mkdir "$gvs_out/taken-$(printf '%s' "$job" | tr / -)" 2>/dev/null || continue
+        run_job "$job"
+    done
+}
+
+# run_jobs JOB...: run them and print the sum as the last line. Workers are this same program,
+# started as `PROGRAM --work JOB...`, each a process group of its own, so that an interruption
+# reaches whatever they have started.
+run_jobs()
+{
+    mkdir -p build
+    exec 9>build/.check.lock
+    if ! flock -n 9; then
+        echo "${0##*/}: another check runs in this tree" >&2
+        exit 2
+    fi
+    rm -rf "$gvs_out"
+    mkdir -p "$gvs_out"
+    workers=
+    trap 'for w in $workers; do kill -TERM "-$w"; done 2>/dev/null; wait; exit 130' HUP INT TERM
+    n=0
+    while [ $n -lt "$gvs_workers" ]; do
+        setsid "$0" --work "$@" 9>&- &
+        workers="$workers $!"
+        n=$((n + 1))
+    done
+    wait
+    trap - HUP INT TERM
+    passed=0
+    failed=0
+    for job; do
+        results=$gvs_out/$(printf '%s' "$job" | tr / -).results
+        if [ -f "$results" ]; then
+            passed=$((passed + $(grep -c '^ok ' "$results")))
+            failed=$((failed + $(grep -c '^not ok ' "$results")))
+        else
+            echo "not ok $job: did not end"
+            failed=$((failed + 1))
+        fi
+    done
+    echo "$passed passed, $failed failed"
+    [ $failed = 0 ] && [ $passed -gt 0 ]
+}

@@ -1,0 +1,178 @@
+/* This node's claims: what services.d says, as entries in its own name.
+ *
+ * The directory is the truth. Every pass compares it with the table's entries of this owner, and writes only what differs: an unchanged claim
+ * is never stamped anew. While a file does not parse and has no good version from before, nothing is taken back, because
+ * what it claimed is unknown. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/agent.h"
+
+static int
+cmp_service(const void *a, const void *b)
+{
+    const struct gvs_claim_service *const *x = a, *const *y = b;
+
+    return gvs_svcid_cmp(&(*x)->id, &(*y)->id);
+}
+
+/* All services of all files, ascending. NULL with *count 0 if there are none, or no memory. */
+static const struct gvs_claim_service **
+all_services(const struct gvs_claims *c, size_t *count)
+{
+    const struct gvs_claim_service **all;
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->file_count; i++)
+        n += c->files[i].service_count;
+    *count = 0;
+    all = n ? calloc(n, sizeof *all) : NULL;
+    if (!all)
+        return NULL;
+    for (size_t i = 0; i < c->file_count; i++)
+        for (size_t j = 0; j < c->files[i].service_count; j++)
+            all[(*count)++] = &c->files[i].services[j];
+    qsort(all, *count, sizeof *all, cmp_service);
+    return all;
+}
+
+static const struct gvs_claim_service *
+find_service(const struct gvs_claim_service **all, size_t count, const struct gvs_svcid *svc)
+{
+    struct gvs_claim_service probe = {.id = *svc};
+    const struct gvs_claim_service *key = &probe, **found = NULL;
+
+    if (count)
+        found = bsearch(&key, all, count, sizeof *all, cmp_service);
+    return found ? *found : NULL;
+}
+
+static const struct gvs_claim_backend *
+find_backend(const struct gvs_claim_service *s, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; s && i < s->backend_count; i++)
+        if (gvs_ep_cmp(&s->backends[i].ep, ep) == 0)
+            return &s->backends[i];
+    return NULL;
+}
+
+static void
+write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone, const uint8_t *value,
+            size_t len)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_keybuf kb;
+    struct gvs_entry e;
+
+    gvs_key_build(&kb, key);
+    if (gvs_table_get(t, kb.b, kb.len, &e) && e.tombstone == tombstone &&
+        (tombstone || (e.value_len == len && memcmp(e.value, value, len) == 0)))
+        return;
+    if (gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len, NULL) <
+        0)
+        gvs_agent_log(a, GVS_LOG_ERR, "the table is full (%zu entries): a claim was not written",
+                      a->cfg.limits.entries);
+    gvs_agent_take_news(a); /* the node lends them one write at a time */
+}
+
+static void
+write_service(struct gvs_agent *a, const struct gvs_claim_service *s)
+{
+    struct gvs_key key = {
+        .kind = GVS_KEY_SERVICE, .svc = s->id, .owner = gvs_node_self(a->node)};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    write_claim(a, &key, false, value, gvs_service_encode(value, &s->attr));
+    key.kind = GVS_KEY_BACKEND;
+    for (size_t i = 0; i < s->backend_count; i++) {
+        key.ep = s->backends[i].ep;
+        write_claim(a, &key, false, value, gvs_backend_encode(value, &s->backends[i].attr));
+    }
+}
+
+/* Does some file that is bad now have nothing good from before? */
+static bool
+unknown_claims(const struct gvs_claims *c)
+{
+    for (size_t i = 0; i < c->file_count; i++)
+        if (c->files[i].bad && c->files[i].service_count == 0)
+            return true;
+    return false;
+}
+
+static void
+withdraw_others(struct gvs_agent *a, const struct gvs_claim_service **all, size_t count)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    struct gvs_keybuf at = {0};
+    struct gvs_entry e;
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    while (gvs_table_seek(gvs_node_claims(a->node), at.b, at.len, at.len > 0, &e)) {
+        const struct gvs_claim_service *s;
+        struct gvs_key key;
+
+        at.len = e.key_len;
+        memcpy(at.b, e.key, e.key_len);
+        if (e.tombstone || gvs_key_parse(&key, e.key, e.key_len) < 0 ||
+            key.kind == GVS_KEY_OVERRIDE || gvs_id_cmp(&key.owner, &self) != 0)
+            continue;
+        s = find_service(all, count, &key.svc);
+        if (key.kind == GVS_KEY_SERVICE ? s != NULL : find_backend(s, &key.ep) != NULL)
+            continue;
+        write_claim(a, &key, true, value, gvs_tombstone_encode(value, false));
+    }
+}
+
+static void
+make_so(struct gvs_agent *a)
+{
+    size_t count;
+    const struct gvs_claim_service **all = all_services(&a->claims, &count);
+
+    gvs_agent_absorb(a); /* what peers caused is not attributed to the files */
+    a->via = GVS_VIA_FILE;
+    for (size_t i = 0; i < count; i++)
+        write_service(a, all[i]);
+    if (!unknown_claims(&a->claims))
+        withdraw_others(a, all, count);
+    gvs_agent_absorb(a);
+    a->via = GVS_VIA_PEER;
+    free(all);
+}
+
+void
+gvs_agent_read_claims(struct gvs_agent *a)
+{
+    bool changed;
+
+    if (!gvs_agent_may_write(a))
+        return;
+    changed = gvs_claims_read(&a->claims, a->cfg.services, &a->claims_fault);
+    if (!changed && a->claims_read)
+        return;
+    for (size_t i = 0; i < a->claims.file_count; i++)
+        if (a->claims.files[i].bad)
+            gvs_agent_log(a, GVS_LOG_ERR, "%s; its last good version stays",
+                          a->claims.files[i].fault.text);
+    if (a->claims_fault.text[0])
+        return; /* unreadable: what it claimed before stays */
+    a->claims_read = true;
+    make_so(a);
+}
+
+const char *
+gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
+                     const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < a->claims.file_count; i++) {
+        const struct gvs_claims_file *f = &a->claims.files[i];
+
+        for (size_t j = 0; j < f->service_count; j++)
+            if (gvs_svcid_cmp(&f->services[j].id, svc) == 0 &&
+                (!ep || find_backend(&f->services[j], ep)))
+                return f->name;
+    }
+    return NULL;
+}

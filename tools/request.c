@@ -1,0 +1,392 @@
+/* One request, from the line that came to the last line that goes back.
+ *
+ * A command answers at once, or leaves a poll function behind that is called after every pump until it has answered. A change waits
+ * for three things in turn: that this node may write, that what it wrote is durable, and that this kernel has
+ * acknowledged or refused it. The deadline cuts any of the waits short, and the answer says how far it got. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/agent.h"
+
+#define TIMEOUT_MS_DEFAULT 10000
+#define TIMEOUT_S_MAX 86400
+
+struct command {
+    const char *words;
+    gvs_command_fn run; /* NULL: not in this version */
+    bool changes;
+};
+
+static const struct command commands[] = {
+    {"status", gvs_show_status, false},
+    {"members", gvs_show_members, false},
+    {"vip list", gvs_show_vip_list, false},
+    {"vip show", gvs_show_vip, false},
+    {"vip add", gvs_change_vip_add, true},
+    {"vip set", gvs_change_vip_set, true},
+    {"vip del", gvs_change_vip_del, true},
+    {"backend add", gvs_change_backend_add, true},
+    {"backend set", gvs_change_backend_set, true},
+    {"backend del", gvs_change_backend_del, true},
+    {"backend drain", gvs_change_backend_drain, true},
+    {"backend undrain", gvs_change_backend_undrain, true},
+    {"plan", gvs_show_plan, false},
+    {"audit", gvs_show_audit, false},
+    {"watch", gvs_show_watch, false},
+    {"reload", gvs_show_reload, true},
+    {"version", gvs_show_version, false},
+    {"apply", NULL, true},
+    {"confirm", NULL, true},
+    {"rollback", NULL, true},
+    {"export", NULL, false},
+    {"import", NULL, true},
+    {"top", NULL, false},
+    {"doctor", NULL, true},
+    {"check", NULL, false},
+    {"metrics", NULL, false},
+    {"conflicts", NULL, false},
+    {"keys list", NULL, false},
+    {"forget", NULL, true},
+    {"leave", NULL, true},
+    {"brake release", NULL, true},
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+json_t *
+gvs_fault_json(const struct gvs_fault *f)
+{
+    return json_pack("{s:s, s:s, s:s}", "code", gvs_exit_name(f->exit), "message", f->text, "hint",
+                     f->hint);
+}
+
+void
+gvs_request_answer(struct gvs_request *r, json_t *doc, bool last)
+{
+    char *line;
+
+    GVS_ASSERT(!r->done || !last);
+    if (r->reply && (line = json_dumps(doc, JSON_COMPACT)) != NULL) {
+        r->reply(r->ctx, line, last);
+        free(line);
+    }
+    r->done |= last;
+    json_decref(doc);
+}
+
+void
+gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f)
+{
+    gvs_request_answer(r, json_pack("{s:o}", "error", gvs_fault_json(f)), true);
+}
+
+/* --- changes -------------------------------------------------------------------------------------- */
+
+/* What the store calls back; the request may have been answered and freed before that. */
+struct gvs_change_sync {
+    struct gvs_agent *a;
+    struct gvs_request *r; /* NULL: nobody waits any more */
+};
+
+static void
+change_synced(void *ctx, int status)
+{
+    struct gvs_change_sync *s = ctx;
+    struct gvs_agent *a = s->a;
+
+    if (s->r) {
+        s->r->durable = status == 0;
+        s->r->sync = NULL;
+    }
+    free(s);
+    gvs_agent_pump(a);
+}
+
+static void
+begin_sync(struct gvs_request *r)
+{
+    r->sync = malloc(sizeof *r->sync);
+    if (!r->sync)
+        return; /* tried again at the next poll */
+    *r->sync = (struct gvs_change_sync){r->a, r};
+    gvs_store_sync(r->a->store, change_synced, r->sync);
+}
+
+void
+gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc)
+{
+    struct gvs_svcid *more = realloc(r->svcs, (r->svc_count + 1) * sizeof *more);
+
+    if (!more)
+        return;
+    r->svcs = more;
+    r->svcs[r->svc_count++] = *svc;
+}
+
+/* 1 all acknowledged, -1 one refused (why), 0 neither yet. */
+static int
+settled(struct gvs_request *r, char *why, size_t cap)
+{
+    int all = 1;
+
+    if (gvs_kernel_observing(r->a->kernel))
+        return 1;
+    for (size_t i = 0; i < r->svc_count; i++) {
+        char vip[GVS_SVCID_TEXT_LEN], what[192];
+        int one = gvs_kernel_settled(r->a->kernel, &r->svcs[i], what, sizeof what);
+
+        if (one < 0) {
+            gvs_svcid_format(vip, &r->svcs[i]);
+            snprintf(why, cap, "%s: %s", vip, what);
+            return -1;
+        }
+        if (one == 0)
+            all = 0;
+    }
+    return all;
+}
+
+static void
+answer_change(struct gvs_request *r, const char *kernel, const struct gvs_fault *f)
+{
+    char stamp[17];
+    json_t *doc;
+
+    snprintf(stamp, sizeof stamp, "%016llx", (unsigned long long)r->stamp.hlc);
+    doc = json_pack("{s:s, s:s, s:s, s:i, s:s}", "schema", "gossipvs/1", "result",
+                    r->already ? "already" : "done", "stamp", stamp, "peers", 0, "kernel", kernel);
+    if (f)
+        json_object_set_new(doc, "error", gvs_fault_json(f));
+    gvs_request_answer(r, doc, true);
+}
+
+static bool
+timed_out(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (r->change)
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT,
+                      "no peer has confirmed this node's table yet; nothing was changed");
+    else if (!r->durable)
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "the change is not on this disk yet (see status)");
+    else
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "durable, but this kernel has not answered in time");
+    if (r->change) {
+        gvs_fault_hint(&f, "gossipvs members; -n waits longer");
+        gvs_request_fault(r, &f);
+    } else {
+        answer_change(r, "unknown", &f);
+    }
+    return true;
+}
+
+static bool
+poll_change(struct gvs_request *r, struct gvs_mono now)
+{
+    char why[256] = "";
+    struct gvs_fault f;
+    int state;
+
+    if (r->change && gvs_agent_may_write(r->a)) {
+        bool (*change)(struct gvs_request *) = r->change;
+        bool written;
+
+        gvs_agent_absorb(r->a); /* what peers did is theirs */
+        r->a->via = GVS_VIA_CLI;
+        r->a->by = r->by;
+        r->change = NULL;
+        written = change(r);
+        gvs_agent_absorb(r->a);
+        r->a->via = GVS_VIA_PEER;
+        r->a->by = NULL;
+        if (!written)
+            return true;
+        r->wake = now; /* the kernel's turn comes with the next pump */
+    }
+    if (!r->change && !r->durable && !r->sync)
+        begin_sync(r);
+    state = r->durable ? settled(r, why, sizeof why) : 0;
+    if (state > 0) {
+        answer_change(r, gvs_kernel_observing(r->a->kernel) ? "observe" : "ok", NULL);
+        return true;
+    }
+    if (state < 0) {
+        gvs_fault_set(&f, GVS_EXIT_KERNEL, "%s", why);
+        gvs_fault_hint(&f, "other nodes are not affected; gossipvs plan");
+        answer_change(r, "refused", &f);
+        return true;
+    }
+    return gvs_mono_due(r->deadline, now) && timed_out(r);
+}
+
+void
+gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r))
+{
+    r->change = change;
+    r->poll = poll_change;
+}
+
+/* --- the list of those that wait ---------------------------------------------------------------- */
+
+static void
+free_request(struct gvs_request *r)
+{
+    if (r->sync)
+        r->sync->r = NULL;
+    json_decref(r->doc);
+    free(r->svcs);
+    free(r);
+}
+
+static void
+sweep(struct gvs_agent *a)
+{
+    for (struct gvs_request **p = &a->requests; *p;) {
+        struct gvs_request *r = *p;
+
+        if (!r->done) {
+            p = &r->next;
+            continue;
+        }
+        *p = r->next;
+        free_request(r);
+    }
+}
+
+struct gvs_mono
+gvs_requests_poll(struct gvs_agent *a)
+{
+    struct gvs_mono now = gvs_udp_now(), next = GVS_MONO_NEVER;
+
+    for (struct gvs_request *r = a->requests; r; r = r->next) {
+        if (r->done || !r->poll)
+            continue;
+        r->wake = r->deadline;
+        r->done |= r->poll(r, now);
+        if (!r->done)
+            next = gvs_mono_min(next, r->wake);
+    }
+    sweep(a);
+    return next;
+}
+
+void
+gvs_requests_abandon(struct gvs_agent *a, void *ctx)
+{
+    for (struct gvs_request *r = a->requests; r; r = r->next)
+        if (!ctx || r->ctx == ctx) {
+            r->reply = NULL;
+            r->done = true;
+        }
+    if (!ctx)
+        sweep(a);
+}
+
+/* --- from a line to a command ------------------------------------------------------------------- */
+
+static int
+unknown_command(const char *words, struct gvs_fault *f)
+{
+    const char *known[COMMANDS + 1] = {0};
+    const char *near;
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        known[i] = commands[i].words;
+    near = gvs_nearest(words, known);
+    gvs_fault_set(f, GVS_EXIT_USAGE, "no command '%.64s'", words);
+    if (near)
+        gvs_fault_hint(f, "did you mean '%s'?", near);
+    return -1;
+}
+
+static int
+find_command(struct gvs_request *r, const struct command **out, struct gvs_fault *f)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].words, r->words) == 0) {
+            *out = &commands[i];
+            if (!commands[i].run)
+                return gvs_fault_set(f, GVS_EXIT_USAGE, "'%s': not in this version", r->words);
+            if (commands[i].changes && !r->may_change)
+                return gvs_fault_set(f, GVS_EXIT_NOT_PERMITTED,
+                                     "%s may not change anything (only root, the agent's user and "
+                                     "group %s)",
+                                     r->by, r->a->cfg.admin_group);
+            return GVS_OK;
+        }
+    return unknown_command(r->words, f);
+}
+
+static int
+read_args(struct gvs_request *r, struct gvs_fault *f)
+{
+    json_t *args = json_object_get(r->doc, "args");
+    size_t n = json_array_size(args);
+
+    if ((args && !json_is_array(args)) || n > sizeof r->argv / sizeof *r->argv)
+        return gvs_fault_set(f, GVS_EXIT_USAGE, "args: a list of at most 64 strings expected");
+    for (size_t i = 0; i < n; i++) {
+        r->argv[i] = json_string_value(json_array_get(args, i));
+        if (!r->argv[i])
+            return gvs_fault_set(f, GVS_EXIT_USAGE, "args[%zu]: a string expected", i);
+    }
+    r->argc = n;
+    return GVS_OK;
+}
+
+static int
+read_request(struct gvs_request *r, const char *line, struct gvs_fault *f)
+{
+    json_error_t e;
+    json_t *timeout;
+    double seconds = TIMEOUT_MS_DEFAULT / 1000.0;
+
+    r->doc = json_loads(line, JSON_REJECT_DUPLICATES, &e);
+    if (!r->doc)
+        return gvs_fault_set(f, GVS_EXIT_USAGE, "the request is no JSON: %s (column %d)", e.text,
+                             e.column);
+    r->words = json_string_value(json_object_get(r->doc, "command"));
+    if (!r->words)
+        return gvs_fault_set(f, GVS_EXIT_USAGE, "the request has no command");
+    timeout = json_object_get(r->doc, "timeout");
+    if (timeout) {
+        seconds = json_number_value(timeout);
+        if (!json_is_number(timeout) || !(seconds >= 0 && seconds <= TIMEOUT_S_MAX))
+            return gvs_fault_set(f, GVS_EXIT_USAGE, "timeout: 0 to %d seconds expected",
+                                 TIMEOUT_S_MAX);
+    }
+    r->deadline = gvs_mono_add_ms(r->began, (uint64_t)(seconds * 1000));
+    return read_args(r, f);
+}
+
+void
+gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may_change,
+                  gvs_reply_fn reply, void *ctx)
+{
+    struct gvs_request *r = calloc(1, sizeof *r);
+    const struct command *command;
+    struct gvs_fault f;
+
+    if (!r) {
+        reply(ctx, "{\"error\":{\"code\":\"no\",\"message\":\"out of memory\",\"hint\":\"\"}}", 1);
+        return;
+    }
+    r->a = a;
+    r->reply = reply;
+    r->ctx = ctx;
+    r->may_change = may_change != 0;
+    r->began = gvs_udp_now();
+    snprintf(r->by, sizeof r->by, "%s", by);
+    r->next = a->requests;
+    a->requests = r;
+    if (read_request(r, line, &f) < 0 || find_command(r, &command, &f) < 0) {
+        gvs_request_fault(r, &f);
+    } else {
+        if (command->changes)
+            gvs_agent_log(a, GVS_LOG_INFO, "%s: %s %s", r->by, r->words,
+                          r->argc ? r->argv[0] : "");
+        command->run(r);
+    }
+    gvs_agent_pump(a);
+}

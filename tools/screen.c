@@ -1,0 +1,792 @@
+/* tools/screen.c: the only file that knows libsmartcols. Text is escaped on its way to a cell or a
+ * line, in gvs_print() and cell(), and nothing else prints what came from outside. */
+#include "tools/screen.h"
+
+#include <libsmartcols/libsmartcols.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tools/print.h"
+
+#define SHORT_FINGERPRINT 8
+#define LAGGING_MAX 3 /* named in the first line of status */
+
+/* --- colour --------------------------------------------------------------------------------- */
+
+enum colour { PLAIN = 0, GREEN, YELLOW, RED };
+
+/* What a state's first word says: "draining 21" is draining. */
+static enum colour
+colour_of(const char *state)
+{
+    static const struct {
+        const char *word;
+        enum colour colour;
+    } words[] = {{"ok", GREEN},      {"alive", GREEN},    {"draining", YELLOW}, {"suspect", YELLOW},
+                 {"WARN", YELLOW},   {"pending", YELLOW}, {"withheld", YELLOW}, {"empty", YELLOW},
+                 {"hidden", YELLOW}, {"orphan", YELLOW},  {"behind", YELLOW},   {"failed", RED},
+                 {"dead", RED},      {"CRIT", RED}};
+    size_t len = strcspn(state, " ");
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i].word) == len && memcmp(words[i].word, state, len) == 0)
+            return words[i].colour;
+    return PLAIN;
+}
+
+static const char *
+code_of(enum colour c)
+{
+    static const char *const codes[] = {"", "\033[32m", "\033[33m", "\033[31m"};
+
+    return codes[c];
+}
+
+static void
+put_state(const struct gvs_screen *s, const char *state)
+{
+    enum colour c = s->colour ? colour_of(state) : PLAIN;
+
+    fputs(code_of(c), s->out);
+    gvs_print(s->out, "%s", state);
+    if (c != PLAIN)
+        fputs("\033[0m", s->out);
+}
+
+/* --- values --------------------------------------------------------------------------------- */
+
+static const char *
+text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+
+    return text && text[0] ? text : "-";
+}
+
+static long long
+count_of(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+
+static bool
+is_true(const json_t *o, const char *key)
+{
+    return json_is_true(json_object_get(o, key));
+}
+
+static const char *
+plural(long long n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void
+say_unknown(char text[static 32])
+{
+    text[0] = '-';
+    text[1] = '\0';
+}
+
+/* A span of time as a person says it; one figure is enough. */
+static void
+span(char text[static 32], double seconds)
+{
+    if (seconds < 10)
+        snprintf(text, 32, "%.1f s", seconds > 0 ? seconds : 0);
+    else if (seconds < 120)
+        snprintf(text, 32, "%.0f s", floor(seconds));
+    else if (seconds < 7200)
+        snprintf(text, 32, "%.0f min", floor(seconds / 60));
+    else if (seconds < 172800)
+        snprintf(text, 32, "%.0f h", floor(seconds / 3600));
+    else
+        snprintf(text, 32, "%.0f d", floor(seconds / 86400));
+}
+
+static void
+span_of(char text[static 32], const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+
+    if (json_is_number(v))
+        span(text, json_number_value(v));
+    else
+        say_unknown(text);
+}
+
+/* How long ago `text` was, RFC 3339 in UTC. */
+static void
+age(char out[static 32], const char *text)
+{
+    struct tm tm = {0};
+    struct timespec t;
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+    say_unknown(out);
+    if (!rest)
+        return;
+    clock_gettime(CLOCK_REALTIME, &t);
+    span(out, (double)(t.tv_sec - timegm(&tm)) + (double)t.tv_nsec / 1e9 -
+                  (*rest == '.' ? strtod(rest, NULL) : 0));
+}
+
+/* A list of strings with commas between them; `none` if there are none. To be freed. */
+static char *
+joined(const json_t *list, const char *none)
+{
+    size_t len = 0, i;
+    char *text = NULL;
+    const json_t *v;
+    FILE *f = gvs_print_need(open_memstream(&text, &len));
+
+    json_array_foreach(list, i, v)
+        fprintf(f, "%s%s", i ? "," : "", json_string_value(v) ? json_string_value(v) : "?");
+    if (json_array_size(list) == 0)
+        fputs(none, f);
+    fclose(f);
+    return gvs_print_need(text);
+}
+
+/* Any value in one word or a few. To be freed. */
+static char *
+value_text(const json_t *v)
+{
+    if (json_is_string(v))
+        return gvs_print_need(strdup(json_string_value(v)));
+    if (json_is_array(v))
+        return joined(v, "none");
+    return gvs_print_need(v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("-"));
+}
+
+/* --- tables --------------------------------------------------------------------------------- */
+
+struct column {
+    const char *name;
+    int flags;
+};
+
+/* The library's own branches in ASCII touch the text. */
+static void
+draw_branches(struct libscols_table *t)
+{
+    struct libscols_symbols *symbols = gvs_print_need(scols_new_symbols());
+
+    scols_symbols_set_branch(symbols, "|- ");
+    scols_symbols_set_right(symbols, "`- ");
+    scols_symbols_set_vertical(symbols, "|  ");
+    scols_table_set_symbols(t, symbols);
+    scols_unref_symbols(symbols);
+}
+
+static struct libscols_table *
+open_table(const struct gvs_screen *s, const struct column *columns, size_t count)
+{
+    struct libscols_table *t = gvs_print_need(scols_new_table());
+
+    draw_branches(t);
+    scols_table_set_column_separator(t, "  ");
+    scols_table_enable_noencoding(t, 1); /* cell() has done it */
+    scols_table_enable_colors(t, s->colour);
+    for (size_t i = 0; i < count; i++)
+        gvs_print_need(scols_table_new_column(t, columns[i].name, 0, columns[i].flags));
+    return t;
+}
+
+/* Prints it, without the blanks that fill up the last column. */
+static void
+close_table(const struct gvs_screen *s, struct libscols_table *t)
+{
+    char *text = NULL, *line, *rest;
+
+    if (scols_print_table_to_string(t, &text) != 0)
+        gvs_print_need(NULL);
+    rest = text;
+    while ((line = strsep(&rest, "\n")) != NULL && (rest || *line)) {
+        size_t len = strlen(line);
+
+        while (len > 0 && line[len - 1] == ' ')
+            len--;
+        fprintf(s->out, "%.*s\n", (int)len, line);
+    }
+    free(text);
+    scols_unref_table(t);
+}
+
+static struct libscols_line *
+add_line(struct libscols_table *t, struct libscols_line *parent)
+{
+    return gvs_print_need(scols_table_new_line(t, parent));
+}
+
+__attribute__((format(printf, 3, 4))) static void
+cell(struct libscols_line *line, size_t column, const char *fmt, ...)
+{
+    va_list ap;
+    char *text;
+
+    va_start(ap, fmt);
+    text = gvs_print_escaped(fmt, ap);
+    va_end(ap);
+    if (scols_line_refer_data(line, column, text) != 0) /* the line frees it */
+        gvs_print_need(NULL);
+}
+
+static void
+state_cell(struct libscols_line *line, size_t column, const char *state)
+{
+    enum colour c = colour_of(state);
+
+    cell(line, column, "%s", state);
+    if (c != PLAIN)
+        scols_cell_set_color(scols_line_get_cell(line, column), code_of(c));
+}
+
+/* A number, or `-` where the document knows none. */
+static void
+count_cell(struct libscols_line *line, size_t column, const json_t *o, const char *key)
+{
+    if (json_is_integer(json_object_get(o, key)))
+        cell(line, column, "%lld", count_of(o, key));
+    else
+        cell(line, column, "-");
+}
+
+/* --- status --------------------------------------------------------------------------------- */
+
+static void
+put_members(const struct gvs_screen *s, const json_t *counts)
+{
+    long long alive = count_of(counts, "alive");
+    long long all = alive + count_of(counts, "suspect") + count_of(counts, "dead");
+
+    if (alive == all)
+        gvs_print(s->out, "%lld member%s alive", alive, plural(alive));
+    else
+        gvs_print(s->out, "%lld of %lld members alive", alive, all);
+}
+
+/* "table 7f3a91c2 same everywhere", or who has another one. */
+static void
+put_table(const struct gvs_screen *s, const json_t *status, const json_t *members)
+{
+    const json_t *m, *list = json_object_get(members, "members");
+    size_t i, others = 0, lagging = 0;
+
+    gvs_print(s->out, ", table %.*s", SHORT_FINGERPRINT,
+              text_of(json_object_get(status, "table"), "fingerprint"));
+    json_array_foreach(list, i, m)
+    {
+        if (strcmp(text_of(m, "state"), "alive") != 0 || is_true(m, "self"))
+            continue;
+        others++;
+        if (!is_true(m, "in_sync") && ++lagging <= LAGGING_MAX)
+            gvs_print(s->out, "%s %s", lagging == 1 ? " differs on" : ",", text_of(m, "name"));
+    }
+    if (lagging > LAGGING_MAX)
+        gvs_print(s->out, " and %zu more", lagging - LAGGING_MAX);
+    else if (others && !lagging)
+        gvs_print(s->out, " same everywhere");
+}
+
+static void
+put_first_line(const struct gvs_screen *s, const json_t *status, const json_t *members)
+{
+    const char *health = text_of(status, "health");
+    const json_t *kernel = json_object_get(status, "kernel");
+    bool observe = strcmp(text_of(kernel, "mode"), "observe") == 0;
+
+    if (strcmp(health, "ok") == 0) {
+        put_state(s, "ok");
+        fputc(' ', s->out);
+    } else {
+        put_state(s, strcmp(health, "warn") == 0 ? "WARN" : "CRIT");
+    }
+    gvs_print(s->out, " %s  ", text_of(json_object_get(status, "node"), "name"));
+    put_members(s, json_object_get(status, "members"));
+    put_table(s, status, members);
+    gvs_print_line(s->out, ", kernel %s%s", observe ? "only observed, " : "",
+                   is_true(kernel, "in_step") ? "in step" : "not in step");
+}
+
+static void
+put_problems(const struct gvs_screen *s, const json_t *problems)
+{
+    const json_t *p;
+    size_t i;
+
+    json_array_foreach(problems, i, p)
+    {
+        const char *hint = json_string_value(json_object_get(p, "hint"));
+
+        gvs_print(s->out, "  !  %s", text_of(p, "message"));
+        if (hint && hint[0])
+            gvs_print(s->out, "  -> %s", hint);
+        fputc('\n', s->out);
+    }
+}
+
+static void
+put_kernel(const struct gvs_screen *s, const json_t *kernel)
+{
+    const json_t *ops = json_object_get(kernel, "operations");
+    const json_t *drift = json_object_get(kernel, "drift");
+    const char *error = text_of(kernel, "last_error");
+    long long services = count_of(kernel, "services");
+    long long destinations = count_of(kernel, "destinations");
+
+    gvs_print_line(s->out,
+                   "kernel   ip_vs %s  %lld service%s  %lld destination%s  pending %lld"
+                   "  failed %lld",
+                   text_of(kernel, "version"), services, plural(services), destinations,
+                   plural(destinations), count_of(kernel, "pending"), count_of(kernel, "failed"));
+    if (error[0] != '-')
+        gvs_print_line(s->out, "         last error: %s", error);
+    gvs_print_line(s->out,
+                   "writes   services: added %lld  edited %lld  removed %lld"
+                   "   destinations: added %lld  edited %lld  removed %lld",
+                   count_of(ops, "service_add"), count_of(ops, "service_edit"),
+                   count_of(ops, "service_del"), count_of(ops, "dest_add"),
+                   count_of(ops, "dest_edit"), count_of(ops, "dest_del"));
+    gvs_print_line(s->out, "drift    found %lld  repaired %lld", count_of(drift, "found"),
+                   count_of(drift, "repaired"));
+}
+
+static void
+put_packets(const struct gvs_screen *s, const json_t *packets)
+{
+    const json_t *rejected = json_object_get(packets, "rejected"), *v;
+    const char *reason, *before = "  rejected ";
+
+    gvs_print(s->out, "packets  sent %lld  received %lld", count_of(packets, "sent"),
+              count_of(packets, "received"));
+    json_object_foreach((json_t *)rejected, reason, v)
+    {
+        if (json_integer_value(v) == 0)
+            continue;
+        gvs_print(s->out, "%s%s %lld", before, reason, (long long)json_integer_value(v));
+        before = ", ";
+    }
+    fputc('\n', s->out);
+}
+
+void
+gvs_screen_status(const struct gvs_screen *s, const json_t *status, const json_t *members)
+{
+    const json_t *node = json_object_get(status, "node");
+    const json_t *table = json_object_get(status, "table");
+    long long vips = count_of(table, "services"), backends = count_of(table, "backends");
+    char up[32];
+
+    put_first_line(s, status, members);
+    put_problems(s, json_object_get(status, "problems"));
+    span_of(up, node, "uptime_seconds");
+    gvs_print_line(s->out, "node     %s  %s  up %s  gossipvs %s", text_of(node, "name"),
+                   text_of(node, "address"), up, text_of(node, "version"));
+    gvs_print_line(s->out, "table    %lld VIP%s  %lld backend%s  entries %lld  tombstones %lld",
+                   vips, plural(vips), backends, plural(backends), count_of(table, "entries"),
+                   count_of(table, "tombstones"));
+    put_kernel(s, json_object_get(status, "kernel"));
+    put_packets(s, json_object_get(status, "packets"));
+}
+
+/* --- members -------------------------------------------------------------------------------- */
+
+static void
+clock_text(char text[static 32], const json_t *m)
+{
+    const json_t *v = json_object_get(m, "clock_offset_seconds");
+    double seconds = json_number_value(v);
+
+    if (!json_is_number(v))
+        say_unknown(text);
+    else if (fabs(seconds) < 1)
+        snprintf(text, 32, "%+.0f ms", seconds * 1000);
+    else
+        snprintf(text, 32, "%+.1f s", seconds);
+}
+
+static void
+rtt_text(char text[static 32], const json_t *m)
+{
+    const json_t *v = json_object_get(m, "rtt_seconds");
+
+    if (json_is_number(v))
+        snprintf(text, 32, "%.2f ms", json_number_value(v) * 1000);
+    else
+        say_unknown(text);
+}
+
+enum { M_NODE, M_ADDRESS, M_STATE, M_SEEN, M_RTT, M_CLOCK, M_TABLE, M_KERNEL, M_VERSION };
+
+static void
+add_member(struct libscols_table *t, const json_t *m)
+{
+    struct libscols_line *line = add_line(t, NULL);
+    const char *state = text_of(m, "state");
+    bool self = is_true(m, "self"), gone = strcmp(state, "dead") == 0 || strcmp(state, "left") == 0;
+    char seen[32], rtt[32], clock[32];
+
+    span_of(seen, m, "seen_seconds");
+    rtt_text(rtt, m);
+    clock_text(clock, m);
+    cell(line, M_NODE, "%s%s", text_of(m, "name"), self ? " *" : "");
+    cell(line, M_ADDRESS, "%s", text_of(m, "address"));
+    state_cell(line, M_STATE, state);
+    cell(line, M_SEEN, "%s", self ? "-" : seen);
+    cell(line, M_RTT, "%s", rtt);
+    cell(line, M_CLOCK, "%s", clock);
+    cell(line, M_TABLE, "%.*s", SHORT_FINGERPRINT, text_of(m, "fingerprint"));
+    state_cell(line, M_KERNEL, gone ? "-" : is_true(m, "in_step") ? "in step" : "behind");
+    cell(line, M_VERSION, "%s", text_of(m, "version"));
+}
+
+void
+gvs_screen_members(const struct gvs_screen *s, const json_t *doc)
+{
+    static const struct column columns[] = {
+        [M_NODE] = {"NODE", 0},   [M_ADDRESS] = {"ADDRESS", 0}, [M_STATE] = {"STATE", 0},
+        [M_SEEN] = {"SEEN", 0},   [M_RTT] = {"RTT", 0},         [M_CLOCK] = {"CLOCK", 0},
+        [M_TABLE] = {"TABLE", 0}, [M_KERNEL] = {"KERNEL", 0},   [M_VERSION] = {"VERSION", 0}};
+    struct libscols_table *t = open_table(s, columns, sizeof columns / sizeof *columns);
+    const json_t *m;
+    size_t i;
+
+    json_array_foreach(json_object_get(doc, "members"), i, m) add_member(t, m);
+    close_table(s, t);
+}
+
+/* --- vip list, vip show --------------------------------------------------------------------- */
+
+/* Both are the same table; each leaves out the columns of the other. */
+enum {
+    V_VIP,
+    V_SCHED,
+    V_FWD,
+    V_WEIGHT,
+    V_LOWER,
+    V_UPPER,
+    V_ACTIVE,
+    V_INACT,
+    V_STATE,
+    V_OWNER,
+    V_CHANGED,
+    V_NOTE,
+};
+
+static struct libscols_table *
+open_vips(const struct gvs_screen *s, int in_list, int in_show)
+{
+    const struct column columns[] = {
+        [V_VIP] = {in_list ? "BACKEND" : "VIP / BACKEND", in_list ? 0 : SCOLS_FL_TREE},
+        [V_SCHED] = {"SCHED", in_list},
+        [V_FWD] = {"FWD", 0},
+        [V_WEIGHT] = {"WEIGHT", SCOLS_FL_RIGHT},
+        [V_LOWER] = {"LOWER", SCOLS_FL_RIGHT | in_show},
+        [V_UPPER] = {"UPPER", SCOLS_FL_RIGHT | in_show},
+        [V_ACTIVE] = {"ACTIVE", SCOLS_FL_RIGHT},
+        [V_INACT] = {"INACT", SCOLS_FL_RIGHT},
+        [V_STATE] = {"STATE", 0},
+        [V_OWNER] = {"OWNER", 0},
+        [V_CHANGED] = {"CHANGED", in_list},
+        [V_NOTE] = {"NOTE", in_show},
+    };
+
+    return open_table(s, columns, sizeof columns / sizeof *columns);
+}
+
+/* A sum over the backends, or `-` if not one of them knows. */
+static void
+sum_cell(struct libscols_line *line, size_t column, const json_t *backends, const char *key)
+{
+    long long sum = 0;
+    bool known = false;
+    const json_t *b;
+    size_t i;
+
+    json_array_foreach(backends, i, b)
+    {
+        known |= json_is_integer(json_object_get(b, key));
+        sum += count_of(b, key);
+    }
+    if (known)
+        cell(line, column, "%lld", sum);
+    else
+        cell(line, column, "-");
+}
+
+/* "draining 21": how many are still there is what one waits for. */
+static void
+backend_state_cell(struct libscols_line *line, const json_t *b)
+{
+    const char *state = text_of(b, "state");
+    char text[48];
+
+    if (strcmp(state, "draining") == 0 && json_is_integer(json_object_get(b, "active"))) {
+        snprintf(text, sizeof text, "draining %lld", count_of(b, "active"));
+        state = text;
+    }
+    state_cell(line, V_STATE, state);
+}
+
+static void
+note_cell(struct libscols_line *line, const json_t *b)
+{
+    const json_t *was = json_object_get(b, "weight_before_drain");
+    const char *reason = json_string_value(json_object_get(b, "reason"));
+
+    if (json_is_integer(was))
+        cell(line, V_NOTE, "was %lld%s%s", (long long)json_integer_value(was), reason ? "; " : "",
+             reason ? reason : "");
+    else
+        cell(line, V_NOTE, "%s", reason ? reason : "");
+}
+
+static void
+add_backends(struct libscols_table *t, struct libscols_line *parent, const json_t *backends)
+{
+    const json_t *b;
+    size_t i;
+
+    json_array_foreach(backends, i, b)
+    {
+        struct libscols_line *line = add_line(t, parent);
+        char *owners = joined(json_object_get(b, "owners"), "-");
+
+        cell(line, V_VIP, "%s", text_of(b, "address"));
+        cell(line, V_FWD, "%s", text_of(b, "forward"));
+        count_cell(line, V_WEIGHT, b, "weight");
+        count_cell(line, V_LOWER, b, "lower");
+        count_cell(line, V_UPPER, b, "upper");
+        count_cell(line, V_ACTIVE, b, "active");
+        count_cell(line, V_INACT, b, "inactive");
+        backend_state_cell(line, b);
+        cell(line, V_OWNER, "%s", owners);
+        note_cell(line, b);
+        free(owners);
+    }
+}
+
+static void
+add_vip(struct libscols_table *t, const json_t *v)
+{
+    const json_t *backends = json_object_get(v, "backends");
+    struct libscols_line *line = add_line(t, NULL);
+    char changed[32];
+
+    age(changed, text_of(v, "changed"));
+    cell(line, V_VIP, "%s  %s", text_of(v, "name"), text_of(v, "vip"));
+    cell(line, V_SCHED, "%s", text_of(v, "scheduler"));
+    sum_cell(line, V_ACTIVE, backends, "active");
+    sum_cell(line, V_INACT, backends, "inactive");
+    state_cell(line, V_STATE, text_of(v, "state"));
+    cell(line, V_OWNER, "%s", text_of(v, "owner"));
+    cell(line, V_CHANGED, "%s", changed);
+    add_backends(t, line, backends);
+}
+
+void
+gvs_screen_vips(const struct gvs_screen *s, const json_t *doc)
+{
+    struct libscols_table *t = open_vips(s, 0, SCOLS_FL_HIDDEN);
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(json_object_get(doc, "vips"), i, v) add_vip(t, v);
+    close_table(s, t);
+}
+
+static void
+put_vip(const struct gvs_screen *s, const json_t *v)
+{
+    const char *reason = json_string_value(json_object_get(v, "reason"));
+    char *flags = joined(json_object_get(v, "flags"), "none"), changed[32];
+
+    age(changed, text_of(v, "changed"));
+    gvs_print_line(s->out, "%s  %s  scheduler %s  flags %s  persistent %lld s  netmask %s",
+                   text_of(v, "name"), text_of(v, "vip"), text_of(v, "scheduler"), flags,
+                   count_of(v, "persistent_seconds"), text_of(v, "netmask"));
+    fputs("state    ", s->out);
+    put_state(s, text_of(v, "state"));
+    gvs_print_line(s->out, "%s%s%s", reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
+    gvs_print_line(s->out, "owner    %s", text_of(v, "owner"));
+    gvs_print_line(s->out, "changed  %s ago (%s)", changed, text_of(v, "changed"));
+    free(flags);
+}
+
+void
+gvs_screen_vip(const struct gvs_screen *s, const json_t *doc)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(json_object_get(doc, "vips"), i, v)
+    {
+        struct libscols_table *t = open_vips(s, SCOLS_FL_HIDDEN, 0);
+
+        put_vip(s, v);
+        add_backends(t, NULL, json_object_get(v, "backends"));
+        close_table(s, t);
+    }
+}
+
+/* --- plan, audit ---------------------------------------------------------------------------- */
+
+/* "persistent_seconds" is the word `persistent` on the command line. */
+static void
+put_field(FILE *out, const char *gap, const char *key, const char *value)
+{
+    size_t len = strlen(key);
+
+    if (len > 8 && strcmp(key + len - 8, "_seconds") == 0)
+        len -= 8;
+    gvs_print(out, "%s%.*s %s", gap, (int)len, key, value);
+}
+
+/* What one would not have written oneself, because it is the default. */
+static bool
+is_default(const char *key, const json_t *v)
+{
+    const char *text = json_string_value(v);
+
+    if (json_is_array(v))
+        return json_array_size(v) == 0;
+    if (json_is_integer(v))
+        return json_integer_value(v) == 0 && strcmp(key, "weight") != 0;
+    return text && strcmp(key, "netmask") == 0 &&
+           (strcmp(text, "255.255.255.255") == 0 || strcmp(text, "128") == 0);
+}
+
+/* "  scheduler wlc" of what comes or goes, "  weight 10 -> 0" of what becomes something else. */
+static void
+put_fields(FILE *out, const json_t *before, const json_t *after)
+{
+    const json_t *all = json_object_size(after) ? after : before, *v;
+    bool both = json_object_size(before) && json_object_size(after), first = true;
+    const char *key;
+
+    json_object_foreach((json_t *)all, key, v)
+    {
+        const json_t *was = json_object_get(before, key);
+        char *text = value_text(v), *old = value_text(was);
+
+        if (both ? !json_equal(v, was) : !is_default(key, v)) {
+            put_field(out, first ? "  " : " ", key, both ? old : text);
+            if (both)
+                gvs_print(out, " -> %s", text);
+            first = false;
+        }
+        free(text);
+        free(old);
+    }
+}
+
+struct summary {
+    long long add, edit, remove, foreign;
+};
+
+static char
+count_change(struct summary *sum, const json_t *c)
+{
+    const char *op = text_of(c, "op");
+
+    if (is_true(c, "foreign"))
+        sum->foreign++;
+    if (strcmp(op, "add") == 0) {
+        sum->add += !is_true(c, "foreign");
+        return '+';
+    }
+    if (strcmp(op, "remove") == 0) {
+        sum->remove += !is_true(c, "foreign");
+        return '-';
+    }
+    sum->edit += !is_true(c, "foreign");
+    return '~';
+}
+
+static bool
+same_place(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"scope", "node", "namespace"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(text_of(a, keys[i]), text_of(b, keys[i])) != 0)
+            return false;
+    return true;
+}
+
+static void
+put_place(const struct gvs_screen *s, const json_t *c)
+{
+    const char *ns = text_of(c, "namespace");
+    bool other = strcmp(ns, "host") != 0 && strcmp(ns, "-") != 0;
+
+    gvs_print_line(s->out, "%s on %s%s%s", text_of(c, "scope"), text_of(c, "node"),
+                   other ? ", namespace " : "", other ? ns : "");
+}
+
+static void
+put_change(const struct gvs_screen *s, const json_t *c, char sign)
+{
+    const char *backend = json_string_value(json_object_get(c, "backend"));
+
+    gvs_print(s->out, "  %c %-7s  %s", sign, text_of(c, "kind"), text_of(c, "vip"));
+    if (backend)
+        gvs_print(s->out, " -> %s", backend);
+    put_fields(s->out, json_object_get(c, "before"), json_object_get(c, "after"));
+    if (is_true(c, "foreign"))
+        gvs_print(s->out, "  (not ours: left alone)");
+    fputc('\n', s->out);
+}
+
+void
+gvs_screen_changes(const struct gvs_screen *s, const json_t *doc)
+{
+    const json_t *c, *last = NULL;
+    struct summary sum = {0};
+    size_t i;
+
+    json_array_foreach(json_object_get(doc, "changes"), i, c)
+    {
+        if (!last || !same_place(last, c))
+            put_place(s, c);
+        put_change(s, c, count_change(&sum, c));
+        last = c;
+    }
+    gvs_print(s->out, "%lld to add, %lld to change, %lld to remove", sum.add, sum.edit, sum.remove);
+    if (sum.foreign)
+        gvs_print(s->out, " (%lld not ours: left alone)", sum.foreign);
+    fputc('\n', s->out);
+}
+
+/* --- watch ---------------------------------------------------------------------------------- */
+
+void
+gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
+{
+    const char *time = text_of(doc, "time"), *event = text_of(doc, "event");
+    const char *name = json_string_value(json_object_get(doc, "name"));
+    const char *vip = json_string_value(json_object_get(doc, "vip"));
+    const char *backend = json_string_value(json_object_get(doc, "backend"));
+    const char *error = json_string_value(json_object_get(doc, "error"));
+    const char *by = json_string_value(json_object_get(doc, "by"));
+
+    if (strcmp(event, "gap") == 0) {
+        gvs_print_line(s->out, "(%lld events before this are lost)", count_of(doc, "missed"));
+        return;
+    }
+    if (strlen(time) > 11 && time[10] == 'T')
+        time += 11; /* the day can be seen on the wall */
+    gvs_print(s->out, "%s %-4s %-14s", time, text_of(doc, "node"), event);
+    if (vip && (name || backend))
+        gvs_print(s->out, "  %s %s", name ? name : vip, backend ? backend : vip);
+    else if (vip)
+        gvs_print(s->out, "  %s", vip);
+    put_fields(s->out, json_object_get(doc, "before"), json_object_get(doc, "after"));
+    if (error)
+        gvs_print(s->out, "  %s", error);
+    gvs_print_line(s->out, "  (%s%s%s)", text_of(doc, "via"), by ? ", " : "", by ? by : "");
+}

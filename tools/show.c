@@ -1,0 +1,742 @@
+/* The commands that show: status, members, vip list and show, plan, audit, and what is left: reload, version. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/agent.h"
+
+#define SCHEMA "gossipvs/1"
+#define OPS_MAX 100000
+#define ASK_MS 50 /* between probes of those who have not converged yet */
+
+static double
+since(struct gvs_mono then)
+{
+    return (double)(gvs_udp_now().us - then.us) / 1e6;
+}
+
+static void
+hex64(char text[static 17], uint64_t v)
+{
+    snprintf(text, 17, "%016llx", (unsigned long long)v);
+}
+
+/* The members, ourselves included. NULL with *count 0 if memory is short. */
+static struct gvs_node_member *
+list_members(const struct gvs_agent *a, size_t *count)
+{
+    size_t max = gvs_table_count(gvs_node_members(a->node)) + 1;
+    struct gvs_node_member *m = calloc(max, sizeof *m);
+
+    *count = m ? gvs_node_list(a->node, m, max) : 0;
+    return m;
+}
+
+/* --- problems ----------------------------------------------------------------------------------- */
+
+struct problems {
+    json_t *list;
+    bool critical;
+};
+
+static void
+problem(struct problems *p, bool critical, const char *code, const char *hint, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void
+problem(struct problems *p, bool critical, const char *code, const char *hint, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    p->critical |= critical;
+    json_array_append_new(p->list, json_pack("{s:s, s:s, s:s}", "code", code, "message", text,
+                                             "hint", hint));
+}
+
+static void
+member_problems(const struct gvs_agent *a, struct problems *p)
+{
+    struct gvs_mono now = gvs_udp_now();
+    size_t count;
+    struct gvs_node_member *m = list_members(a, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        char ep[GVS_EP_TEXT_LEN], hint[96];
+
+        gvs_ep_format(ep, &m[i].value.ep);
+        if (m[i].state == GVS_DEAD && m[i].heard)
+            problem(p, false, "member_dead", "gossipvs members --all",
+                    "%s is dead (no answer for %.0f s; last seen at %s)", m[i].value.name,
+                    (double)(now.us - m[i].heard_at.us) / 1e6, ep);
+        else if (m[i].state == GVS_DEAD)
+            problem(p, false, "member_dead", "gossipvs members --all",
+                    "%s is dead (not seen since this agent started; known at %s)",
+                    m[i].value.name, ep);
+        if (m[i].self || m[i].state >= GVS_DEAD)
+            continue; /* a name that only the dead bear is free: a node that lost its store has a new id */
+        if (strcmp(m[i].value.name, a->cfg.name) == 0)
+            problem(p, false, "name_clash", "set node { name } on one; neither is dropped",
+                    "two nodes call themselves '%s': us and %s", a->cfg.name, ep);
+        snprintf(hint, sizeof hint, "check NTP on %s", m[i].value.name);
+        if (m[i].heard && llabs(m[i].clock_offset_ms) > 1000)
+            problem(p, false, "clock", hint, "%s's clock is %.1f s %s ours", m[i].value.name,
+                    (double)llabs(m[i].clock_offset_ms) / 1000,
+                    m[i].clock_offset_ms > 0 ? "ahead of" : "behind");
+    }
+    free(m);
+}
+
+static void
+network_problems(const struct gvs_agent *a, struct problems *p)
+{
+    struct gvs_node_counts c = gvs_node_count(a->node);
+    struct gvs_mono last;
+    struct gvs_ep from;
+    uint64_t count;
+
+    if (a->cfg.peer_count > 0 && c.alive <= 1 && since(a->started) > GVS_AGENT_ALONE_MS / 1000.0)
+        problem(p, false, "alone", "is a peer running, and UDP open between us?",
+                "alone: none of %zu bootstrap peers answered", a->cfg.peer_count);
+    if (gvs_node_stranger(a->node, &from, &count, &last) && since(last) < 60) {
+        char ep[GVS_EP_TEXT_LEN];
+
+        gvs_ep_format(ep, &from);
+        problem(p, false, "unknown_key", "compare the keyrings of both nodes",
+                "%s sends packets that do not open with our keys (%llu so far)", ep,
+                (unsigned long long)count);
+    }
+}
+
+static void
+file_problems(const struct gvs_agent *a, struct problems *p)
+{
+    char text[192];
+
+    for (size_t i = 0; i < a->claims.file_count; i++)
+        if (a->claims.files[i].bad)
+            problem(p, false, "config_bad", "its last good version stays; gossipvs config check",
+                    "%s", a->claims.files[i].fault.text);
+    if (a->claims_fault.text[0])
+        problem(p, false, "config_bad", "its claims stay", "%s", a->claims_fault.text);
+    if (a->config_fault.text[0])
+        problem(p, false, "config_bad", "the running configuration stays; gossipvs config check",
+                "%s", a->config_fault.text);
+    if (gvs_store_failing(a->store, text, sizeof text))
+        problem(p, true, "storage", "df, dmesg; the kernel and the peers are served from memory",
+                "%s cannot be written: %s", a->cfg.state, text);
+    if (gvs_table_count(gvs_node_claims(a->node)) >= gvs_table_capacity(gvs_node_claims(a->node)))
+        problem(p, false, "full", "raise limits { entries } in gossipvs.conf on every node",
+                "the table is full (%zu entries)", gvs_table_capacity(gvs_node_claims(a->node)));
+}
+
+static void
+service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct problems *p)
+{
+    struct gvs_item item = gvs_item_make_service(&v->id);
+    char text[512], vip[GVS_SVCID_TEXT_LEN], hint[96];
+    enum gvs_kernel_state state;
+
+    gvs_svcid_format(vip, &v->id);
+    if (v->withheld)
+        problem(p, false, "withheld", "not programmed on this node", "%s",
+                gvs_text_withheld(a, text, sizeof text, v, NULL));
+    snprintf(hint, sizeof hint, "gossipvs vip show %s", vip);
+    if (v->conflict)
+        problem(p, false, "conflict", hint, "claims on vip '%s' disagree", vip);
+    for (size_t i = 0; i < v->backend_count; i++) {
+        const struct gvs_view_backend *b = &v->backends[i];
+
+        if (b->withheld && (v->claimed || b->withheld == GVS_WITHHELD_ORPHAN))
+            problem(p, false, b->withheld == GVS_WITHHELD_ORPHAN ? "orphan" : "withheld", hint,
+                    "%s", gvs_text_withheld(a, text, sizeof text, v, b));
+        if (b->conflict)
+            problem(p, false, "conflict", hint, "claims on a backend of vip '%s' disagree", vip);
+    }
+    state = gvs_kernel_state_of(a->kernel, &item, text, sizeof text);
+    if (state == GVS_KERNEL_FOREIGN)
+        problem(p, false, "foreign", "gossipvs audit --fix takes it over",
+                "vip '%s': a service that is not ours stands in its place", vip);
+}
+
+static void
+kernel_problems(const struct gvs_agent *a, struct problems *p)
+{
+    struct gvs_kernel_status k = gvs_kernel_status(a->kernel);
+
+    if (gvs_kernel_locked_out(a->kernel))
+        problem(p, false, "foreign", "stop the other agent, or set mode = observe here",
+                "another agent programs this network namespace: only observing");
+    if (gvs_kernel_observing(a->kernel))
+        return;
+    if (k.failed)
+        problem(p, true, "kernel_refused", "gossipvs plan", "%s", k.last_error);
+    else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > 10)
+        problem(p, true, "drift", "gossipvs plan; gossipvs audit",
+                "this kernel has not been as wanted for %.0f s", since(a->out_of_step));
+}
+
+/* Visits every service; a large table has its problems listed up to a hundred. */
+static json_t *
+all_problems(struct gvs_agent *a, bool *critical)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct problems p = {.list = json_array()};
+    struct gvs_view_env env = gvs_agent_env(a);
+    struct gvs_svcid svc = {0};
+
+    kernel_problems(a, &p);
+    network_problems(a, &p);
+    member_problems(a, &p);
+    file_problems(a, &p);
+    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
+        if (json_array_size(p.list) < 100 && gvs_view_service(t, &env, &svc, a->view))
+            service_problems(a, a->view, &p);
+    *critical = p.critical;
+    return p.list;
+}
+
+/* --- status ------------------------------------------------------------------------------------- */
+
+static json_t *
+node_json(const struct gvs_agent *a)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    char id[GVS_ID_TEXT_LEN + 1], ep[GVS_EP_TEXT_LEN];
+
+    gvs_id_format(id, &self);
+    gvs_ep_format(ep, &a->cfg.advertise);
+    return json_pack("{s:s, s:s, s:s, s:s, s:f}", "id", id, "name", a->cfg.name, "address", ep,
+                     "version", GVS_VERSION, "uptime_seconds", since(a->started));
+}
+
+static json_t *
+table_json(const struct gvs_agent *a)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    char fp[17];
+    size_t services = gvs_set_services(a->shown);
+
+    hex64(fp, gvs_table_fingerprint(t));
+    return json_pack("{s:I, s:I, s:s, s:I, s:I}", "entries",
+                     (json_int_t)(gvs_table_count(t) - gvs_table_tombstones(t)), "tombstones",
+                     (json_int_t)gvs_table_tombstones(t), "fingerprint", fp, "services",
+                     (json_int_t)services, "backends",
+                     (json_int_t)(gvs_set_count(a->shown) - services));
+}
+
+static json_t *
+kernel_json(const struct gvs_agent *a)
+{
+    struct gvs_kernel_status k = gvs_kernel_status(a->kernel);
+    json_t *ops = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "service_add",
+                            (json_int_t)k.service_add, "service_edit", (json_int_t)k.service_edit,
+                            "service_del", (json_int_t)k.service_del, "dest_add",
+                            (json_int_t)k.dest_add, "dest_edit", (json_int_t)k.dest_edit,
+                            "dest_del", (json_int_t)k.dest_del);
+
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:s, s:I, s:I, s:s}",
+                     "mode", gvs_kernel_observing(a->kernel) ? "observe" : "program", "in_step",
+                     (int)gvs_agent_in_step(a), "services", (json_int_t)k.services,
+                     "destinations", (json_int_t)k.destinations, "pending",
+                     (json_int_t)k.pending, "failed", (json_int_t)k.failed, "operations", ops,
+                     "drift", "found", (json_int_t)k.drift_found, "repaired",
+                     (json_int_t)k.drift_repaired, "last_error", k.last_error, "writes",
+                     (json_int_t)k.writes, "audits", (json_int_t)k.audits, "version",
+                     gvs_kernel_version(a->kernel));
+}
+
+static json_t *
+packets_json(const struct gvs_agent *a)
+{
+    static const char *const names[] = {
+#define X(name, text) [GVS_REJECT_##name] = text,
+        GVS_REJECTS(X)
+#undef X
+    };
+    struct gvs_node_counts c = gvs_node_count(a->node);
+    json_t *rejected = json_object();
+
+    for (size_t i = 0; i < GVS_REJECT_COUNT; i++)
+        json_object_set_new(rejected, names[i], json_integer((json_int_t)c.rejected[i]));
+    return json_pack("{s:I, s:I, s:I, s:I, s:o}", "sent", (json_int_t)c.sent, "received",
+                     (json_int_t)c.received, "sent_bytes", (json_int_t)c.sent_bytes,
+                     "received_bytes", (json_int_t)c.received_bytes, "rejected", rejected);
+}
+
+static json_t *
+status_json(struct gvs_agent *a)
+{
+    struct gvs_node_counts c = gvs_node_count(a->node);
+    bool critical;
+    json_t *problems = all_problems(a, &critical);
+    const char *health = critical ? "critical" : json_array_size(problems) ? "warn" : "ok";
+
+    return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}", "schema", SCHEMA,
+                     "node", node_json(a), "health", health, "problems", problems, "members",
+                     "alive", (json_int_t)c.alive, "suspect", (json_int_t)c.suspect, "dead",
+                     (json_int_t)c.dead, "left", (json_int_t)c.left, "table", table_json(a),
+                     "kernel", kernel_json(a), "packets", packets_json(a));
+}
+
+/* Everybody alive has said, in answer to a probe sent after this command began, that his table is ours and his kernel in
+ * step with it. Otherwise names the first who has not. */
+static bool
+converged(const struct gvs_request *r, char *lags, size_t cap)
+{
+    const struct gvs_agent *a = r->a;
+    uint64_t fp = gvs_table_fingerprint(gvs_node_claims(a->node));
+    size_t count;
+    struct gvs_node_member *m;
+    bool all = true;
+
+    if (!gvs_agent_in_step(a) && !gvs_kernel_observing(a->kernel)) {
+        snprintf(lags, cap, "%s: its kernel is not in step", a->cfg.name);
+        return false;
+    }
+    m = list_members(a, &count);
+    for (size_t i = 0; all && i < count; i++) {
+        const struct gvs_node_member *x = &m[i];
+
+        if (x->self || x->state >= GVS_DEAD)
+            continue;
+        all = false;
+        if (x->answered.us < r->began.us)
+            snprintf(lags, cap, "%s: no answer", x->value.name);
+        else if (!x->has_fingerprint || x->fingerprint != fp)
+            snprintf(lags, cap, "%s: its table differs", x->value.name);
+        else if (!x->in_step)
+            snprintf(lags, cap, "%s: its kernel is not in step", x->value.name);
+        else
+            all = true;
+    }
+    free(m);
+    return all;
+}
+
+static bool
+poll_converged(struct gvs_request *r, struct gvs_mono now)
+{
+    struct gvs_fault f;
+    char lags[160];
+
+    if (converged(r, lags, sizeof lags)) {
+        gvs_request_answer(r, status_json(r->a), true);
+        return true;
+    }
+    if (gvs_mono_due(r->deadline, now)) {
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "not converged in time (%s)", lags);
+        gvs_fault_hint(&f, "gossipvs members");
+        gvs_request_fault(r, &f);
+        return true;
+    }
+    if (gvs_mono_due(gvs_mono_add_ms(r->asked, ASK_MS), now)) {
+        gvs_node_probe_all(r->a->node, now);
+        r->asked = now;
+    }
+    r->wake = gvs_mono_min(gvs_mono_add_ms(r->asked, ASK_MS), r->deadline);
+    return false;
+}
+
+void
+gvs_show_status(struct gvs_request *r)
+{
+    struct gvs_fault f;
+    double seconds = 10;
+    char over;
+
+    if (r->argc == 0) {
+        gvs_request_answer(r, status_json(r->a), true);
+        return;
+    }
+    if (strcmp(r->argv[0], "--wait-converged") != 0 || r->argc > 2) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "status: no such word '%.40s'", r->argv[0]);
+        gvs_fault_hint(&f, "gossipvs status --wait-converged SECONDS");
+        gvs_request_fault(r, &f);
+        return;
+    }
+    if (r->argc == 2 && (sscanf(r->argv[1], "%lf%c", &seconds, &over) < 1 || !(seconds >= 0) ||
+                         seconds > 86400)) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "--wait-converged %.40s: seconds expected", r->argv[1]);
+        gvs_request_fault(r, &f);
+        return;
+    }
+    r->deadline = gvs_mono_add_ms(r->began, (uint64_t)(seconds * 1000));
+    r->poll = poll_converged;
+}
+
+/* --- members ------------------------------------------------------------------------------------ */
+
+static json_t *
+member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
+{
+    static const char *const states[] = {"alive", "suspect", "dead", "left"};
+    uint64_t ours = gvs_table_fingerprint(gvs_node_claims(a->node));
+    uint64_t fp = m->self ? ours : m->fingerprint;
+    bool known = m->self || m->has_fingerprint;
+    char id[GVS_ID_TEXT_LEN + 1], ep[GVS_EP_TEXT_LEN], hex[17];
+    json_t *o;
+
+    gvs_id_format(id, &m->id);
+    gvs_ep_format(ep, &m->value.ep);
+    hex64(hex, fp);
+    o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:b}", "id", id, "name",
+                  m->value.name, "address", ep, "state", states[m->state], "incarnation",
+                  (json_int_t)m->incarnation, "in_sync", (int)(known && fp == ours), "in_step",
+                  (int)(m->self ? gvs_agent_in_step(a) : m->in_step), "version",
+                  m->value.version, "self", (int)m->self);
+    json_object_set_new(o, "seen_seconds",
+                        m->self    ? json_real(0)
+                        : m->heard ? json_real(since(m->heard_at))
+                                   : json_null());
+    json_object_set_new(o, "rtt_seconds",
+                        m->rtt_us ? json_real((double)m->rtt_us / 1e6) : json_null());
+    json_object_set_new(o, "clock_offset_seconds",
+                        m->heard && !m->self ? json_real((double)m->clock_offset_ms / 1000)
+                                             : json_null());
+    json_object_set_new(o, "fingerprint", known ? json_string(hex) : json_null());
+    return o;
+}
+
+void
+gvs_show_members(struct gvs_request *r)
+{
+    bool all = r->argc == 1 && strcmp(r->argv[0], "--all") == 0;
+    json_t *list = json_array();
+    size_t count;
+    struct gvs_node_member *m = list_members(r->a, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (all || m[i].state != GVS_LEFT)
+            json_array_append_new(list, member_json(r->a, &m[i]));
+    free(m);
+    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "members", list), true);
+}
+
+/* --- vip list, vip show ------------------------------------------------------------------------- */
+
+static const char *
+backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
+              const struct gvs_view_backend *b, char *why, size_t cap)
+{
+    struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
+
+    why[0] = 0;
+    if (b->withheld == GVS_WITHHELD_ORPHAN || !v->claimed)
+        return "orphan";
+    if (b->withheld) {
+        gvs_text_withheld(a, why, cap, v, b);
+        return "failed";
+    }
+    switch (gvs_kernel_state_of(a->kernel, &item, why, cap)) {
+    case GVS_KERNEL_FAILED:
+        return "failed";
+    case GVS_KERNEL_OK:
+    case GVS_KERNEL_OBSERVED:
+        return b->override.drain ? "draining" : "ok";
+    default:
+        return "pending";
+    }
+}
+
+static json_t *
+backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
+             const struct gvs_view_backend *b)
+{
+    struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
+    json_t *owners = json_array(), *o;
+    uint32_t active, inactive;
+    char ep[GVS_EP_TEXT_LEN], name[64], why[512];
+    const char *state = backend_state(a, v, b, why, sizeof why);
+
+    gvs_ep_format(ep, &b->ep);
+    for (size_t i = 0; i < b->owner_count && i < GVS_VIEW_OWNERS_MAX; i++) {
+        gvs_text_id_name(a, &b->owners[i], name, sizeof name);
+        json_array_append_new(owners, json_string(name));
+    }
+    o = json_pack("{s:s, s:I, s:s, s:I, s:I, s:s, s:o}", "address", ep, "weight",
+                  (json_int_t)b->weight, "forward", gvs_forward_name(b->claim.forward), "lower",
+                  (json_int_t)b->claim.lower, "upper", (json_int_t)b->claim.upper, "state", state,
+                  "owners", owners);
+    if (gvs_kernel_conns(a->kernel, &item, &active, &inactive)) {
+        json_object_set_new(o, "active", json_integer(active));
+        json_object_set_new(o, "inactive", json_integer(inactive));
+    } else {
+        json_object_set_new(o, "active", json_null());
+        json_object_set_new(o, "inactive", json_null());
+    }
+    if (b->override.drain)
+        json_object_set_new(o, "weight_before_drain",
+                            json_integer(b->override.has_weight ? b->override.weight
+                                                                : b->claim.weight));
+    if (why[0])
+        json_object_set_new(o, "reason", json_string(why));
+    return o;
+}
+
+static const char *
+service_state(const struct gvs_agent *a, const struct gvs_view_service *v, char *why, size_t cap)
+{
+    struct gvs_item item = gvs_item_make_service(&v->id);
+
+    why[0] = 0;
+    if (v->withheld) {
+        gvs_text_withheld(a, why, cap, v, NULL);
+        return "withheld";
+    }
+    switch (gvs_kernel_state_of(a->kernel, &item, why, cap)) {
+    case GVS_KERNEL_OBSERVED:
+        return "observed";
+    case GVS_KERNEL_FAILED:
+        return "failed";
+    case GVS_KERNEL_FOREIGN:
+        return "withheld";
+    case GVS_KERNEL_OK:
+        break;
+    default:
+        return gvs_kernel_observing(a->kernel) ? "observed" : "pending";
+    }
+    for (size_t i = 0; i < v->backend_count; i++)
+        if (!v->backends[i].withheld && v->backends[i].weight > 0)
+            return "ok";
+    return "empty";
+}
+
+static json_t *
+vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
+{
+    json_t *backends = json_array(), *o;
+    char vip[GVS_SVCID_TEXT_LEN], mask[16], owner[64], changed[32], why[512];
+    const char *state = service_state(a, v, why, sizeof why);
+    const struct gvs_stamp *latest = &v->changed;
+
+    for (size_t i = 0; i < v->backend_count; i++) {
+        json_array_append_new(backends, backend_json(a, v, &v->backends[i]));
+        if (gvs_stamp_cmp(latest, &v->backends[i].changed) < 0)
+            latest = &v->backends[i].changed;
+    }
+    gvs_svcid_format(vip, &v->id);
+    gvs_text_netmask(mask, &v->id, v->claim.netmask);
+    if (v->owner_count)
+        gvs_text_id_name(a, &v->owners[0], owner, sizeof owner);
+    gvs_text_time(changed, gvs_hlc_ms(latest->hlc));
+    o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:s, s:o}", "name", v->claim.name,
+                  "vip", vip, "protocol", gvs_proto_name(v->id.proto), "scheduler",
+                  v->claim.sched, "flags", gvs_text_flags(v->claim.flags), "persistent_seconds",
+                  (json_int_t)v->claim.persistent, "netmask", mask, "state", state, "changed",
+                  changed, "backends", backends);
+    json_object_set_new(o, "owner", v->owner_count ? json_string(owner) : json_null());
+    json_object_set_new(o, "reason", why[0] ? json_string(why) : json_null());
+    return o;
+}
+
+/* `only`: a canonical VIP or a name; NULL: all. */
+static json_t *
+vips_json(struct gvs_agent *a, const char *only, size_t *found)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_view_env env = gvs_agent_env(a);
+    struct gvs_svcid svc = {0}, want;
+    json_t *list = json_array();
+    bool by_id = only && gvs_svcid_parse(&want, only, strlen(only), NULL) == GVS_OK;
+
+    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true) {
+        if (by_id && gvs_svcid_cmp(&svc, &want) != 0)
+            continue;
+        if (!gvs_view_service(t, &env, &svc, a->view) ||
+            (only && !by_id && strcmp(a->view->claim.name, only) != 0))
+            continue;
+        if (only)
+            gvs_kernel_refresh_conns(a->kernel, &svc);
+        json_array_append_new(list, vip_json(a, a->view));
+    }
+    *found = json_array_size(list);
+    return list;
+}
+
+void
+gvs_show_vip_list(struct gvs_request *r)
+{
+    size_t found;
+    json_t *vips = vips_json(r->a, NULL, &found);
+
+    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
+}
+
+void
+gvs_show_vip(struct gvs_request *r)
+{
+    struct gvs_fault f;
+    size_t found = 0;
+    json_t *vips;
+
+    if (r->argc != 1) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "vip show: one VIP or name expected");
+        gvs_request_fault(r, &f);
+        return;
+    }
+    vips = vips_json(r->a, r->argv[0], &found);
+    if (found == 1) {
+        gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
+        return;
+    }
+    if (found == 0) {
+        gvs_fault_set(&f, GVS_EXIT_NOT_FOUND, "no vip '%.80s'", r->argv[0]);
+        gvs_fault_hint(&f, "gossipvs vip list");
+    } else {
+        const char *one = json_string_value(json_object_get(json_array_get(vips, 0), "vip"));
+        const char *two = json_string_value(json_object_get(json_array_get(vips, 1), "vip"));
+
+        gvs_fault_set(&f, GVS_EXIT_CONFLICT, "'%.80s' is the name of both %s and %s", r->argv[0],
+                      one, two);
+    }
+    json_decref(vips);
+    gvs_request_fault(r, &f);
+}
+
+/* --- plan, audit -------------------------------------------------------------------------------- */
+
+static json_t *
+change_json(const struct gvs_agent *a, const struct gvs_op *op, bool foreign)
+{
+    static const struct {
+        const char *op, *kind;
+    } names[] = {
+        [GVS_OP_SERVICE_ADD] = {"add", "service"},     [GVS_OP_SERVICE_EDIT] = {"edit", "service"},
+        [GVS_OP_SERVICE_DEL] = {"remove", "service"},  [GVS_OP_DEST_ADD] = {"add", "backend"},
+        [GVS_OP_DEST_EDIT] = {"edit", "backend"},      [GVS_OP_DEST_DEL] = {"remove", "backend"},
+        [GVS_OP_ADDR_ADD] = {"add", "address"},        [GVS_OP_ADDR_DEL] = {"remove", "address"},
+        [GVS_OP_ANCHOR_ADD] = {"add", "service"},      [GVS_OP_ANCHOR_DEL] = {"remove", "service"},
+    };
+    bool address = op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL;
+    bool gone = strcmp(names[op->kind].op, "remove") == 0;
+    char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN];
+    json_t *o;
+
+    if (address)
+        gvs_addr_format(vip, &op->item.svc.addr);
+    else
+        gvs_svcid_format(vip, &op->item.svc);
+    o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "scope", "kernel", "node", a->cfg.name,
+                  "namespace", "host", "op", names[op->kind].op, "kind", names[op->kind].kind,
+                  "vip", vip, "foreign", (int)foreign);
+    if (op->item.kind == GVS_ITEM_DEST) {
+        gvs_ep_format(ep, &op->item.ep);
+        json_object_set_new(o, "backend", json_string(ep));
+    } else {
+        json_object_set_new(o, "backend", json_null());
+    }
+    if (address || !op->item.kind)
+        return o;
+    json_object_set_new(o, "before",
+                        op->before.kind ? gvs_text_item(&op->before)
+                        : gone          ? gvs_text_item(&op->item)
+                                        : json_object());
+    json_object_set_new(o, "after", gone ? json_object() : gvs_text_item(&op->item));
+    return o;
+}
+
+static void
+answer_changes(struct gvs_request *r, const struct gvs_op *ops, const bool *foreign, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        if (ops[i].kind != GVS_OP_ANCHOR_ADD && ops[i].kind != GVS_OP_ANCHOR_DEL)
+            json_array_append_new(list, change_json(r->a, &ops[i], foreign && foreign[i]));
+    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "changes", list), true);
+}
+
+static void
+no_memory(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    gvs_fault_set(&f, GVS_EXIT_NO, "out of memory");
+    gvs_request_fault(r, &f);
+}
+
+void
+gvs_show_plan(struct gvs_request *r)
+{
+    struct gvs_op *ops;
+    struct gvs_fault f;
+
+    if (r->argc) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "plan '%.40s': not in this version", r->argv[0]);
+        gvs_request_fault(r, &f);
+        return;
+    }
+    ops = calloc(OPS_MAX, sizeof *ops);
+    if (!ops) {
+        no_memory(r);
+        return;
+    }
+    answer_changes(r, ops, NULL, gvs_kernel_plan(r->a->kernel, ops, OPS_MAX));
+    free(ops);
+}
+
+void
+gvs_show_audit(struct gvs_request *r)
+{
+    bool fix = r->argc == 1 && strcmp(r->argv[0], "--fix") == 0;
+    struct gvs_op *ops = calloc(OPS_MAX, sizeof *ops);
+    bool *foreign = calloc(OPS_MAX, sizeof *foreign);
+    struct gvs_fault f;
+    long count;
+
+    if (!ops || !foreign) {
+        no_memory(r);
+    } else if (r->argc && !fix) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "audit: no such word '%.40s'", r->argv[0]);
+        gvs_request_fault(r, &f);
+    } else if (fix && !r->may_change) {
+        gvs_fault_set(&f, GVS_EXIT_NOT_PERMITTED, "%s may not change anything", r->by);
+        gvs_request_fault(r, &f);
+    } else if ((count = gvs_kernel_audit(r->a->kernel, ops, foreign, OPS_MAX)) < 0) {
+        gvs_fault_set(&f, GVS_EXIT_NO, "the kernel could not be read: %s", strerror(errno));
+        gvs_request_fault(r, &f);
+    } else {
+        answer_changes(r, ops, foreign, (size_t)count);
+        if (fix) {
+            gvs_kernel_take(r->a->kernel);
+            gvs_kernel_audit_now(r->a->kernel);
+        }
+    }
+    free(ops);
+    free(foreign);
+}
+
+/* --- the rest ----------------------------------------------------------------------------------- */
+
+void
+gvs_show_version(struct gvs_request *r)
+{
+    gvs_request_answer(r, json_pack("{s:s, s:s}", "schema", SCHEMA, "version", GVS_VERSION), true);
+}
+
+void
+gvs_show_reload(struct gvs_request *r)
+{
+    struct gvs_fault f;
+    char first[512];
+
+    if (gvs_agent_reload(r->a, &f) < 0) {
+        gvs_request_fault(r, &f);
+        return;
+    }
+    for (size_t i = 0; i < r->a->claims.file_count; i++) {
+        if (!r->a->claims.files[i].bad)
+            continue;
+        snprintf(first, sizeof first, "%s", r->a->claims.files[i].fault.text);
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "%s", first);
+        gvs_fault_hint(&f, "its last good version stays; everything else was reloaded");
+        gvs_request_fault(r, &f);
+        return;
+    }
+    gvs_request_answer(r, json_pack("{s:s, s:s}", "schema", SCHEMA, "result", "done"), true);
+}

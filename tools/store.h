@@ -1,0 +1,78 @@
+/* tools/store.h: what must outlive the process, in LMDB, written by one worker thread.
+ *
+ *     entry   key bytes of the claim          entry bytes    checksum
+ *     member  key bytes of the member         entry bytes    checksum
+ *     meta    "node_key" "init_floor" "seq" "place" ...      checksum
+ *     ledger  record of ipvs/ledger.h         (empty)        checksum
+ *
+ * Puts are copied into a queue; the worker commits whatever has gathered in one transaction, and
+ * then tells the loop. Nobody waits for the disk but who asked to be told. All that one callback of
+ * the loop puts shares a transaction, ledger apart.
+ *
+ * DIR holds two files. data.mdb has all but the ledger, and each of its commits is on the disk
+ * before anybody is told. ledger.mdb has the ledger alone and is never synced: it has to survive
+ * this process, not a power cut, after which the kernel has forgotten too. (In one file, a cut
+ * after an unsynced commit could take the entries along.) DIR/lock carries the lock and the
+ * holder's pid.
+ *
+ *   I1  After done(ctx, 0) everything put before that call's gvs_store_sync is on disk.
+ *   I2  A data.mdb that LMDB could not have written so, or in which any record fails its checksum,
+ *       is set aside whole (renamed to data.mdb.damaged-UNIXTIME) and a new one begun; node_key is
+ *       kept if its own record is sound. A damaged ledger.mdb is removed: the ledger begins empty.
+ *   I3  The directory is locked for the life of the process; who holds it is named.
+ *   I4  What gvs_store_each and gvs_store_get read is what was put: a checksum covers bucket, key
+ *       and value of each record.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/fault.h"
+
+#define GVS_STORE_KEY_MAX 500 /* LMDB takes 511 */
+
+struct uv_loop_s;
+struct gvs_store;
+
+enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCKET_LEDGER };
+
+/* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB, starts
+ * the worker. A directory that another agent holds: exit 2, naming its pid. *set_aside tells that a
+ * damaged data.mdb was moved away. `entries` sizes the map; more than that fit, at the price of a
+ * pause. On a fault *out is NULL and nothing is left open. The loop must outlive the store. */
+int gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, size_t entries,
+                   bool *set_aside, struct gvs_fault *fault);
+
+/* Commits what is queued, stops the worker (waits for it), closes and unlocks. Pending callbacks
+ * are not called. The memory goes when the loop has let go of its handle: run the loop once more.
+ * NULL is fine. */
+void gvs_store_close(struct gvs_store *s);
+
+/* Reads everything of a bucket, ascending by key, before the first put. fn returns false to stop.
+ * GVS_OK, or GVS_E_SYS. */
+typedef bool (*gvs_store_fn)(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val,
+                             size_t val_len);
+int gvs_store_each(struct gvs_store *s, enum gvs_bucket bucket, gvs_store_fn fn, void *ctx);
+
+/* One value of a bucket into val; returns its length, or GVS_E_NOTFOUND, GVS_E_NOSPACE, GVS_E_SYS.
+ * Before the first put. */
+int gvs_store_get(struct gvs_store *s, enum gvs_bucket bucket, const void *key, size_t key_len,
+                  void *val, size_t cap);
+
+/* Queue a write; val NULL deletes. Key (1 to GVS_STORE_KEY_MAX bytes) and value are copied. */
+void gvs_store_put(struct gvs_store *s, enum gvs_bucket bucket, const void *key, size_t key_len,
+                   const void *val, size_t val_len);
+
+/* When everything put so far is committed, done(ctx, status) is called on the loop; status is 0, or
+ * a negative LMDB or errno code of the commit that failed (what was in it stays queued and is tried
+ * again each second). While one is outstanding the store keeps the loop alive, else not. */
+void gvs_store_sync(struct gvs_store *s, void (*done)(void *ctx, int status), void *ctx);
+
+/* 0, or the negative code of the latest commit, which failed; text then says why, for status. Moves
+ * on the loop, like the callbacks. */
+int gvs_store_failing(const struct gvs_store *s, char *text, size_t cap);
+
+/* Commits that changed data.mdb since it was opened: how well they go in groups. */
+uint64_t gvs_store_commits(const struct gvs_store *s);

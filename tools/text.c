@@ -1,0 +1,164 @@
+/* What status, vip list, watch and the error texts say alike. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "tools/agent.h"
+
+void
+gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap)
+{
+    struct gvs_keybuf kb;
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER, .owner = *id};
+    struct gvs_member_value v;
+    struct gvs_entry e;
+
+    if (gvs_id_is_cluster(id)) {
+        snprintf(text, cap, "cluster");
+        return;
+    }
+    gvs_key_build(&kb, &key);
+    if (gvs_table_get(gvs_node_members(a->node), kb.b, kb.len, &e) &&
+        gvs_member_decode(&v, e.value, e.value_len) == GVS_OK) {
+        snprintf(text, cap, "%s", v.name);
+    } else {
+        char id_text[GVS_ID_TEXT_LEN + 1];
+
+        gvs_id_format(id_text, id);
+        snprintf(text, cap, "%s", id_text);
+    }
+}
+
+void
+gvs_text_time(char text[static 32], uint64_t unix_ms)
+{
+    time_t t = (time_t)(unix_ms / 1000);
+    struct tm tm;
+    char day[24];
+
+    gmtime_r(&t, &tm);
+    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text, 32, "%s.%03uZ", day, (unsigned)(unix_ms % 1000));
+}
+
+void
+gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits)
+{
+    uint32_t mask = bits ? UINT32_MAX << (32 - bits % 33) : UINT32_MAX;
+
+    if (svc->addr.family == GVS_FAMILY_V6)
+        snprintf(text, 16, "%u", bits ? bits : 128u);
+    else
+        snprintf(text, 16, "%u.%u.%u.%u", mask >> 24, mask >> 16 & 255, mask >> 8 & 255,
+                 mask & 255);
+}
+
+json_t *
+gvs_text_flags(uint32_t flags)
+{
+    json_t *list = json_array();
+
+    if (flags & GVS_FLAG_FALLBACK)
+        json_array_append_new(list, json_string("fallback"));
+    if (flags & GVS_FLAG_OPS)
+        json_array_append_new(list, json_string("ops"));
+    if (flags & GVS_FLAG_PORT)
+        json_array_append_new(list, json_string("port"));
+    return list;
+}
+
+static const char *
+tunnel_name(uint8_t tunnel)
+{
+    static const char *const names[] = {"ipip", "gue", "gre"};
+
+    return tunnel < 3 ? names[tunnel] : "?";
+}
+
+json_t *
+gvs_text_item(const struct gvs_item *item)
+{
+    json_t *o;
+    char mask[16];
+
+    if (item->kind == GVS_ITEM_SERVICE) {
+        gvs_text_netmask(mask, &item->svc, item->service.netmask);
+        return json_pack("{s:s, s:o, s:I, s:s}", "scheduler", item->service.sched, "flags",
+                         gvs_text_flags(item->service.flags), "persistent_seconds",
+                         (json_int_t)item->service.persistent, "netmask", mask);
+    }
+    o = json_pack("{s:I, s:s, s:I, s:I}", "weight", (json_int_t)item->dest.weight, "forward",
+                  gvs_forward_name(item->dest.forward), "lower", (json_int_t)item->dest.lower,
+                  "upper", (json_int_t)item->dest.upper);
+    if (item->dest.forward == GVS_FORWARD_TUN)
+        json_object_set_new(o, "tunnel", json_string(tunnel_name(item->dest.tunnel)));
+    return o;
+}
+
+static void
+allowed_text(const struct gvs_agent *a, char *text, size_t cap)
+{
+    size_t at = 0;
+
+    text[0] = 0;
+    for (size_t i = 0; i < a->cfg.allow_count && at + GVS_PREFIX_TEXT_LEN + 3 < cap; i++) {
+        char p[GVS_PREFIX_TEXT_LEN];
+
+        gvs_prefix_format(p, &a->cfg.allow[i]);
+        at += (size_t)snprintf(text + at, cap - at, "%s%s", i ? ", " : "", p);
+    }
+}
+
+/* Which interface of this node has the address? The kernel's audit found it; asking again would cost a netlink dump. */
+const char *
+gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
+                  const struct gvs_view_service *v, const struct gvs_view_backend *b)
+{
+    enum gvs_withheld why = b ? b->withheld : v->withheld;
+    char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "", allow[256];
+
+    gvs_svcid_format(vip, &v->id);
+    if (b)
+        gvs_ep_format(ep, &b->ep);
+    switch (why) {
+    case GVS_SHOWN:
+        return "";
+    case GVS_WITHHELD_UNREADABLE:
+        snprintf(text, cap, "%s '%s' says something that version %s cannot mean",
+                 b ? "backend" : "vip", b ? ep : vip, GVS_VERSION);
+        break;
+    case GVS_WITHHELD_NOT_ALLOWED:
+        allowed_text(a, allow, sizeof allow);
+        snprintf(text, cap, "vip '%s' is outside vip-allow on %s (%s)", vip, a->cfg.name, allow);
+        break;
+    case GVS_WITHHELD_OWN_ADDRESS:
+        snprintf(text, cap, "vip '%s' is %s's own address", vip, a->cfg.name);
+        break;
+    case GVS_WITHHELD_FAMILY:
+        snprintf(text, cap, "backend '%s' is IPv%u but vip '%s' is IPv%u (only forward tun can mix)",
+                 ep, b ? b->ep.addr.family : 0u, v->claimed ? v->claim.name : vip,
+                 v->id.addr.family);
+        break;
+    case GVS_WITHHELD_PORT_ZERO:
+        snprintf(text, cap, "vip '%s' has port 0, which takes persistent", vip);
+        break;
+    case GVS_WITHHELD_FLAGS:
+        snprintf(text, cap, "vip '%s': flags do not go with %s and scheduler %s", vip,
+                 gvs_proto_name(v->id.proto), v->claim.sched);
+        break;
+    case GVS_WITHHELD_TOO_MANY:
+        snprintf(text, cap, "vip '%s' has more than %d backends", vip, GVS_VIEW_BACKENDS_MAX);
+        break;
+    case GVS_WITHHELD_ADDRESS:
+        snprintf(text, cap, "%s '%s' is no address that can be %s", b ? "backend" : "vip",
+                 b ? ep : vip, b ? "a server's" : "a VIP");
+        break;
+    case GVS_WITHHELD_ORPHAN:
+        snprintf(text, cap, "backend '%s' of vip '%s', which nobody claims", ep, vip);
+        break;
+    case GVS_WITHHELD_ANCHOR:
+        snprintf(text, cap, "'%s' is the mark of gossipvs' own anchor", vip);
+        break;
+    }
+    return text;
+}
