@@ -23,20 +23,41 @@ foreach(module addr diff entry id key merge plan set stamp table value view)
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
 
-foreach(module crypto cursor hostile keyring member noise relay session sync window wire)
+foreach(module crossing crypto cursor hostile keyring member noise relay session sync window wire)
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
 endforeach()
 gvs_test(net/node test/net/test_node.c test/lib/cluster.c LIBS gvs_net)
+gvs_test(net/faults test/net/test_faults.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/udp test/net/test_udp.c LIBS gvs_udp PkgConfig::UV)
 
 foreach(module ledger nl nl_answers)
     gvs_test(ipvs/${module} test/ipvs/test_${module}.c LIBS gvs_ipvs PkgConfig::NL)
 endforeach()
 
-foreach(module claims config fault store)
+# What the scripts test/kernel/t_* run inside the virtual machine.
+foreach(part nl link)
+    add_executable(${part}_live test/kernel/${part}_live.c)
+    target_link_libraries(${part}_live PRIVATE gvs_ipvs)
+    set_target_properties(${part}_live PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
+    )
+endforeach()
+
+foreach(module claims config fault store store_file)
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
+
+add_test(NAME tools/cli COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_cli")
+set_tests_properties(tools/cli PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}")
+
+# Planted errors, each of which the tests have to find. They build for themselves: once is enough.
+if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
+    foreach(layer core)
+        add_test(NAME ${layer}/mutants COMMAND "${PROJECT_SOURCE_DIR}/test/${layer}/mutants")
+        set_tests_properties(${layer}/mutants PROPERTIES LABELS mutants)
+    endforeach()
+endif()
 
 # Only where the flags are all in force.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)

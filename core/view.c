@@ -409,9 +409,11 @@ dest_item(const struct gvs_view_service *v, const struct gvs_view_backend *b)
     item.dest.weight = b->weight;
     item.dest.lower = b->claim.lower;
     item.dest.upper = b->claim.upper;
-    item.dest.tunnel_port = b->claim.tunnel_port;
     item.dest.forward = b->claim.forward;
-    item.dest.tunnel = b->claim.tunnel;
+    if (b->claim.forward == GVS_FORWARD_TUN) { /* the kernel keeps them of no other */
+        item.dest.tunnel_port = b->claim.tunnel_port;
+        item.dest.tunnel = b->claim.tunnel;
+    }
     return item;
 }
 

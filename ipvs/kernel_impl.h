@@ -9,15 +9,18 @@
  *
  * A slot is on one list at a time:
  *
- *               want, drift           plan            answers
- *        IDLE --------------> DIRTY ---------> FLIGHT ---------> IDLE
- *                             ^ ^ ^ |          |    |
- *                     durable | | | | LEDGER   |    | refused
- *           LEDGER <----------+ | | +-> ...    |    +----------> RETRY ---- its time ----> DIRTY
- *           GATED  -- allowed --+ |            |
- *           READ   ---------------+            | lost, or not as we believed
- *             ^                                v
- *             +------- services dumped ------ LOOK
+ *           want, drift           plan            answers
+ *     IDLE -------------> DIRTY ---------> FLIGHT ---------> IDLE
+ *                          | ^               | | |
+ *        needs a record    | |       refused | | | removals were left out
+ *     LEDGER <-------------+ |         RETRY-+ | +-> GATED
+ *        | durable           |           |     | lost, or not as we believed
+ *        +----------------->-+-<---------+     v
+ *                            +------- READ <- LOOK
+ *                                         dump
+ *
+ * All but FLIGHT lead back to DIRTY: RETRY at its time, GATED when trust rises. A plan that would
+ * remove what only one reading has shown goes to LOOK, too.
  *
  * The kernel is read only while nothing is in flight, so what a reading shows otherwise than
  * `configured` is never our own doing, but for a batch whose answers were lost (slot->lost).
@@ -45,8 +48,9 @@
 
 #define GVS_BACKOFF_MS_MIN 1000
 #define GVS_BACKOFF_MS_MAX 60000
-#define GVS_SURPRISES_MAX \
-    2 /* looks in a row at a service that is never as believed; then back-off */
+
+/* Looks in a row at a service that is never as believed; then back-off. */
+#define GVS_SURPRISES_MAX 2
 
 #define GVS_EVENTS_MAX 1024
 
@@ -149,15 +153,15 @@ struct gvs_anchor {
     struct gvs_mono retry_at;
 };
 
-enum gvs_stage { /* of a flight; each is answered before the next is sent */
-                 GVS_STAGE_ANCHOR,
-                 GVS_STAGE_SERVICE, /* apart from destinations: an add may find a foreign one there
-                                     */
-                 GVS_STAGE_DEST,    /* the rest of wave 0 */
-                 GVS_STAGE_DOWN,    /* wave 1 */
-                 GVS_STAGE_ADDR,    /* of wave 1 */
-                 GVS_STAGE_GONE,    /* wave 2 */
-                 GVS_STAGES,
+/* The stages of a flight; each is answered before the next is sent. */
+enum gvs_stage {
+    GVS_STAGE_ANCHOR,
+    GVS_STAGE_SERVICE, /* apart from destinations: an add may find a foreign one there */
+    GVS_STAGE_DEST,    /* the rest of wave 0 */
+    GVS_STAGE_DOWN,    /* wave 1 */
+    GVS_STAGE_ADDR,    /* of wave 1 */
+    GVS_STAGE_GONE,    /* wave 2 */
+    GVS_STAGES,
 };
 
 struct gvs_flight {
@@ -231,70 +235,94 @@ struct gvs_kernel {
 };
 
 /* slot.c */
+
 int gvs_slots_init(struct gvs_slots *t, size_t max); /* GVS_E_FULL: no memory */
 void gvs_slots_fini(struct gvs_slots *t);
 struct gvs_slot *gvs_slot_find(const struct gvs_slots *t, const struct gvs_svcid *id);
-struct gvs_slot *gvs_slot_make(struct gvs_slots *t, const struct gvs_svcid *id); /* NULL: full */
-void gvs_slot_free(struct gvs_slots *t, struct gvs_slot *s);                     /* it is on IDLE */
+
+/* Finds it or makes it, on IDLE; NULL: the pool is full. */
+struct gvs_slot *gvs_slot_make(struct gvs_slots *t, const struct gvs_svcid *id);
+void gvs_slot_free(struct gvs_slots *t, struct gvs_slot *s); /* it is on IDLE */
+
 void gvs_slot_move(struct gvs_slots *t, struct gvs_slot *s, enum gvs_slot_list list);
 void gvs_slot_move_all(struct gvs_slots *t, enum gvs_slot_list from, enum gvs_slot_list to);
-void gvs_slot_retry(struct gvs_slots *t, struct gvs_slot *s,
-                    struct gvs_mono now);                     /* with back-off */
-void gvs_slots_due(struct gvs_slots *t, struct gvs_mono now); /* whose time has come */
+
+/* Onto RETRY, with back-off; and off it again, for those whose time has come. */
+void gvs_slot_retry(struct gvs_slots *t, struct gvs_slot *s, struct gvs_mono now);
+void gvs_slots_due(struct gvs_slots *t, struct gvs_mono now);
+
+/* Setters that keep the sums. */
 void gvs_slot_differs(struct gvs_slots *t, struct gvs_slot *s, size_t count);
 void gvs_slot_foreign(struct gvs_slots *t, struct gvs_slot *s, bool foreign);
 
 /* What failed. An address has the identity of its service, and is told apart by the operation's
- * kind. */
+ * kind. A flight lets all of a slot's failures age, notes those that it meets, and purges the
+ * others (with `all`: every one). */
 const struct gvs_failure *gvs_failure_find(const struct gvs_slot *s, const struct gvs_item *item);
 void gvs_failure_note(struct gvs_slots *t, struct gvs_slot *s, const struct gvs_op *op, int error);
 void gvs_failure_done(struct gvs_slots *t, struct gvs_slot *s, const struct gvs_op *op);
-void gvs_failures_age(struct gvs_slot *s); /* each is stale until noted again */
-void gvs_failures_purge(struct gvs_slots *t, struct gvs_slot *s, bool all); /* all, or the stale */
+void gvs_failures_age(struct gvs_slot *s);
+void gvs_failures_purge(struct gvs_slots *t, struct gvs_slot *s, bool all);
 
 /* kernel.c */
+
 struct gvs_range gvs_kernel_wanted_of(const struct gvs_kernel *k, const struct gvs_slot *s);
 struct gvs_range gvs_kernel_configured_of(const struct gvs_kernel *k, const struct gvs_slot *s);
 bool gvs_kernel_wants(const struct gvs_kernel *k, const struct gvs_slot *s);
 void gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s); /* slot->differs */
-void gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s); /* frees it if nothing needs it */
-bool gvs_kernel_own(struct gvs_kernel *k, struct gvs_slot *s);  /* into the ledger; false: full */
+
+/* Frees it if nothing needs it. */
+void gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s);
+
+/* Into the ledger (false: it is full) and out of it. */
+bool gvs_kernel_own(struct gvs_kernel *k, struct gvs_slot *s);
 void gvs_kernel_disown(struct gvs_kernel *k, struct gvs_slot *s);
+
+/* Ranges: equal in every field? The index of the first item that is not below `least`. An item that
+ * is above all of a service's. */
 bool gvs_ranges_equal(struct gvs_range a, struct gvs_range b);
-size_t gvs_range_from(struct gvs_range r,
-                      const struct gvs_item *least);        /* index of the first >= least */
-struct gvs_item gvs_item_past(const struct gvs_svcid *svc); /* above all of this service */
+size_t gvs_range_from(struct gvs_range r, const struct gvs_item *least);
+struct gvs_item gvs_item_past(const struct gvs_svcid *svc);
 
 /* flight.c */
+
 bool gvs_flight_under_way(const struct gvs_kernel *k);
 bool gvs_flight_due(const struct gvs_kernel *k); /* is there anything to plan? */
-void gvs_flight_board(struct gvs_kernel *k);
-void gvs_flight_step(struct gvs_kernel *k);
+void gvs_flight_board(struct gvs_kernel *k);     /* plans; none is under way */
+void gvs_flight_step(struct gvs_kernel *k);      /* one batch; without any left, lands */
 void gvs_flight_fini(struct gvs_flight *f);
 
 /* vip.c */
-bool gvs_vip_of(const struct gvs_kernel *k, const struct gvs_svcid *svc);
+
+bool gvs_vip_of(const struct gvs_kernel *k, const struct gvs_svcid *svc); /* has it an address? */
 struct gvs_vip *gvs_vip_find(const struct gvs_kernel *k, const struct gvs_addr *addr);
 bool gvs_vip_needed(const struct gvs_kernel *k, const struct gvs_addr *addr);
 enum gvs_op_kind gvs_vip_op(const struct gvs_kernel *k, const struct gvs_slot *s);
-bool gvs_vip_enter(struct gvs_kernel *k, struct gvs_slot *s); /* into the ledger; false: full */
-void gvs_vip_strike(struct gvs_kernel *k,
-                    const struct gvs_addr *addr);                 /* unless it is there or needed */
+
+/* Into the ledger (false: it is full or memory is), and out of it unless it is there or needed. */
+bool gvs_vip_enter(struct gvs_kernel *k, struct gvs_slot *s);
+void gvs_vip_strike(struct gvs_kernel *k, const struct gvs_addr *addr);
+
 int gvs_vip_apply(struct gvs_kernel *k, const struct gvs_op *op); /* 0 or errno */
-bool gvs_vip_strays(struct gvs_kernel *k); /* removes some; false: none are left */
-size_t gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops,
-                    size_t max);        /* as gvs_kernel_plan */
-int gvs_vip_read(struct gvs_kernel *k); /* the interface, and the node's own addresses */
+bool gvs_vip_strays(struct gvs_kernel *k); /* removes some; false: none was left */
+
+/* The addresses' part of gvs_kernel_plan. */
+size_t gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max);
+
+/* The addresses of the interface and the node's own. GVS_E_*. */
+int gvs_vip_read(struct gvs_kernel *k);
 void gvs_vip_fini(struct gvs_kernel *k);
 
 struct gvs_anchor *gvs_anchor_of(struct gvs_kernel *k, uint8_t family);
-bool gvs_anchor_needed(const struct gvs_kernel *k, uint8_t family);
 enum gvs_op_kind gvs_anchor_op(const struct gvs_kernel *k, uint8_t family); /* what is due now */
 
 /* look.c */
+
 bool gvs_look_step(struct gvs_kernel *k); /* false: nothing to read now */
 struct gvs_mono gvs_look_deadline(const struct gvs_kernel *k);
 bool gvs_look_saw(const struct gvs_kernel *k, const struct gvs_svcid *svc); /* in the last dump */
+
+/* Dumps, ascending, each thing once; *out is reused. GVS_E_*: then it is empty. */
 int gvs_look_services(struct gvs_kernel *k, struct gvs_dump *out);
 int gvs_look_dests(struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_dump *out);
 const struct gvs_found *gvs_look_find(const struct gvs_dump *d, const struct gvs_svcid *svc);
@@ -302,10 +330,13 @@ int gvs_look_conns(struct gvs_slot *s, const struct gvs_dump *dests);
 void gvs_look_fini(struct gvs_look *l);
 
 /* report.c */
+
 void gvs_report_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
                         int error);
 void gvs_report_event(struct gvs_kernel *k, uint8_t what, const struct gvs_op *op, int error,
                       bool repair);
+
+/* An event and last_error; and last_error alone. */
 void gvs_report_refused(struct gvs_kernel *k, const struct gvs_op *op, int error);
 __attribute__((format(printf, 2, 3))) void gvs_report_error(struct gvs_kernel *k, const char *fmt,
                                                             ...);

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
@@ -262,6 +261,8 @@ commit_batch(struct gvs_store *s)
     size_t split = 0;
     int rc, ledger_rc;
 
+    if (s->batch.count == 0)
+        return 0;
     gvs_batch_settle(&s->batch);
     while (split < s->batch.count && gvs_put_key(s->batch.v[split])[0] != LEAD_LEDGER)
         split++;
