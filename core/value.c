@@ -566,3 +566,18 @@ gvs_forward_parse(uint8_t *out, const char *text)
     }
     return GVS_E_MALFORMED;
 }
+
+bool
+gvs_service_equal(const struct gvs_service *a, const struct gvs_service *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->sched, b->sched) == 0 &&
+           a->flags == b->flags && a->persistent == b->persistent && a->netmask == b->netmask &&
+           a->forward == b->forward;
+}
+
+bool
+gvs_backend_equal(const struct gvs_backend *a, const struct gvs_backend *b)
+{
+    return a->weight == b->weight && a->forward == b->forward && a->lower == b->lower &&
+           a->upper == b->upper && a->tunnel == b->tunnel && a->tunnel_port == b->tunnel_port;
+}

@@ -101,6 +101,10 @@ int gvs_tombstone_decode(bool *force, const uint8_t *b, size_t len);
  * What a table demands of an entry it takes. */
 bool gvs_value_valid(const uint8_t *b, size_t len);
 
+/* Do two claims say the same? `reset` is no attribute: only the cluster's claim has one. */
+bool gvs_service_equal(const struct gvs_service *a, const struct gvs_service *b);
+bool gvs_backend_equal(const struct gvs_backend *a, const struct gvs_backend *b);
+
 bool gvs_name_valid(const char *name, size_t len); /* also not "cluster" and not "all" */
 
 /* "nat", "dr", "tun"; "?" for any other. Parse takes these three, else GVS_E_MALFORMED. */

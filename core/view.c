@@ -70,22 +70,6 @@ add_owner(struct gvs_id *owners, uint16_t *count, const struct gvs_id *owner, bo
         ++*count;
 }
 
-/* `reset` is no attribute: only the cluster's claim has one. */
-static bool
-same_service(const struct gvs_service *a, const struct gvs_service *b)
-{
-    return strcmp(a->name, b->name) == 0 && strcmp(a->sched, b->sched) == 0 &&
-           a->flags == b->flags && a->persistent == b->persistent && a->netmask == b->netmask &&
-           a->forward == b->forward;
-}
-
-static bool
-same_backend(const struct gvs_backend *a, const struct gvs_backend *b)
-{
-    return a->weight == b->weight && a->forward == b->forward && a->lower == b->lower &&
-           a->upper == b->upper && a->tunnel == b->tunnel && a->tunnel_port == b->tunnel_port;
-}
-
 /* All claims agree exactly if each agrees with the one that spoke when it came. */
 static void
 claim_service(struct scan *s, const struct gvs_key *key, const struct gvs_entry *e)
@@ -106,7 +90,7 @@ claim_service(struct scan *s, const struct gvs_key *key, const struct gvs_entry 
     }
     if (cluster)
         s->reset = claim.reset;
-    if (v->claimed && (withheld != v->withheld || !same_service(&claim, &v->claim)))
+    if (v->claimed && (withheld != v->withheld || !gvs_service_equal(&claim, &v->claim)))
         v->conflict = true;
     speaks = claim_speaks(s, v->owners, v->owner_count, e);
     add_owner(v->owners, &v->owner_count, &key->owner, speaks);
@@ -174,7 +158,7 @@ claim_backend(struct scan *s, const struct gvs_key *key, const struct gvs_entry 
         claim = (struct gvs_backend){0};
         withheld = GVS_WITHHELD_UNREADABLE;
     }
-    if (b->owner_count > 0 && (withheld != b->withheld || !same_backend(&claim, &b->claim)))
+    if (b->owner_count > 0 && (withheld != b->withheld || !gvs_backend_equal(&claim, &b->claim)))
         b->conflict = true;
     speaks = claim_speaks(s, b->owners, b->owner_count, e);
     add_owner(b->owners, &b->owner_count, &key->owner, speaks);

@@ -390,7 +390,7 @@ int
 gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct gvs_item *items,
                 size_t count, bool local)
 {
-    const struct gvs_range new_items = {items, items + count};
+    const struct gvs_range new_items = {items, count ? items + count : items};
     struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
     struct gvs_range old;
 

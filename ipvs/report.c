@@ -277,7 +277,8 @@ append(struct items *t, const struct gvs_item *item)
 static long
 make_plan(const struct gvs_kernel *k, const struct items *have, struct gvs_op *ops, size_t max)
 {
-    struct gvs_range from = {have->v, have->v + have->count}, to = gvs_set_all(k->wanted);
+    struct gvs_range from = {have->v, have->v ? have->v + have->count : NULL};
+    struct gvs_range to = gvs_set_all(k->wanted);
     size_t most = gvs_plan_max(from, to), count, room;
     struct gvs_op *all = calloc(most ? most : 1, sizeof *all); /* touched as far as it is filled */
 
@@ -285,7 +286,8 @@ make_plan(const struct gvs_kernel *k, const struct items *have, struct gvs_op *o
         return GVS_E_FULL;
     count = gvs_plan_build(all, from, to);
     room = max > count ? max - count : 0;
-    memcpy(ops, all, (count < max ? count : max) * sizeof *ops);
+    if (max > 0)
+        memcpy(ops, all, (count < max ? count : max) * sizeof *ops);
     free(all);
     return (long)(count + gvs_vip_plan(k, room ? ops + count : ops, room));
 }

@@ -266,7 +266,9 @@ gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
             ops[n] = (struct gvs_op){.kind = GVS_OP_ADDR_ADD, .wave = 1, .item = *r.at};
         n++;
     }
-    for (const struct gvs_vip *v = k->vips.v; v < k->vips.v + k->vips.count; v++) {
+    for (size_t i = 0; i < k->vips.count; i++) {
+        const struct gvs_vip *v = &k->vips.v[i];
+
         if (!v->there || !gvs_ledger_has_addr(k->ledger, &v->addr) || gvs_vip_needed(k, &v->addr))
             continue;
         if (n < max)

@@ -24,7 +24,9 @@ struct gvs_udp {
     uv_timer_t timer;
     uv_prepare_t prepare;
     struct gvs_node *node;
-    bool v6, dirty, late;
+    bool v6, late;
+    bool dirty;    /* the node is to be asked what it wants to send */
+    bool received; /* it was given something since */
     unsigned open; /* handles that libuv still holds */
     void (*woken)(void *ctx);
     void *ctx;
@@ -131,11 +133,12 @@ flush(struct gvs_udp *u)
     struct sockaddr_storage ss;
     struct gvs_mono now = gvs_udp_now();
     struct gvs_wall wall = gvs_udp_wall();
+    bool news = u->received || gvs_mono_due(gvs_node_deadline(u->node), now);
     struct gvs_ep to;
     uv_buf_t out;
     size_t len;
 
-    u->dirty = false;
+    u->dirty = u->received = false;
     while ((len = gvs_node_next(u->node, now, wall, buf, &to)) > 0) {
         if (to.addr.family == GVS_FAMILY_V6 && !u->v6)
             continue;
@@ -144,7 +147,8 @@ flush(struct gvs_udp *u)
         uv_udp_try_send(&u->socket, &out, 1, (const struct sockaddr *)&ss); /* or it is lost */
     }
     set_timer(u, now);
-    u->woken(u->ctx);
+    if (news) /* not for a kick alone: whoever is woken may kick, and would be woken for ever */
+        u->woken(u->ctx);
 }
 
 /* Far too late, this process was stopped: what came meanwhile is read before timers judge anybody.
@@ -195,7 +199,7 @@ on_recv(uv_udp_t *socket, ssize_t len, const uv_buf_t *buf, const struct sockadd
     from_sockaddr(&ep, from);
     gvs_node_recv(u->node, gvs_udp_now(), gvs_udp_wall(), &ep, (const uint8_t *)buf->base,
                   (size_t)len);
-    u->dirty = true;
+    u->dirty = u->received = true;
 }
 
 /* Not at once: the caller may stand inside `woken`. A timer that is due keeps the loop from

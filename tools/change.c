@@ -242,14 +242,6 @@ check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct 
                          "%s", gvs_text_withheld(r->a, text, sizeof text, v, NULL));
 }
 
-static bool
-same_service(const struct gvs_service *a, const struct gvs_service *b)
-{
-    return strcmp(a->name, b->name) == 0 && strcmp(a->sched, b->sched) == 0 &&
-           a->flags == b->flags && a->persistent == b->persistent && a->netmask == b->netmask &&
-           a->forward == b->forward;
-}
-
 /* Is a service with this name, other than svc, there already? */
 static bool
 name_taken(struct gvs_request *r, const char *name, const struct gvs_svcid *svc, struct gvs_fault *f)
@@ -304,7 +296,7 @@ do_vip_add(struct gvs_request *r)
     env = gvs_agent_env(r->a);
     if (gvs_view_service(gvs_node_claims(r->a->node), &env, &svc, r->a->view) &&
         r->a->view->claimed) {
-        if (!same_service(&r->a->view->claim, &s)) {
+        if (!gvs_service_equal(&r->a->view->claim, &s)) {
             vip_clash(r, &s, &f);
             return fail(r, &f);
         }
@@ -339,7 +331,7 @@ do_vip_set(struct gvs_request *r)
     s = r->a->view->claim;
     if (gvs_words_service(&s, &svc, r->argv + 1, r->argc - 1, &f) < 0)
         return fail(r, &f);
-    if (same_service(&s, &r->a->view->claim))
+    if (gvs_service_equal(&s, &r->a->view->claim))
         return already(r, &svc, &r->a->view->changed);
     gvs_request_touch(r, &svc);
     return write_service(r, &svc, &s);
@@ -467,13 +459,6 @@ gvs_change_vip_del(struct gvs_request *r)
 
 /* --- backend ------------------------------------------------------------------------------------ */
 
-static bool
-same_backend(const struct gvs_backend *a, const struct gvs_backend *b)
-{
-    return a->weight == b->weight && a->forward == b->forward && a->lower == b->lower &&
-           a->upper == b->upper && a->tunnel == b->tunnel && a->tunnel_port == b->tunnel_port;
-}
-
 static int
 check_family(struct gvs_request *r, const struct gvs_ep *ep, const struct gvs_backend *b,
              struct gvs_fault *f)
@@ -507,7 +492,7 @@ do_backend_add(struct gvs_request *r)
         return fail(r, &f);
     gvs_ep_format(text, &ep);
     old = find_backend(v, &ep);
-    if (old && same_backend(&old->claim, &b))
+    if (old && gvs_backend_equal(&old->claim, &b))
         return already(r, &v->id, &old->changed);
     if (old) {
         gvs_words_backend_difference(diff, sizeof diff, &old->claim, &b);
@@ -574,13 +559,13 @@ do_backend_set(struct gvs_request *r)
     if (gvs_words_backend(&b, r->argv + 2, r->argc - 2, &f) < 0 ||
         check_family(r, &was.ep, &b, &f) < 0)
         return fail(r, &f);
-    if (same_backend(&b, &was.claim) && !was.override.has_weight)
+    if (gvs_backend_equal(&b, &was.claim) && !was.override.has_weight)
         return already(r, &svc, &was.changed);
     if (was.override.has_weight && b.weight == was.override.weight) {
         struct gvs_backend rest = b;
 
         rest.weight = was.claim.weight;
-        if (same_backend(&rest, &was.claim))
+        if (gvs_backend_equal(&rest, &was.claim))
             return already(r, &svc, &was.changed);
     }
     gvs_request_touch(r, &svc);
@@ -590,7 +575,7 @@ do_backend_set(struct gvs_request *r)
         struct gvs_backend rest = b;
 
         rest.weight = was.claim.weight;
-        weight_only = same_backend(&rest, &was.claim);
+        weight_only = gvs_backend_equal(&rest, &was.claim);
     }
     if (weight_only) {
         o.has_weight = b.weight != was.claim.weight;

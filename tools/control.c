@@ -237,7 +237,7 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     struct client *c = s->data;
 
     (void)buf;
-    if (n == UV_EOF && c->pending > 0) {
+    if (n == UV_EOF && (c->pending > 0 || uv_stream_get_write_queue_size(s) > 0)) {
         c->ended = true; /* he waits for his answers, as `echo ... | socat` does */
         uv_read_stop(s);
         return;

@@ -179,7 +179,7 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev)
         gvs_nl_explain(why, sizeof why, op, ev->error);
         gvs_svcid_format(vip, &op->item.svc);
         gvs_agent_log(a, GVS_LOG_ERR, "%s: %s (%s)", vip, why, gvs_op_name(op->kind));
-        extra = json_pack("{s:s, s:s}", "operation", gvs_op_name(op->kind), "error", why);
+        extra = json_pack("{s:s, s:s}", "operation", gvs_op_name(op->kind), "reason", why);
     }
     snprintf(event, sizeof event, "kernel.%s",
              ev->what == GVS_KERNEL_DRIFT     ? "drift"

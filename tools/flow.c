@@ -299,7 +299,8 @@ note_step(struct gvs_agent *a, struct gvs_mono now)
         a->out_of_step = GVS_MONO_NEVER;
     else if (a->out_of_step.us == GVS_MONO_NEVER.us)
         a->out_of_step = now;
-    gvs_node_set_in_step(a->node, in_step);
+    /* Others wait for kernels that are to be programmed; ours, if we only observe, is not. */
+    gvs_node_set_in_step(a->node, in_step || gvs_kernel_observing(a->kernel));
 }
 
 static void

@@ -771,7 +771,7 @@ gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
     const char *name = json_string_value(json_object_get(doc, "name"));
     const char *vip = json_string_value(json_object_get(doc, "vip"));
     const char *backend = json_string_value(json_object_get(doc, "backend"));
-    const char *error = json_string_value(json_object_get(doc, "error"));
+    const char *reason = json_string_value(json_object_get(doc, "reason"));
     const char *by = json_string_value(json_object_get(doc, "by"));
 
     if (strcmp(event, "gap") == 0) {
@@ -786,7 +786,7 @@ gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
     else if (vip)
         gvs_print(s->out, "  %s", vip);
     put_fields(s->out, json_object_get(doc, "before"), json_object_get(doc, "after"));
-    if (error)
-        gvs_print(s->out, "  %s", error);
+    if (reason)
+        gvs_print(s->out, "  %s", reason);
     gvs_print_line(s->out, "  (%s%s%s)", text_of(doc, "via"), by ? ", " : "", by ? by : "");
 }

@@ -101,7 +101,8 @@ network_problems(const struct gvs_agent *a, struct problems *p)
 
     if (a->cfg.peer_count > 0 && c.alive <= 1 && since(a->started) > GVS_AGENT_ALONE_MS / 1000.0)
         problem(p, false, "alone", "is a peer running, and UDP open between us?",
-                "alone: none of %zu bootstrap peers answered", a->cfg.peer_count);
+                "alone: nobody answers, neither bootstrap peers (%zu configured) nor members",
+                a->cfg.peer_count);
     if (gvs_node_stranger(a->node, &from, &count, &last) && since(last) < 60) {
         char ep[GVS_EP_TEXT_LEN];
 
@@ -347,7 +348,7 @@ gvs_show_status(struct gvs_request *r)
 {
     struct gvs_fault f;
     double seconds = 10;
-    char over;
+    char *end = NULL;
 
     if (r->argc == 0) {
         gvs_request_answer(r, status_json(r->a), true);
@@ -359,8 +360,9 @@ gvs_show_status(struct gvs_request *r)
         gvs_request_fault(r, &f);
         return;
     }
-    if (r->argc == 2 && (sscanf(r->argv[1], "%lf%c", &seconds, &over) < 1 || !(seconds >= 0) ||
-                         seconds > 86400)) {
+    if (r->argc == 2)
+        seconds = strtod(r->argv[1], &end);
+    if (end && (end == r->argv[1] || *end || !(seconds >= 0 && seconds <= 86400))) {
         gvs_fault_set(&f, GVS_EXIT_USAGE, "--wait-converged %.40s: seconds expected", r->argv[1]);
         gvs_request_fault(r, &f);
         return;
@@ -402,14 +404,31 @@ member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
     return o;
 }
 
+/* True, having answered with a fault, if there are more words than the command takes. */
+static bool
+too_many_words(struct gvs_request *r, size_t max)
+{
+    struct gvs_fault f;
+
+    if (r->argc <= max)
+        return false;
+    gvs_fault_set(&f, GVS_EXIT_USAGE, "%s: no such word '%.40s'", r->words, r->argv[max]);
+    gvs_request_fault(r, &f);
+    return true;
+}
+
 void
 gvs_show_members(struct gvs_request *r)
 {
-    bool all = r->argc == 1 && strcmp(r->argv[0], "--all") == 0;
-    json_t *list = json_array();
+    bool all = r->argc > 0 && strcmp(r->argv[0], "--all") == 0;
+    json_t *list;
+    struct gvs_node_member *m;
     size_t count;
-    struct gvs_node_member *m = list_members(r->a, &count);
 
+    if (too_many_words(r, all ? 1 : 0))
+        return;
+    list = json_array();
+    m = list_members(r->a, &count);
     for (size_t i = 0; i < count; i++)
         if (all || m[i].state != GVS_LEFT)
             json_array_append_new(list, member_json(r->a, &m[i]));
@@ -562,8 +581,11 @@ void
 gvs_show_vip_list(struct gvs_request *r)
 {
     size_t found;
-    json_t *vips = vips_json(r->a, NULL, &found);
+    json_t *vips;
 
+    if (too_many_words(r, 0))
+        return;
+    vips = vips_json(r->a, NULL, &found);
     gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
 }
 
@@ -716,6 +738,8 @@ gvs_show_audit(struct gvs_request *r)
 void
 gvs_show_version(struct gvs_request *r)
 {
+    if (too_many_words(r, 0))
+        return;
     gvs_request_answer(r, json_pack("{s:s, s:s}", "schema", SCHEMA, "version", GVS_VERSION), true);
 }
 
@@ -725,6 +749,8 @@ gvs_show_reload(struct gvs_request *r)
     struct gvs_fault f;
     char first[512];
 
+    if (too_many_words(r, 0))
+        return;
     if (gvs_agent_reload(r->a, &f) < 0) {
         gvs_request_fault(r, &f);
         return;

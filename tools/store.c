@@ -1,20 +1,17 @@
-/* tools/store.c: two threads and a queue between them.
+/* tools/store.c: two files, a thread for each, and queues between them and the loop.
  *
  * What one callback of the loop puts and asks stays together: it is gathered, and handed over when
- * the loop comes round again. The worker takes all that was handed over, so that what comes while
- * the disk is busy becomes its next transaction: under load commits grow instead of queueing up,
- * and a lone change waits for nothing. A batch is sorted and all but the last write of a key
- * dropped, so that what a full disk leaves behind is bounded by the number of keys, however long it
- * lasts and however often they change.
+ * the loop comes round again. A writer takes all that was handed over, so that what comes while the
+ * disk is busy becomes its next transaction: under load commits grow instead of queueing up, and a
+ * lone change waits for nothing. A batch is sorted and all but the last write of a key dropped, so
+ * that what a full disk leaves behind is bounded by the number of keys, however long it lasts and
+ * however often they change.
  *
- * LMDB is opened without its own locks: the directory's lock keeps other processes out, and in this
- * one only the opening thread (before the first put) or the worker (after it) is inside. */
+ * The ledger has a writer of its own because the kernel waits for it, and never for the disk. */
 #include "tools/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,91 +19,94 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
-#include "core/bytes.h"
 #include "core/err.h"
 #include "net/crypto.h"
 #include "tools/store_batch.h"
 #include "tools/store_file.h"
+#include "tools/store_lmdb.h"
 
-#define SCHEMA 1
 #define ENTRY_BYTES 512 /* of map an entry; 119 to 182 were measured, and a commit copies pages */
 #define MAP_BYTES_MIN ((size_t)16 << 20)
 #define RETRY_NS 1000000000u
 #define DIR_LEN_MAX 256
-#define PATH_LEN_MAX (DIR_LEN_MAX + 64)
 
-/* The first byte of every key in the file: the bucket, or what is the store's own. */
-enum { LEAD_OWN = 'a', LEAD_ENTRY = 'e', LEAD_MEMBER = 'm', LEAD_META = 't', LEAD_LEDGER = 'z' };
-
+/* Somebody who asked, and his place in the queue of each writer that he waits for. */
 struct waiter {
-    struct waiter *next;
     void (*done)(void *ctx, int status);
     void *ctx;
+    unsigned left; /* writers that have not answered */
     int status;
 };
 
-struct waiters {
-    struct waiter *first, *last;
+struct ticket {
+    struct ticket *next;
+    struct waiter *waiter;
+    int status;
 };
 
-struct file {
-    MDB_env *env;
-    char path[PATH_LEN_MAX];
-    size_t map_len;
-    unsigned flags;
+struct tickets {
+    struct ticket *first, *last;
 };
 
-struct gvs_store {
-    uv_loop_t *loop;
-    uv_async_t async;
+struct writer {
+    struct gvs_lmdb file;
+    uv_async_t *async; /* to tell the loop */
     uv_thread_t thread;
     uv_mutex_t mutex;
     uv_cond_t cond;
-    char dir[DIR_LEN_MAX];
-    int lock_fd;
-    bool running; /* the worker */
+    bool running;
     /* The loop's. */
-    uint64_t seq;
     struct gvs_batch gathered;
-    struct waiters asked;
-    size_t outstanding;
+    struct tickets asked;
     int failing;
     uint64_t commits;
     /* Under the mutex. */
     bool stop;
     struct gvs_batch queue;
-    struct waiters waiting, finished;
+    struct tickets waiting, finished;
     int status; /* of the latest commit */
     uint64_t committed;
-    /* The worker's. */
-    struct file data, ledger;
+    /* The thread's. */
     struct gvs_batch batch;
-    uint64_t written; /* commits of data */
 };
 
+struct gvs_store {
+    uv_async_t async;
+    char dir[DIR_LEN_MAX];
+    int lock_fd;
+    uint64_t seq;
+    bool handed_over; /* reading is over */
+    size_t outstanding;
+    struct writer data, ledger;
+};
+
+/* What a record of a bucket begins with in the file. Never renumber. */
 static uint8_t
-bucket_lead(enum gvs_bucket bucket)
+kind_of(enum gvs_bucket bucket)
 {
-    switch (bucket) {
-    case GVS_BUCKET_ENTRY:
-        return LEAD_ENTRY;
-    case GVS_BUCKET_MEMBER:
-        return LEAD_MEMBER;
-    case GVS_BUCKET_META:
-        return LEAD_META;
-    case GVS_BUCKET_LEDGER:
-        return LEAD_LEDGER;
-    }
-    __builtin_trap();
+    static const uint8_t kinds[] = {
+        [GVS_BUCKET_ENTRY] = 'e',
+        [GVS_BUCKET_MEMBER] = 'm',
+        [GVS_BUCKET_META] = 't',
+        [GVS_BUCKET_LEDGER] = 'z',
+    };
+
+    GVS_ASSERT(bucket <= GVS_BUCKET_LEDGER);
+    return kinds[bucket];
+}
+
+static struct writer *
+writer_of(struct gvs_store *s, enum gvs_bucket bucket)
+{
+    return bucket == GVS_BUCKET_LEDGER ? &s->ledger : &s->data;
 }
 
 static void
-waiters_move(struct waiters *from, struct waiters *to)
+tickets_move(struct tickets *from, struct tickets *to)
 {
     if (from->first == NULL)
         return;
@@ -115,425 +115,239 @@ waiters_move(struct waiters *from, struct waiters *to)
     else
         to->last->next = from->first;
     to->last = from->last;
-    *from = (struct waiters){0};
+    *from = (struct tickets){0};
+}
+
+/* A ticket goes, and with the last of a waiter's the waiter. */
+static void
+ticket_free(struct ticket *t)
+{
+    if (--t->waiter->left == 0)
+        free(t->waiter);
+    free(t);
 }
 
 static void
-waiters_clear(struct waiters *w)
+tickets_clear(struct tickets *l)
 {
-    for (struct waiter *each = w->first, *next; each != NULL; each = next) {
-        next = each->next;
-        free(each);
+    for (struct ticket *t = l->first, *next; t != NULL; t = next) {
+        next = t->next;
+        ticket_free(t);
     }
-    *w = (struct waiters){0};
+    *l = (struct tickets){0};
 }
 
-/* A file. */
-
-static void
-file_close(struct file *f)
-{
-    if (f->env != NULL)
-        mdb_env_close(f->env);
-    f->env = NULL;
-}
-
-static int
-file_open(struct file *f)
-{
-    int rc = mdb_env_create(&f->env);
-
-    if (rc != 0) {
-        f->env = NULL;
-        return rc;
-    }
-    rc = mdb_env_set_mapsize(f->env, f->map_len);
-    if (rc == 0)
-        rc = mdb_env_open(f->env, f->path, MDB_NOSUBDIR | MDB_NOLOCK | f->flags, 0600);
-    if (rc != 0)
-        file_close(f);
-    return rc;
-}
-
-static int
-file_grow(struct file *f)
-{
-    MDB_envinfo info;
-    int rc = mdb_env_info(f->env, &info);
-
-    if (rc != 0)
-        return rc;
-    f->map_len = 2 * info.me_mapsize;
-    return mdb_env_set_mapsize(f->env, f->map_len);
-}
-
-static int
-write_put(MDB_txn *txn, MDB_dbi dbi, struct gvs_put *p)
-{
-    MDB_val key = {p->key_len, gvs_put_key(p)},
-            val = {p->val_len + GVS_RECORD_SUM_LEN, gvs_put_val(p)};
-    int rc;
-
-    if (!p->del) {
-        gvs_put_seal(p);
-        return mdb_put(txn, dbi, &key, &val, 0);
-    }
-    rc = mdb_del(txn, dbi, &key, NULL);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* The first record of the file says which transaction wrote it: tools/store_file.h. */
-static int
-write_stamp(MDB_txn *txn, MDB_dbi dbi)
-{
-    uint8_t number[8];
-    struct gvs_put *p;
-    int rc;
-
-    gvs_put64(number, (uint64_t)mdb_txn_id(txn));
-    p = gvs_put_new(LEAD_OWN, "", 1, number, sizeof number); /* one zero byte: first in the file */
-    rc = write_put(txn, dbi, p);
-    free(p);
-    return rc;
-}
-
-/* All of them or none. */
-static int
-file_commit_once(struct file *f, struct gvs_put *const *puts, size_t count)
-{
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    int rc;
-
-    if (f->env == NULL) {
-        rc = file_open(f);
-        if (rc != 0)
-            return rc;
-    }
-    rc = mdb_txn_begin(f->env, NULL, 0, &txn);
-    if (rc != 0)
-        return rc;
-    rc = mdb_dbi_open(txn, NULL, 0, &dbi);
-    if (rc == 0)
-        rc = write_stamp(txn, dbi);
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = write_put(txn, dbi, puts[i]);
-    if (rc == 0)
-        return mdb_txn_commit(txn);
-    mdb_txn_abort(txn);
-    return rc;
-}
-
-/* LMDB says EIO of a write that was cut short, which is what the last bytes of a disk do to it. */
-static int
-explain(const struct file *f, int rc)
-{
-    struct statvfs st;
-
-    if (rc == EIO && statvfs(f->path, &st) == 0 && st.f_bavail == 0)
-        return ENOSPC;
-    return rc;
-}
-
-static int
-file_commit(struct file *f, struct gvs_put *const *puts, size_t count)
-{
-    int rc;
-
-    if (count == 0)
-        return 0;
-    rc = file_commit_once(f, puts, count);
-    while (rc == MDB_MAP_FULL && file_grow(f) == 0)
-        rc = file_commit_once(f, puts, count);
-    /* A failed sync leaves LMDB in doubt about its newest page: it will not go on with that
-     * environment. The file is sound, and the next try opens it anew. */
-    if (rc != 0)
-        file_close(f);
-    return explain(f, rc);
-}
-
-/* The worker. */
+/* The threads. */
 
 /* 0, or a negative code; then the batch is still there. */
 static int
-commit_batch(struct gvs_store *s)
+commit_batch(struct writer *w)
 {
-    size_t split = 0;
-    int rc, ledger_rc;
+    int rc;
 
-    if (s->batch.count == 0)
-        return 0;
-    gvs_batch_settle(&s->batch);
-    while (split < s->batch.count && gvs_put_key(s->batch.v[split])[0] != LEAD_LEDGER)
-        split++;
-    rc = file_commit(&s->data, s->batch.v, split);
-    ledger_rc = file_commit(&s->ledger, s->batch.v + split, s->batch.count - split);
-    s->written += rc == 0 && split != 0;
+    gvs_batch_settle(&w->batch);
+    rc = gvs_lmdb_commit(&w->file, w->batch.v, w->batch.count);
     if (rc == 0)
-        rc = ledger_rc;
-    if (rc == 0)
-        gvs_batch_clear(&s->batch);
-    return rc > 0 ? -rc : rc; /* errno codes are positive, LMDB's negative */
+        gvs_batch_clear(&w->batch);
+    return rc;
 }
 
 /* With the mutex held, until there is something to do: work, the end, or a second has passed since
  * a commit failed. */
 static void
-wait_for_work(struct gvs_store *s)
+wait_for_work(struct writer *w)
 {
     uint64_t now = uv_hrtime(), end = now + RETRY_NS;
 
-    if (s->status != 0) {
-        for (; !s->stop && now < end; now = uv_hrtime())
-            uv_cond_timedwait(&s->cond, &s->mutex, end - now);
+    if (w->status != 0) {
+        for (; !w->stop && now < end; now = uv_hrtime())
+            uv_cond_timedwait(&w->cond, &w->mutex, end - now);
         return;
     }
-    while (!s->stop && s->queue.count == 0 && s->waiting.first == NULL)
-        uv_cond_wait(&s->cond, &s->mutex);
+    while (!w->stop && w->queue.count == 0 && w->waiting.first == NULL)
+        uv_cond_wait(&w->cond, &w->mutex);
 }
 
 static void
 work(void *arg)
 {
-    struct gvs_store *s = arg;
-    struct waiters waiters = {0};
-    bool stop = false;
+    struct writer *w = arg;
+    struct tickets tickets = {0};
+    bool stop = false, any;
     int status;
 
-    uv_mutex_lock(&s->mutex);
+    uv_mutex_lock(&w->mutex);
     while (!stop) {
-        wait_for_work(s);
-        stop = s->stop;
-        gvs_batch_move(&s->queue, &s->batch);
-        waiters_move(&s->waiting, &waiters);
-        uv_mutex_unlock(&s->mutex);
-        status = commit_batch(s);
-        for (struct waiter *w = waiters.first; w != NULL; w = w->next)
-            w->status = status;
-        uv_mutex_lock(&s->mutex);
-        s->status = status;
-        s->committed = s->written;
-        waiters_move(&waiters, &s->finished);
-        uv_async_send(&s->async);
+        wait_for_work(w);
+        stop = w->stop;
+        gvs_batch_move(&w->queue, &w->batch);
+        tickets_move(&w->waiting, &tickets);
+        uv_mutex_unlock(&w->mutex);
+        any = w->batch.count != 0;
+        status = commit_batch(w);
+        for (struct ticket *t = tickets.first; t != NULL; t = t->next)
+            t->status = status;
+        uv_mutex_lock(&w->mutex);
+        w->status = status;
+        w->committed += any && status == 0;
+        tickets_move(&tickets, &w->finished);
+        uv_async_send(w->async);
     }
-    uv_mutex_unlock(&s->mutex);
+    uv_mutex_unlock(&w->mutex);
 }
 
 /* Signals are the business of the loop's thread; and a write over a limit on file sizes is to fail
  * here, not to kill the process. */
 static int
-start_worker(struct gvs_store *s)
+start_writer(struct writer *w)
 {
     sigset_t all, before;
     int rc;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = uv_thread_create(&s->thread, work, s);
+    rc = uv_thread_create(&w->thread, work, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    w->running = rc == 0;
     return rc;
 }
 
-/* What was gathered goes to the worker. */
+/* On the loop. */
+
 static void
-hand_over(struct gvs_store *s)
+hand_over(struct gvs_store *s, struct writer *w)
 {
-    if (s->gathered.count == 0 && s->asked.first == NULL)
+    if (w->gathered.count == 0 && w->asked.first == NULL)
         return;
-    uv_mutex_lock(&s->mutex);
-    gvs_batch_move(&s->gathered, &s->queue);
-    waiters_move(&s->asked, &s->waiting);
-    uv_cond_signal(&s->cond);
-    uv_mutex_unlock(&s->mutex);
+    s->handed_over = true;
+    uv_mutex_lock(&w->mutex);
+    gvs_batch_move(&w->gathered, &w->queue);
+    tickets_move(&w->asked, &w->waiting);
+    uv_cond_signal(&w->cond);
+    uv_mutex_unlock(&w->mutex);
 }
 
-/* On the loop; then who waited is told, in the order of asking. */
+static void
+take_finished(struct writer *w, struct tickets *finished)
+{
+    uv_mutex_lock(&w->mutex);
+    tickets_move(&w->finished, finished);
+    w->failing = w->status;
+    w->commits = w->committed;
+    uv_mutex_unlock(&w->mutex);
+}
+
 static void
 on_async(uv_async_t *async)
 {
     struct gvs_store *s = async->data;
-    struct waiters finished = {0};
-    struct waiter *w, *next;
+    struct tickets finished = {0};
 
-    hand_over(s);
-    uv_mutex_lock(&s->mutex);
-    waiters_move(&s->finished, &finished);
-    s->failing = s->status;
-    s->commits = s->committed;
-    uv_mutex_unlock(&s->mutex);
-    for (w = finished.first; w != NULL; w = next) {
-        next = w->next;
-        s->outstanding--;
-        if (!uv_is_closing((uv_handle_t *)async)) /* `done` may close the store */
-            w->done(w->ctx, w->status);
-        free(w);
+    hand_over(s, &s->data);
+    hand_over(s, &s->ledger);
+    take_finished(&s->ledger, &finished);
+    take_finished(&s->data, &finished);
+    for (struct ticket *t = finished.first, *next; t != NULL; t = next) {
+        struct waiter *w = t->waiter;
+
+        next = t->next;
+        if (w->status == 0)
+            w->status = t->status;
+        if (w->left == 1) {
+            s->outstanding--;
+            if (!uv_is_closing((uv_handle_t *)async)) /* the one before may have closed the store */
+                w->done(w->ctx, w->status);
+        }
+        ticket_free(t);
     }
     if (s->outstanding == 0 && !uv_is_closing((uv_handle_t *)async))
         uv_unref((uv_handle_t *)async);
 }
 
-/* Reading. */
-
-/* Walks the keys that begin with `lead`, in order; lead < 0: all. fn sees key and value as they are
- * in the file. A positive number from fn ends the walk and is returned. */
-typedef int (*file_fn)(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val,
-                       size_t val_len);
-
-static int
-walk(MDB_cursor *cursor, int lead, file_fn fn, void *ctx)
-{
-    uint8_t first = (uint8_t)lead;
-    MDB_val key = {1, &first}, val;
-    int rc = mdb_cursor_get(cursor, &key, &val, lead < 0 ? MDB_FIRST : MDB_SET_RANGE);
-
-    while (rc == 0) {
-        if (lead >= 0 && *(const uint8_t *)key.mv_data != first)
-            return 0;
-        rc = fn(ctx, key.mv_data, key.mv_size, val.mv_data, val.mv_size);
-        if (rc == 0)
-            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
-    }
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static int
-file_each(struct file *f, int lead, file_fn fn, void *ctx)
-{
-    MDB_cursor *cursor = NULL;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    int rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &txn);
-
-    if (rc != 0)
-        return rc;
-    rc = mdb_dbi_open(txn, NULL, 0, &dbi);
-    if (rc == 0)
-        rc = mdb_cursor_open(txn, dbi, &cursor);
-    if (rc == 0)
-        rc = walk(cursor, lead, fn, ctx);
-    if (cursor != NULL)
-        mdb_cursor_close(cursor);
-    mdb_txn_abort(txn);
-    return rc;
-}
-
-struct each {
-    gvs_store_fn fn;
-    void *ctx;
-};
-
-static int
-each_record(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, size_t val_len)
-{
-    struct each *e = ctx;
-
-    GVS_ASSERT(key_len > 1 && val_len >= GVS_RECORD_SUM_LEN); /* I2: looked at when it was opened */
-    return e->fn(e->ctx, key + 1, key_len - 1, val, val_len - GVS_RECORD_SUM_LEN) ? 0 : 1;
-}
-
-static struct file *
-bucket_file(struct gvs_store *s, enum gvs_bucket bucket)
-{
-    return bucket == GVS_BUCKET_LEDGER ? &s->ledger : &s->data;
-}
-
 int
 gvs_store_each(struct gvs_store *s, enum gvs_bucket bucket, gvs_store_fn fn, void *ctx)
 {
-    struct each e = {fn, ctx};
-    int rc;
-
-    GVS_ASSERT(s->seq == 0);
-    rc = file_each(bucket_file(s, bucket), bucket_lead(bucket), each_record, &e);
-    return rc == 0 || rc == 1 ? GVS_OK : GVS_E_SYS;
-}
-
-static int
-copy_value(const MDB_val *key, const MDB_val *found, void *val, size_t cap)
-{
-    size_t len = found->mv_size - GVS_RECORD_SUM_LEN;
-
-    GVS_ASSERT(
-        gvs_record_sound(key->mv_data, key->mv_size, found->mv_data, found->mv_size)); /* I4 */
-    if (len > cap || len > INT_MAX)
-        return GVS_E_NOSPACE;
-    if (len != 0)
-        memcpy(val, found->mv_data, len);
-    return (int)len;
+    GVS_ASSERT(!s->handed_over);
+    return gvs_lmdb_each(&writer_of(s, bucket)->file, kind_of(bucket), fn, ctx) == 0 ? GVS_OK
+                                                                                     : GVS_E_SYS;
 }
 
 int
 gvs_store_get(struct gvs_store *s, enum gvs_bucket bucket, const void *key, size_t key_len,
               void *val, size_t cap)
 {
-    uint8_t b[1 + GVS_STORE_KEY_MAX] = {bucket_lead(bucket)};
-    MDB_val wanted = {1 + key_len, b}, found;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    int rc;
-
-    GVS_ASSERT(s->seq == 0);
+    GVS_ASSERT(!s->handed_over);
     GVS_ASSERT(key_len >= 1 && key_len <= GVS_STORE_KEY_MAX);
-    memcpy(b + 1, key, key_len);
-    if (mdb_txn_begin(bucket_file(s, bucket)->env, NULL, MDB_RDONLY, &txn) != 0)
-        return GVS_E_SYS;
-    rc = mdb_dbi_open(txn, NULL, 0, &dbi);
-    if (rc == 0)
-        rc = mdb_get(txn, dbi, &wanted, &found);
-    if (rc == 0)
-        rc = copy_value(&wanted, &found, val, cap);
-    else
-        rc = rc == MDB_NOTFOUND ? GVS_E_NOTFOUND : GVS_E_SYS;
-    mdb_txn_abort(txn);
-    return rc;
+    return gvs_lmdb_get(&writer_of(s, bucket)->file, kind_of(bucket), key, key_len, val, cap);
 }
-
-/* Writing. */
 
 void
 gvs_store_put(struct gvs_store *s, enum gvs_bucket bucket, const void *key, size_t key_len,
               const void *val, size_t val_len)
 {
-    struct gvs_put *p = gvs_put_new(bucket_lead(bucket), key, key_len, val, val_len);
+    struct gvs_put *p = gvs_put_new(kind_of(bucket), key, key_len, val, val_len);
 
     GVS_ASSERT(key_len >= 1 && key_len <= GVS_STORE_KEY_MAX);
     p->seq = ++s->seq;
-    gvs_batch_add(&s->gathered, p);
-    if (s->gathered.count == 1)
-        uv_async_send(&s->async);
+    gvs_batch_add(&writer_of(s, bucket)->gathered, p);
+    uv_async_send(&s->async); /* which is one system call for all until the loop comes round */
 }
 
-void
-gvs_store_sync(struct gvs_store *s, void (*done)(void *ctx, int status), void *ctx)
+static void
+ask(struct writer *w, struct waiter *waiter)
+{
+    struct ticket *t = malloc(sizeof *t);
+    struct tickets one = {t, t};
+
+    GVS_ASSERT(t != NULL);
+    *t = (struct ticket){.waiter = waiter};
+    waiter->left++;
+    tickets_move(&one, &w->asked);
+}
+
+static struct waiter *
+new_waiter(struct gvs_store *s, void (*done)(void *ctx, int status), void *ctx)
 {
     struct waiter *w = malloc(sizeof *w);
-    struct waiters one = {w, w};
 
     GVS_ASSERT(w != NULL);
     *w = (struct waiter){.done = done, .ctx = ctx};
     s->outstanding++;
     uv_ref((uv_handle_t *)&s->async);
-    waiters_move(&one, &s->asked);
     uv_async_send(&s->async);
+    return w;
+}
+
+void
+gvs_store_sync(struct gvs_store *s, void (*done)(void *ctx, int status), void *ctx)
+{
+    struct waiter *w = new_waiter(s, done, ctx);
+
+    ask(&s->data, w);
+    ask(&s->ledger, w);
+}
+
+void
+gvs_store_sync_ledger(struct gvs_store *s, void (*done)(void *ctx, int status), void *ctx)
+{
+    ask(&s->ledger, new_waiter(s, done, ctx));
 }
 
 int
 gvs_store_failing(const struct gvs_store *s, char *text, size_t cap)
 {
-    int rc = s->failing;
+    int code = s->data.failing != 0 ? s->data.failing : s->ledger.failing;
 
-    if (rc == 0)
-        return 0;
-    /* mdb_strerror takes LMDB's numbers as they are, and errno codes positive. */
-    snprintf(text, cap, "cannot write to %s (%s); kept in memory, tried again each second", s->dir,
-             rc >= MDB_KEYEXIST && rc <= MDB_LAST_ERRCODE ? mdb_strerror(rc) : strerror(-rc));
-    return rc;
+    if (code != 0)
+        snprintf(text, cap, "cannot write to %s (%s); kept in memory, tried again each second",
+                 s->dir, gvs_lmdb_strerror(code));
+    return code;
 }
 
 uint64_t
 gvs_store_commits(const struct gvs_store *s)
 {
-    return s->commits;
+    return s->data.commits;
 }
 
 /* Opening. */
@@ -545,7 +359,7 @@ sys_fault(struct gvs_fault *fault, const char *what, const char *path)
 }
 
 static int
-held_fault(struct gvs_store *s, struct gvs_fault *fault)
+held_fault(const struct gvs_store *s, struct gvs_fault *fault)
 {
     char text[16] = "";
     ssize_t n = pread(s->lock_fd, text, sizeof text - 1, 0);
@@ -561,7 +375,7 @@ held_fault(struct gvs_store *s, struct gvs_fault *fault)
 static int
 lock_dir(struct gvs_store *s, struct gvs_fault *fault)
 {
-    char path[PATH_LEN_MAX + 8], text[16];
+    char path[DIR_LEN_MAX + 8], text[16];
     int len;
 
     if (mkdir(s->dir, 0700) < 0 && errno != EEXIST)
@@ -578,82 +392,17 @@ lock_dir(struct gvs_store *s, struct gvs_fault *fault)
     return GVS_OK;
 }
 
-struct look {
-    size_t records;
-    uint32_t schema; /* 0: none */
-};
-
 static int
-look_at_record(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, size_t val_len)
+open_fault(struct gvs_fault *fault, const struct gvs_lmdb *f, int code)
 {
-    static const uint8_t schema[] = {LEAD_OWN, 's', 'c', 'h', 'e', 'm', 'a'};
-    struct look *look = ctx;
-
-    if (key_len < 2 || !gvs_record_sound(key, key_len, val, val_len))
-        return MDB_CORRUPTED;
-    look->records++;
-    if (key_len == sizeof schema && memcmp(key, schema, key_len) == 0 &&
-        val_len == 4 + GVS_RECORD_SUM_LEN)
-        look->schema = gvs_get32(val);
-    return 0;
-}
-
-static int
-write_schema(struct file *f)
-{
-    uint8_t version[4];
-    struct gvs_put *p;
-    int rc;
-
-    gvs_put32(version, SCHEMA);
-    p = gvs_put_new(LEAD_OWN, "schema", 6, version, sizeof version);
-    rc = file_commit(f, &p, 1);
-    free(p);
-    return rc;
-}
-
-static bool
-is_damage(int rc)
-{
-    return rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID ||
-           rc == MDB_VERSION_MISMATCH;
-}
-
-/* 0: open, and every record is sound. MDB_CORRUPTED: damaged, and closed. Else a code of LMDB's or
- * errno's. */
-static int
-open_checked(struct file *f)
-{
-    struct look look = {0};
-    int state = gvs_store_file_check(f->path);
-    int rc;
-
-    if (state < 0)
-        return errno;
-    if (state == GVS_STORE_FILE_DAMAGED)
-        return MDB_CORRUPTED;
-    rc = file_open(f);
-    if (rc == 0)
-        rc = file_each(f, -1, look_at_record, &look);
-    if (rc == 0 && look.records == 0) /* new, or killed right after it was made */
-        rc = write_schema(f);
-    else if (rc == 0 && look.schema != SCHEMA)
-        rc = MDB_VERSION_MISMATCH;
-    if (rc != 0)
-        file_close(f);
-    return is_damage(rc) ? MDB_CORRUPTED : rc;
-}
-
-static int
-open_fault(struct gvs_fault *fault, const struct file *f, int rc)
-{
-    return gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot open %s (%s)", f->path, mdb_strerror(rc));
+    return gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot open %s (%s)", f->path,
+                         gvs_lmdb_strerror(code));
 }
 
 static int
 set_aside(const struct gvs_store *s, const char *path, struct gvs_fault *fault)
 {
-    char to[PATH_LEN_MAX + 64];
+    char to[GVS_LMDB_PATH_MAX + 64];
     long long now = (long long)time(NULL);
     int fd;
 
@@ -670,72 +419,102 @@ set_aside(const struct gvs_store *s, const char *path, struct gvs_fault *fault)
     return GVS_OK;
 }
 
+/* The node's key from a damaged file: a record's value with its checksum. */
+static int
+salvage_key(const struct gvs_lmdb *f, uint8_t *val, size_t cap)
+{
+    uint8_t key[] = {kind_of(GVS_BUCKET_META), 'n', 'o', 'd', 'e', '_', 'k', 'e', 'y'};
+
+    return gvs_store_file_salvage(f->path, key, sizeof key, gvs_record_sound, val, cap);
+}
+
 static int
 open_data(struct gvs_store *s, bool *aside, struct gvs_fault *fault)
 {
-    static const char name[] = "node_key";
-    uint8_t key[sizeof name], val[512];
-    struct gvs_put *p;
-    int rc = open_checked(&s->data), len;
+    struct gvs_lmdb *f = &s->data.file;
+    int code = gvs_lmdb_open(f), len;
+    uint8_t val[512];
 
-    if (rc == 0)
-        return GVS_OK;
-    if (rc != MDB_CORRUPTED)
-        return open_fault(fault, &s->data, rc);
-    key[0] = LEAD_META;
-    memcpy(key + 1, name, sizeof name - 1);
-    len = gvs_store_file_salvage(s->data.path, key, sizeof key, gvs_record_sound, val, sizeof val);
-    if (set_aside(s, s->data.path, fault) < 0)
+    if (code != GVS_LMDB_DAMAGED)
+        return code == 0 ? GVS_OK : open_fault(fault, f, code);
+    len = salvage_key(f, val, sizeof val);
+    if (set_aside(s, f->path, fault) < 0)
         return -1;
     *aside = true;
-    rc = open_checked(&s->data);
-    if (rc == 0 && len >= GVS_RECORD_SUM_LEN) {
-        p = gvs_put_new(LEAD_META, name, sizeof name - 1, val, (size_t)len - GVS_RECORD_SUM_LEN);
-        rc = file_commit(&s->data, &p, 1);
+    code = gvs_lmdb_open(f);
+    if (code == 0 && len >= GVS_RECORD_SUM_LEN) {
+        struct gvs_put *p = gvs_put_new(kind_of(GVS_BUCKET_META), "node_key", 8, val,
+                                        (size_t)len - GVS_RECORD_SUM_LEN);
+
+        code = gvs_lmdb_commit(f, &p, 1);
         free(p);
     }
     gvs_crypto_wipe(val, sizeof val);
-    return rc == 0 ? GVS_OK : open_fault(fault, &s->data, rc);
+    return code == 0 ? GVS_OK : open_fault(fault, f, code);
 }
 
 static int
 open_ledger(struct gvs_store *s, struct gvs_fault *fault)
 {
-    int rc = open_checked(&s->ledger);
+    struct gvs_lmdb *f = &s->ledger.file;
+    int code = gvs_lmdb_open(f);
 
-    if (rc == MDB_CORRUPTED) {
-        if (unlink(s->ledger.path) < 0)
-            return sys_fault(fault, "remove the damaged", s->ledger.path);
-        rc = open_checked(&s->ledger);
+    if (code == GVS_LMDB_DAMAGED) {
+        if (unlink(f->path) < 0)
+            return sys_fault(fault, "remove the damaged", f->path);
+        code = gvs_lmdb_open(f);
     }
-    return rc == 0 ? GVS_OK : open_fault(fault, &s->ledger, rc);
+    return code == 0 ? GVS_OK : open_fault(fault, f, code);
 }
 
 static int
 open_files(struct gvs_store *s, size_t entries, bool *aside, struct gvs_fault *fault)
 {
-    snprintf(s->data.path, sizeof s->data.path, "%s/data.mdb", s->dir);
-    snprintf(s->ledger.path, sizeof s->ledger.path, "%s/ledger.mdb", s->dir);
-    s->data.map_len = MAP_BYTES_MIN + entries * ENTRY_BYTES;
-    s->ledger.map_len = MAP_BYTES_MIN;
-    s->ledger.flags = MDB_NOSYNC;
+    struct gvs_lmdb *data = &s->data.file, *ledger = &s->ledger.file;
+
+    snprintf(data->path, sizeof data->path, "%s/data.mdb", s->dir);
+    snprintf(ledger->path, sizeof ledger->path, "%s/ledger.mdb", s->dir);
+    data->map_len = MAP_BYTES_MIN + entries * ENTRY_BYTES;
+    ledger->map_len = MAP_BYTES_MIN;
+    ledger->nosync = true;
     if (open_data(s, aside, fault) < 0 || open_ledger(s, fault) < 0)
         return -1;
     return GVS_OK;
 }
 
-/* What both ways of ending share; the memory stays. */
+static void
+init_writer(struct gvs_store *s, struct writer *w)
+{
+    w->async = &s->async;
+    uv_mutex_init(&w->mutex);
+    uv_cond_init(&w->cond);
+}
+
+/* What is queued is committed; then nothing of it is left. */
+static void
+fini_writer(struct gvs_store *s, struct writer *w)
+{
+    hand_over(s, w);
+    uv_mutex_lock(&w->mutex);
+    w->stop = true;
+    uv_cond_signal(&w->cond);
+    uv_mutex_unlock(&w->mutex);
+    if (w->running)
+        uv_thread_join(&w->thread);
+    uv_cond_destroy(&w->cond);
+    uv_mutex_destroy(&w->mutex);
+    gvs_batch_clear(&w->queue);
+    gvs_batch_clear(&w->batch);
+    tickets_clear(&w->waiting);
+    tickets_clear(&w->finished);
+    gvs_lmdb_close(&w->file);
+}
+
 static void
 release(struct gvs_store *s)
 {
-    gvs_batch_clear(&s->gathered);
-    gvs_batch_clear(&s->queue);
-    gvs_batch_clear(&s->batch);
-    waiters_clear(&s->asked);
-    waiters_clear(&s->waiting);
-    waiters_clear(&s->finished);
-    file_close(&s->data);
-    file_close(&s->ledger);
+    fini_writer(s, &s->data);
+    fini_writer(s, &s->ledger);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
 }
@@ -756,9 +535,10 @@ gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, 
     GVS_ASSERT(s != NULL);
     *out = NULL;
     *aside = false;
-    s->loop = loop;
     s->lock_fd = -1;
-    if ((size_t)snprintf(s->dir, sizeof s->dir, "%s", dir) > sizeof s->dir - 64)
+    init_writer(s, &s->data);
+    init_writer(s, &s->ledger);
+    if ((size_t)snprintf(s->dir, sizeof s->dir, "%s", dir) >= sizeof s->dir)
         rc = gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: a path too long", dir);
     else
         rc = lock_dir(s, fault);
@@ -769,17 +549,13 @@ gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, 
         free(s);
         return rc;
     }
-    uv_mutex_init(&s->mutex);
-    uv_cond_init(&s->cond);
     uv_async_init(loop, &s->async, on_async);
     s->async.data = s;
     uv_unref((uv_handle_t *)&s->async);
-    rc = start_worker(s);
-    if (rc != 0) {
+    if (start_writer(&s->data) != 0 || start_writer(&s->ledger) != 0) {
         gvs_store_close(s);
-        return gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot start a thread (%s)", uv_strerror(rc));
+        return gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot start a thread for %s", dir);
     }
-    s->running = true;
     *out = s;
     return GVS_OK;
 }
@@ -789,15 +565,6 @@ gvs_store_close(struct gvs_store *s)
 {
     if (s == NULL)
         return;
-    hand_over(s);
-    uv_mutex_lock(&s->mutex);
-    s->stop = true;
-    uv_cond_signal(&s->cond);
-    uv_mutex_unlock(&s->mutex);
-    if (s->running)
-        uv_thread_join(&s->thread);
     release(s);
-    uv_cond_destroy(&s->cond);
-    uv_mutex_destroy(&s->mutex);
     uv_close((uv_handle_t *)&s->async, on_closed);
 }

@@ -1,11 +1,11 @@
-/* tools/store.h: what must outlive the process, in LMDB, written by one worker thread.
+/* tools/store.h: what must outlive the process, in LMDB, written by threads of its own.
  *
  *     entry   key bytes of the claim          entry bytes    checksum
  *     member  key bytes of the member         entry bytes    checksum
  *     meta    "node_key" "init_floor" "seq" "place" ...      checksum
  *     ledger  record of ipvs/ledger.h         (empty)        checksum
  *
- * Puts are copied into a queue; the worker commits whatever has gathered in one transaction, and
+ * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and
  * then tells the loop. Nobody waits for the disk but who asked to be told. All that one callback of
  * the loop puts shares a transaction, ledger apart.
  *
@@ -39,25 +39,26 @@ struct gvs_store;
 enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCKET_LEDGER };
 
 /* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB, starts
- * the worker. A directory that another agent holds: exit 2, naming its pid. *set_aside tells that a
- * damaged data.mdb was moved away. `entries` sizes the map; more than that fit, at the price of a
+ * the writers. A directory that another agent holds: exit 2, naming its pid. *set_aside tells that
+ * a damaged data.mdb was moved away. `entries` sizes the map; more than that fit, at the price of a
  * pause. On a fault *out is NULL and nothing is left open. The loop must outlive the store. */
 int gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, size_t entries,
                    bool *set_aside, struct gvs_fault *fault);
 
-/* Commits what is queued, stops the worker (waits for it), closes and unlocks. Pending callbacks
+/* Commits what is queued, stops the writers (waits for them), closes and unlocks. Pending callbacks
  * are not called. The memory goes when the loop has let go of its handle: run the loop once more.
  * NULL is fine. */
 void gvs_store_close(struct gvs_store *s);
 
-/* Reads everything of a bucket, ascending by key, before the first put. fn returns false to stop.
+/* Reads everything of a bucket, ascending by key, as it was at the opening: only until the loop
+ * runs for the first time after a put (puts in between are not seen). fn returns false to stop.
  * GVS_OK, or GVS_E_SYS. */
 typedef bool (*gvs_store_fn)(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val,
                              size_t val_len);
 int gvs_store_each(struct gvs_store *s, enum gvs_bucket bucket, gvs_store_fn fn, void *ctx);
 
 /* One value of a bucket into val; returns its length, or GVS_E_NOTFOUND, GVS_E_NOSPACE, GVS_E_SYS.
- * Before the first put. */
+ * As long as gvs_store_each. */
 int gvs_store_get(struct gvs_store *s, enum gvs_bucket bucket, const void *key, size_t key_len,
                   void *val, size_t cap);
 
@@ -69,6 +70,9 @@ void gvs_store_put(struct gvs_store *s, enum gvs_bucket bucket, const void *key,
  * a negative LMDB or errno code of the commit that failed (what was in it stays queued and is tried
  * again each second). While one is outstanding the store keeps the loop alive, else not. */
 void gvs_store_sync(struct gvs_store *s, void (*done)(void *ctx, int status), void *ctx);
+
+/* The same for what was put into the ledger alone: it waits for no disk. */
+void gvs_store_sync_ledger(struct gvs_store *s, void (*done)(void *ctx, int status), void *ctx);
 
 /* 0, or the negative code of the latest commit, which failed; text then says why, for status. Moves
  * on the loop, like the callbacks. */

@@ -9,13 +9,12 @@
 
 #include "core/plan.h"
 #include "core/set.h"
+#include "test/lib/child.h"
 #include "test/lib/prng.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,9 +78,7 @@ dies(void (*call)(void))
 
     assert_true(pid >= 0);
     if (pid == 0) {
-        signal(SIGILL, SIG_DFL); /* cmocka catches it */
-        signal(SIGTRAP, SIG_DFL);
-        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        child_begin();
         call();
         _exit(0);
     }

@@ -12,6 +12,8 @@ test_plan_and_audit_say_what_differs(void **state)
 
     (void)state;
     setup(&w);
+    assert_int_equal(gvs_kernel_plan(w.k, NULL, 0), 0);
+    assert_int_equal(gvs_kernel_audit(w.k, NULL, NULL, 0), 0);
     make_five(&w);
     w.store_stuck = true; /* nothing new happens */
     outside(GVS_OP_DEST_EDIT, dest_of(A, "10.77.0.1:8080", 7));

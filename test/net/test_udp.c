@@ -23,6 +23,8 @@ struct end {
     struct pair *pair;
     size_t news;      /* claims lent */
     uint64_t news_us; /* when the latest was */
+    size_t woken;
+    bool kicks; /* whenever it is woken */
     bool closed;
 };
 
@@ -39,6 +41,9 @@ on_woken(void *ctx)
     struct end *end = ctx;
     struct gvs_entry e;
 
+    end->woken++;
+    if (end->kicks)
+        gvs_udp_kick(end->udp);
     while (gvs_node_news(end->node, &e)) {
         if (e.kind == GVS_KEY_MEMBER)
             continue;
@@ -270,6 +275,25 @@ test_a_taken_port_fails_and_leaves_nothing(void **state)
     close_pair(&p); /* the loop closes only if no handle is left */
 }
 
+static void
+test_who_kicks_when_woken_is_not_woken_for_it(void **state)
+{
+    static struct pair p;
+
+    (void)state;
+    open_pair(&p, GVS_FAMILY_V4);
+    start_end(&p.end[0]);
+    start_end(&p.end[1]);
+    run_until_joined(&p);
+    p.end[0].kicks = true;
+    p.end[0].woken = 0;
+    for (int i = 0; i < 1000; i++)
+        uv_run(&p.loop, UV_RUN_NOWAIT);
+    print_message("woken %zu times in 1,000 turns\n", p.end[0].woken);
+    assert_true(p.end[0].woken < 100);
+    close_pair(&p);
+}
+
 int
 main(void)
 {
@@ -278,6 +302,7 @@ main(void)
         cmocka_unit_test(test_an_empty_node_takes_over_a_large_table),
         cmocka_unit_test(test_v6_sockets_work_alike),
         cmocka_unit_test(test_a_taken_port_fails_and_leaves_nothing),
+        cmocka_unit_test(test_who_kicks_when_woken_is_not_woken_for_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,6 +167,39 @@ test_ledger_records_do_not_touch_the_data_file(void **state)
     close_bench(&b);
 }
 
+static bool
+put_while_reading(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, size_t val_len)
+{
+    struct bench *b = ctx;
+
+    (void)val, (void)val_len;
+    b->puts++;
+    gvs_store_put(b->store, GVS_BUCKET_LEDGER, key, key_len, NULL, 0);
+    gvs_store_put(b->store, GVS_BUCKET_LEDGER, "new", 3, "", 0);
+    return true;
+}
+
+static void
+test_reading_goes_on_until_the_loop_runs(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    must_open(&b);
+    for (uint8_t key = 1; key < 10; key++)
+        gvs_store_put(b.store, GVS_BUCKET_LEDGER, &key, 1, "", 0);
+    close_bench(&b);
+    must_open(&b);
+    assert_int_equal(gvs_store_each(b.store, GVS_BUCKET_LEDGER, put_while_reading, &b), GVS_OK);
+    assert_int_equal(b.puts, 9);
+    assert_int_equal(gvs_store_get(b.store, GVS_BUCKET_LEDGER, "\5", 1, NULL, 0), 0); /* still */
+    close_bench(&b);
+    must_open(&b);
+    assert_int_equal(gvs_store_get(b.store, GVS_BUCKET_LEDGER, "\5", 1, NULL, 0), GVS_E_NOTFOUND);
+    assert_int_equal(gvs_store_get(b.store, GVS_BUCKET_LEDGER, "new", 3, NULL, 0), 0);
+    close_bench(&b);
+}
+
 static void
 test_the_map_grows(void **state)
 {
@@ -443,6 +476,31 @@ test_a_limit_on_files_is_told_and_outlived(void **state)
     expect_recovery(&b, count);
 }
 
+static void
+test_the_ledger_does_not_wait_for_the_data(void **state)
+{
+    struct rlimit was, now;
+    struct bench b;
+    uint32_t count = 0;
+    char text[256];
+
+    (void)state;
+    must_open(&b);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    now = (struct rlimit){1 << 20, was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+    fill_until_it_fails(&b, &count);
+    gvs_store_put(b.store, GVS_BUCKET_LEDGER, "mine", 4, "", 0);
+    gvs_store_sync_ledger(b.store, on_done, &b);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    assert_int_equal(b.status, 0);
+    assert_int_not_equal(gvs_store_failing(b.store, text, sizeof text), 0);
+    gvs_store_put(b.store, GVS_BUCKET_LEDGER, "too", 3, "", 0);
+    assert_int_not_equal(sync_bench(&b), 0); /* which waits for both */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    expect_recovery(&b, count);
+}
+
 /* Run by the next test, in a process and mount namespace of its own. */
 static void
 test_inside_a_full_disk(void **state)
@@ -578,12 +636,14 @@ main(int argc, char **argv)
         TEST(test_it_agrees_with_a_naive_model),
         TEST(test_commits_go_in_groups),
         TEST(test_ledger_records_do_not_touch_the_data_file),
+        TEST(test_reading_goes_on_until_the_loop_runs),
         TEST(test_the_map_grows),
         TEST(test_a_second_agent_is_told_who_holds_it),
         TEST(test_a_directory_that_cannot_be_is_a_fault),
         TEST(test_the_directory_is_closed_to_others),
         TEST(test_what_was_acknowledged_survives_kill_9),
         TEST(test_a_limit_on_files_is_told_and_outlived),
+        TEST(test_the_ledger_does_not_wait_for_the_data),
         TEST(test_a_full_disk_is_told_and_outlived),
         TEST(test_a_busy_key_does_not_grow_the_queue_while_the_disk_is_full),
         TEST(test_closing_commits_and_calls_nobody),
