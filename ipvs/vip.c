@@ -215,13 +215,19 @@ gvs_vip_apply(struct gvs_kernel *k, const struct gvs_op *op)
     return 0;
 }
 
+/* Ours, there, and carried by nothing that is wanted. */
+static bool
+is_left_over(const struct gvs_kernel *k, const struct gvs_vip *v)
+{
+    return v->there && gvs_ledger_has_addr(k->ledger, &v->addr) && !gvs_vip_needed(k, &v->addr);
+}
+
 /* An address of ours that no service carries any more: of a crash between two batches, or of a
  * service that was refused. The address of one that is to go, goes with it. */
 static bool
 is_stray(const struct gvs_kernel *k, const struct gvs_vip *v)
 {
-    return v->there && gvs_ledger_has_addr(k->ledger, &v->addr) && !gvs_vip_needed(k, &v->addr) &&
-           !find_carrier(k, k->configured, &v->addr, false);
+    return is_left_over(k, v) && !find_carrier(k, k->configured, &v->addr, false);
 }
 
 bool
@@ -249,32 +255,38 @@ gvs_vip_strays(struct gvs_kernel *k)
     return done > 0;
 }
 
+/* Is this the first wanted service of an address that is not there? */
+static bool
+lacks_address(const struct gvs_kernel *k, const struct gvs_item *item)
+{
+    const struct gvs_vip *v = gvs_vip_find(k, &item->svc.addr);
+
+    return item->kind == GVS_ITEM_SERVICE && gvs_vip_of(k, &item->svc) && (!v || !v->there) &&
+           find_carrier(k, k->wanted, &item->svc.addr, false) == item;
+}
+
 size_t
 gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
 {
     struct gvs_range r = gvs_set_all(k->wanted);
+    struct gvs_op op = {.wave = 1};
     size_t n = 0;
 
+    op.kind = GVS_OP_ADDR_ADD;
     for (; r.at < r.end; r.at++) {
-        const struct gvs_addr *addr = &r.at->svc.addr;
-        const struct gvs_vip *v = gvs_vip_find(k, addr);
-
-        if (r.at->kind != GVS_ITEM_SERVICE || !gvs_vip_of(k, &r.at->svc) || (v && v->there) ||
-            find_carrier(k, k->wanted, addr, false) != r.at)
+        if (!lacks_address(k, r.at))
             continue;
-        if (n < max)
-            ops[n] = (struct gvs_op){.kind = GVS_OP_ADDR_ADD, .wave = 1, .item = *r.at};
-        n++;
+        op.item = *r.at;
+        if (n++ < max)
+            ops[n - 1] = op;
     }
+    op.kind = GVS_OP_ADDR_DEL;
     for (size_t i = 0; i < k->vips.count; i++) {
-        const struct gvs_vip *v = &k->vips.v[i];
-
-        if (!v->there || !gvs_ledger_has_addr(k->ledger, &v->addr) || gvs_vip_needed(k, &v->addr))
+        if (!is_left_over(k, &k->vips.v[i]))
             continue;
-        if (n < max)
-            ops[n] = (struct gvs_op){
-                .kind = GVS_OP_ADDR_DEL, .wave = 1, .item = least_of(GVS_PROTO_FWMARK, &v->addr)};
-        n++;
+        op.item = least_of(GVS_PROTO_FWMARK, &k->vips.v[i].addr);
+        if (n++ < max)
+            ops[n - 1] = op;
     }
     return n;
 }

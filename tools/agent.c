@@ -114,7 +114,8 @@ wall_ns(void)
     return gvs_udp_wall().ms * UINT64_C(1000000);
 }
 
-/* Handshakes are numbered by the wall clock, and never below a number that was used before a restart. */
+/* Handshakes are numbered by the wall clock, and never below a number that was used before a
+ * restart. */
 static void
 raise_floor(struct gvs_agent *a)
 {
@@ -134,8 +135,8 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     bool set_aside = false;
     int len;
 
-    if (gvs_store_open(&a->store, a->loop, a->cfg.state, a->cfg.limits.entries, &set_aside,
-                       fault) < 0)
+    if (gvs_store_open(&a->store, a->loop, a->cfg.state, a->cfg.limits.entries, &set_aside, fault) <
+        0)
         return -1;
     if (set_aside)
         gvs_agent_log(a, GVS_LOG_WARN, "%s: the store was damaged and set aside; joining anew",
@@ -149,8 +150,8 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     if (gvs_store_get(a->store, GVS_BUCKET_META, "init_floor", 10, &a->floor_ns,
                       sizeof a->floor_ns) != (int)sizeof a->floor_ns)
         a->floor_ns = 0;
-    if (gvs_store_get(a->store, GVS_BUCKET_META, "seq", 3, &a->events.seq,
-                      sizeof a->events.seq) != (int)sizeof a->events.seq)
+    if (gvs_store_get(a->store, GVS_BUCKET_META, "seq", 3, &a->events.seq, sizeof a->events.seq) !=
+        (int)sizeof a->events.seq)
         a->events.seq = 0;
     a->events.first = a->events.seq + 1;
     a->events.stored = a->events.seq;
@@ -221,8 +222,7 @@ open_kernel(struct gvs_agent *a, struct gvs_fault *fault)
         gvs_fault_hint(fault, "modprobe ip_vs; mode = observe takes part without programming");
         return -1;
     case GVS_E_REFUSED:
-        gvs_fault_set(fault, GVS_EXIT_NOT_PERMITTED,
-                      "kernel refused IPVS: CAP_NET_ADMIN missing");
+        gvs_fault_set(fault, GVS_EXIT_NOT_PERMITTED, "kernel refused IPVS: CAP_NET_ADMIN missing");
         gvs_fault_hint(fault, "AmbientCapabilities=CAP_NET_ADMIN, or run as root");
         return -1;
     case GVS_E_CONFLICT:
@@ -233,7 +233,8 @@ open_kernel(struct gvs_agent *a, struct gvs_fault *fault)
     }
 }
 
-/* Who has the UDP port? /proc/net/udp names the inode, but whose it is takes a walk through /proc: that is ss's job. */
+/* Who has the UDP port? /proc/net/udp names the inode, but whose it is takes a walk through /proc:
+ * that is ss's job. */
 static int
 open_udp(struct gvs_agent *a, struct gvs_fault *fault)
 {
@@ -272,7 +273,8 @@ open_sets(struct gvs_agent *a, struct gvs_fault *fault)
     return GVS_OK;
 }
 
-/* --- peers by name ------------------------------------------------------------------------------ */
+/* --- peers by name ------------------------------------------------------------------------------
+ */
 
 struct resolving {
     struct gvs_agent *a;
@@ -327,7 +329,8 @@ looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
     resolved(r);
 }
 
-/* Addresses as they stand, names through the resolver. What cannot be resolved now is tried again in half a minute. */
+/* Addresses as they stand, names through the resolver. What cannot be resolved now is tried again
+ * in half a minute. */
 static void
 resolve_peers(struct gvs_agent *a)
 {
@@ -360,7 +363,8 @@ resolve_peers(struct gvs_agent *a)
     resolved(r);
 }
 
-/* --- timers ------------------------------------------------------------------------------------- */
+/* --- timers -------------------------------------------------------------------------------------
+ */
 
 static void
 on_tick(uv_timer_t *t)
@@ -411,7 +415,8 @@ open_timers(struct gvs_agent *a)
     watch_services(a);
 }
 
-/* --- opening and closing ------------------------------------------------------------------------ */
+/* --- opening and closing ------------------------------------------------------------------------
+ */
 
 static void
 free_agent(struct gvs_agent *a)
@@ -530,8 +535,8 @@ gvs_agent_close(struct gvs_agent *a, void (*closed)(void *ctx), void *ctx)
     gvs_agent_handle_closed(a);
 }
 
-/* What was built at the start from an option stays until a restart; a changed one is refused by name, so that nobody believes it
- * took effect. */
+/* What was built at the start from an option stays until a restart; a changed one is refused by
+ * name, so that nobody believes it took effect. */
 static int
 refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct gvs_fault *fault)
 {
@@ -560,8 +565,8 @@ refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct 
         what = "limits";
     if (!what)
         return GVS_OK;
-    gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: '%s' changed, which takes a restart; nothing reloaded",
-                  new->path, what);
+    gvs_fault_set(fault, GVS_EXIT_USAGE,
+                  "%s: '%s' changed, which takes a restart; nothing reloaded", new->path, what);
     gvs_fault_hint(fault, "systemctl restart gossipvsd (connections stay)");
     return -1;
 }

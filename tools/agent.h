@@ -1,13 +1,10 @@
 /* tools/agent.h: the inside of the agent, shared by the files of libgossipvs and by nobody else.
  *
  *     agent.c    opening, closing, reloading, the timers
- *     flow.c     news from the node -> view -> kernel; ledger and store; the order in which things happen
- *     own.c      this node's claims from services.d, written as entries
- *     events.c   what watch shows
- *     request.c  one request: parsing, the table of commands, waiting, answering
- *     change.c   the commands that change the table
- *     show.c     the commands that show
- *     control.c  the Unix socket
+ *     flow.c     news from the node -> view -> kernel; ledger and store; the order in which things
+ * happen own.c      this node's claims from services.d, written as entries events.c   what watch
+ * shows request.c  one request: parsing, the table of commands, waiting, answering change.c   the
+ * commands that change the table show.c     the commands that show control.c  the Unix socket
  */
 #pragma once
 
@@ -71,13 +68,13 @@ struct gvs_agent {
     const char *by;   /* the user, if via is CLI or API */
 
     struct gvs_mono started;
-    bool quiet;         /* what views bring now is no news for watch */
-    bool fresh;         /* the store was empty: this node has never been part of anything */
-    bool claims_read;   /* services.d has been read at least once */
+    bool quiet;       /* what views bring now is no news for watch */
+    bool fresh;       /* the store was empty: this node has never been part of anything */
+    bool claims_read; /* services.d has been read at least once */
     bool ledger_pending;
-    uint64_t floor_ns;  /* the floor of init_time on disk */
-    struct gvs_mono out_of_step; /* since when; NEVER while in step */
-    struct gvs_mono resolved;    /* when the peers' names were last looked up */
+    uint64_t floor_ns;             /* the floor of init_time on disk */
+    struct gvs_mono out_of_step;   /* since when; NEVER while in step */
+    struct gvs_mono resolved;      /* when the peers' names were last looked up */
     struct gvs_fault claims_fault; /* services.d could not be read */
     struct gvs_fault config_fault; /* the latest reload failed */
 
@@ -100,7 +97,8 @@ void gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fm
 struct gvs_view_env gvs_agent_env(const struct gvs_agent *a);
 void gvs_agent_handle_closed(struct gvs_agent *a); /* one of a->handles is gone */
 
-/* flow.c: lets everything that has happened take effect; safe to call at any time, also from within itself. */
+/* flow.c: lets everything that has happened take effect; safe to call at any time, also from within
+ * itself. */
 void gvs_agent_pump(struct gvs_agent *a);
 void gvs_agent_take_news(struct gvs_agent *a); /* queues them for the store, marks services */
 /* Takes news and brings every view up to date, under the name of whoever a->via and a->by say. */
@@ -130,7 +128,7 @@ struct gvs_request {
     struct gvs_request *next; /* in a->requests */
     gvs_reply_fn reply;
     void *ctx;
-    json_t *doc; /* the request as it came */
+    json_t *doc;       /* the request as it came */
     const char *words; /* "vip add" */
     size_t argc;
     const char *argv[64]; /* lent from doc */
@@ -139,29 +137,31 @@ struct gvs_request {
     bool done;
     struct gvs_mono began, deadline;
     struct gvs_mono wake; /* poll again no later than this */
-    /* Returns true when it has answered; called after every pump and when the deadline has come. NULL: not waiting. */
+    /* Returns true when it has answered; called after every pump and when the deadline has come.
+     * NULL: not waiting. */
     bool (*poll)(struct gvs_request *r, struct gvs_mono now);
     /* A change that waits to be durable and known to the kernel. */
     bool (*change)(struct gvs_request *r); /* to be run once the node may write */
-    struct gvs_change_sync *sync; /* under way in the store */
+    struct gvs_change_sync *sync;          /* under way in the store */
     bool durable;
     bool already;
     struct gvs_stamp stamp;
     size_t svc_count;
     struct gvs_svcid *svcs; /* touched; owned */
-    struct gvs_mono asked; /* status --wait-converged: when everybody was last probed */
+    struct gvs_mono asked;  /* status --wait-converged: when everybody was last probed */
     /* A watcher. */
     uint64_t since;
     const char *glob;
 };
 void gvs_request_answer(struct gvs_request *r, json_t *doc, bool last); /* steals doc */
 void gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f);
-struct gvs_mono gvs_requests_poll(struct gvs_agent *a); /* returns when to poll again at the latest */
+struct gvs_mono
+gvs_requests_poll(struct gvs_agent *a); /* returns when to poll again at the latest */
 void gvs_requests_abandon(struct gvs_agent *a, void *ctx); /* whose reply went to ctx; NULL: all */
 json_t *gvs_fault_json(const struct gvs_fault *f);
-/* The request changes the table: run `change` as soon as this node may write (it writes, names the services in r->svcs with
- * gvs_request_touch and returns true, or answers with a fault and returns false), then answer when that is durable
- * and this kernel has done it or refused. */
+/* The request changes the table: run `change` as soon as this node may write (it writes, names the
+ * services in r->svcs with gvs_request_touch and returns true, or answers with a fault and returns
+ * false), then answer when that is durable and this kernel has done it or refused. */
 void gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r));
 void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
 

@@ -1,8 +1,8 @@
 /* The commands that change the table: vip add, set, del; backend add, set, del, drain, undrain.
  *
- * Each checks everything before it writes anything, so that nothing is half done. What an operator writes are cluster claims and
- * overrides; the claims that nodes make in their own name are theirs, and a command that would have to touch one says
- * whose it is instead. */
+ * Each checks everything before it writes anything, so that nothing is half done. What an operator
+ * writes are cluster claims and overrides; the claims that nodes make in their own name are theirs,
+ * and a command that would have to touch one says whose it is instead. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "tools/agent.h"
 #include "tools/words.h"
 
-/* --- reading arguments -------------------------------------------------------------------------- */
+/* --- reading arguments --------------------------------------------------------------------------
+ */
 
 static bool
 fail(struct gvs_request *r, const struct gvs_fault *f)
@@ -90,7 +91,8 @@ need_args(struct gvs_request *r, size_t min, const char *usage, struct gvs_fault
     return -1;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------
+ */
 
 static bool
 has_cluster(const struct gvs_id *owners, size_t count)
@@ -98,7 +100,8 @@ has_cluster(const struct gvs_id *owners, size_t count)
     return count && gvs_id_is_cluster(&owners[0]); /* the cluster speaks first */
 }
 
-/* Who beside the cluster claims it, for an error: "lb3" or "lb1 (services.d/web.conf)". False if nobody. */
+/* Who beside the cluster claims it, for an error: "lb3" or "lb1 (services.d/web.conf)". False if
+ * nobody. */
 static bool
 claimed_by_node(struct gvs_request *r, const struct gvs_id *owners, size_t count,
                 const struct gvs_ep *ep, char *text, size_t cap)
@@ -121,8 +124,8 @@ claimed_by_node(struct gvs_request *r, const struct gvs_id *owners, size_t count
 }
 
 static bool
-write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone,
-            const uint8_t *value, size_t len)
+write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone, const uint8_t *value,
+            size_t len)
 {
     struct gvs_agent *a = r->a;
     struct gvs_fault f;
@@ -219,7 +222,8 @@ already(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_sta
     return true;
 }
 
-/* --- vip ---------------------------------------------------------------------------------------- */
+/* --- vip ----------------------------------------------------------------------------------------
+ */
 
 static int
 check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_service *s,
@@ -236,15 +240,15 @@ check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct 
     v->withheld = gvs_view_judge_service(v, &env);
     if (v->withheld == GVS_SHOWN)
         return GVS_OK;
-    return gvs_fault_set(f,
-                         v->withheld == GVS_WITHHELD_OWN_ADDRESS ? GVS_EXIT_CONFLICT
-                                                                 : GVS_EXIT_USAGE,
-                         "%s", gvs_text_withheld(r->a, text, sizeof text, v, NULL));
+    return gvs_fault_set(
+        f, v->withheld == GVS_WITHHELD_OWN_ADDRESS ? GVS_EXIT_CONFLICT : GVS_EXIT_USAGE, "%s",
+        gvs_text_withheld(r->a, text, sizeof text, v, NULL));
 }
 
 /* Is a service with this name, other than svc, there already? */
 static bool
-name_taken(struct gvs_request *r, const char *name, const struct gvs_svcid *svc, struct gvs_fault *f)
+name_taken(struct gvs_request *r, const char *name, const struct gvs_svcid *svc,
+           struct gvs_fault *f)
 {
     char text[GVS_SVCID_TEXT_LEN];
     struct gvs_svcid other;
@@ -311,7 +315,8 @@ gvs_change_vip_add(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, "NAME VIP [scheduler S] [flags F] [persistent SECONDS] [netmask M] [forward F]",
+    if (need_args(r, 2,
+                  "NAME VIP [scheduler S] [flags F] [persistent SECONDS] [netmask M] [forward F]",
                   &f) < 0)
         gvs_request_fault(r, &f);
     else
@@ -405,7 +410,8 @@ refuse_active(struct gvs_request *r, struct gvs_fault *f)
     return -1;
 }
 
-/* Everything that the cluster says of a service: its backends, the overrides, and last the service itself. */
+/* Everything that the cluster says of a service: its backends, the overrides, and last the service
+ * itself. */
 static bool
 bury_service(struct gvs_request *r, const struct gvs_svcid *svc, bool force)
 {
@@ -415,9 +421,8 @@ bury_service(struct gvs_request *r, const struct gvs_svcid *svc, bool force)
 
     gvs_key_prefix(&prefix, svc);
     at = prefix;
-    for (bool after = false;
-         gvs_table_seek(gvs_node_claims(r->a->node), at.b, at.len, after, &e) &&
-         e.key_len > prefix.len && memcmp(e.key, prefix.b, prefix.len) == 0;
+    for (bool after = false; gvs_table_seek(gvs_node_claims(r->a->node), at.b, at.len, after, &e) &&
+                             e.key_len > prefix.len && memcmp(e.key, prefix.b, prefix.len) == 0;
          after = true) {
         at.len = e.key_len;
         memcpy(at.b, e.key, e.key_len);
@@ -457,7 +462,8 @@ gvs_change_vip_del(struct gvs_request *r)
         gvs_request_change(r, do_vip_del);
 }
 
-/* --- backend ------------------------------------------------------------------------------------ */
+/* --- backend ------------------------------------------------------------------------------------
+ */
 
 static int
 check_family(struct gvs_request *r, const struct gvs_ep *ep, const struct gvs_backend *b,
@@ -487,8 +493,7 @@ do_backend_add(struct gvs_request *r)
     if (load_vip(r, r->argv[0], &f) < 0 || gvs_words_endpoint(&ep, r->argv[1], &f) < 0)
         return fail(r, &f);
     b.forward = v->claim.forward;
-    if (gvs_words_backend(&b, r->argv + 2, r->argc - 2, &f) < 0 ||
-        check_family(r, &ep, &b, &f) < 0)
+    if (gvs_words_backend(&b, r->argv + 2, r->argc - 2, &f) < 0 || check_family(r, &ep, &b, &f) < 0)
         return fail(r, &f);
     gvs_ep_format(text, &ep);
     old = find_backend(v, &ep);
@@ -536,8 +541,8 @@ load_backend(struct gvs_request *r, struct gvs_view_backend **out, struct gvs_fa
     return -1;
 }
 
-/* The weight of what only nodes claim is an operator's override; everything else becomes a cluster claim with the
- * values that are shown and the change. */
+/* The weight of what only nodes claim is an operator's override; everything else becomes a cluster
+ * claim with the values that are shown and the change. */
 static bool
 do_backend_set(struct gvs_request *r)
 {
@@ -644,7 +649,8 @@ gvs_change_backend_del(struct gvs_request *r)
         gvs_request_change(r, do_backend_del);
 }
 
-/* --- drain -------------------------------------------------------------------------------------- */
+/* --- drain --------------------------------------------------------------------------------------
+ */
 
 struct drain {
     bool drain;

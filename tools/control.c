@@ -1,7 +1,8 @@
 /* The control socket: one JSON object a line, both ways (docs/control.md).
  *
- * The kernel says who is at the other end (SO_PEERCRED, fixed when he connected). A client that does not read is closed when a
- * megabyte waits for him; one that sends a longer line than 64 KiB, at once. */
+ * The kernel says who is at the other end (SO_PEERCRED, fixed when he connected). A client that
+ * does not read is closed when a megabyte waits for him; one that sends a longer line than 64 KiB,
+ * at once. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -24,7 +25,7 @@ struct gvs_control {
     uv_pipe_t pipe;
     size_t clients;
     struct client *first;
-    bool closed; /* the pipe is; the last client frees the rest */
+    bool closed;              /* the pipe is; the last client frees the rest */
     gid_t group, admin_group; /* (gid_t)-1: no such group */
 };
 
@@ -34,13 +35,14 @@ struct client {
     uv_pipe_t pipe;
     char by[160]; /* user@node */
     bool may_read, may_change;
-    bool ended;      /* he will send no more */
-    size_t pending;  /* requests without their last answer */
+    bool ended;     /* he will send no more */
+    size_t pending; /* requests without their last answer */
     size_t len;
     char line[LINE_MAX_BYTES];
 };
 
-/* --- who is it? --------------------------------------------------------------------------------- */
+/* --- who is it? ---------------------------------------------------------------------------------
+ */
 
 static gid_t
 group_id(struct gvs_agent *a, const char *name)
@@ -92,7 +94,8 @@ identify(struct client *c)
     c->may_read = c->may_change || (pw && in_group(&cred, pw->pw_name, c->control->group));
 }
 
-/* --- answers ------------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------------------------------
+ */
 
 static void
 release(struct gvs_control *control)
@@ -181,16 +184,16 @@ send_line(void *ctx, const char *line, int last)
     }
 }
 
-/* --- requests ----------------------------------------------------------------------------------- */
+/* --- requests -----------------------------------------------------------------------------------
+ */
 
 static void
 refuse(struct client *c, const char *code, const char *message, const char *hint)
 {
     char line[512];
 
-    snprintf(line, sizeof line,
-             "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"hint\":\"%s\"}}", code, message,
-             hint);
+    snprintf(line, sizeof line, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"hint\":\"%s\"}}",
+             code, message, hint);
     send_line(c, line, 1);
 }
 
@@ -282,7 +285,8 @@ on_connection(uv_stream_t *server, int status)
     uv_read_start((uv_stream_t *)&c->pipe, give_buffer, on_read);
 }
 
-/* --- the socket --------------------------------------------------------------------------------- */
+/* --- the socket ---------------------------------------------------------------------------------
+ */
 
 /* Is somebody listening there? Then it is not a leftover. */
 static bool

@@ -1,4 +1,5 @@
-/* What watch shows. An event gets the next number, goes into the ring, and to every watcher whose pattern it matches. */
+/* What watch shows. An event gets the next number, goes into the ring, and to every watcher whose
+ * pattern it matches. */
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>

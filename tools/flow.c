@@ -2,12 +2,14 @@
  *
  *     node news --> store (queued), dirty services --> view --> kernel_want --> kernel_step ...
  *                                                      |                          |
- *                                                      +--> watch                 +--> ledger --> store --+
- *                                                                                 ^                       |
- *                                                                                 +------- durable -------+
+ *                                                      +--> watch                 +--> ledger -->
+ * store --+ ^                       |
+ *                                                                                 +------- durable
+ * -------+
  *
- * A pump runs all of it, in that order, whoever called: a datagram, a command, a timer, the store. Each pass does a bounded amount
- * of work and asks the kernel timer for another pass at once if there is more, so that the loop's other users get their turn. */
+ * A pump runs all of it, in that order, whoever called: a datagram, a command, a timer, the store.
+ * Each pass does a bounded amount of work and asks the kernel timer for another pass at once if
+ * there is more, so that the loop's other users get their turn. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +32,8 @@ gvs_agent_may_write(const struct gvs_agent *a)
            gvs_mono_due(gvs_mono_add_ms(a->started, GVS_AGENT_ALONE_MS), gvs_udp_now());
 }
 
-/* Fail static: a table that nobody has confirmed deletes nothing, but what is asked for on this very node. */
+/* Fail static: a table that nobody has confirmed deletes nothing, but what is asked for on this
+ * very node. */
 static bool
 may_remove(const struct gvs_agent *a)
 {
@@ -52,14 +55,16 @@ gvs_agent_in_step(const struct gvs_agent *a)
            gvs_set_count(a->held[1]) == 0 && gvs_kernel_status(a->kernel).in_step;
 }
 
-/* --- news ----------------------------------------------------------------------------------------- */
+/* --- news
+ * ----------------------------------------------------------------------------------------- */
 
 static void
 mark_dirty(struct gvs_agent *a, const struct gvs_svcid *svc)
 {
     struct gvs_item item = gvs_item_make_service(svc);
 
-    (void)gvs_set_put(a->dirty, &item); /* it has room for as many services as the table has entries */
+    (void)gvs_set_put(a->dirty,
+                      &item); /* it has room for as many services as the table has entries */
 }
 
 void
@@ -102,9 +107,11 @@ take_member_events(struct gvs_agent *a)
         gvs_event_member(a, &ev);
 }
 
-/* --- view ----------------------------------------------------------------------------------------- */
+/* --- view
+ * ----------------------------------------------------------------------------------------- */
 
-/* The writer of the latest change to a service, for watch: gone with its entries if nothing is left of it. */
+/* The writer of the latest change to a service, for watch: gone with its entries if nothing is left
+ * of it. */
 static const struct gvs_id *
 latest_writer(const struct gvs_view_service *v)
 {
@@ -125,9 +132,10 @@ any_usable(struct gvs_range items)
     return false;
 }
 
-/* Entries arrive in any order: the deletion of an old server may be here before its successor, or the deletion of the
- * backends before that of their service. So what peers say waits a second before it takes the last usable destination
- * from a service that stays. The first set gathers, the second waits out its second: held for one to two. */
+/* Entries arrive in any order: the deletion of an old server may be here before its successor, or
+ * the deletion of the backends before that of their service. So what peers say waits a second
+ * before it takes the last usable destination from a service that stays. The first set gathers, the
+ * second waits out its second: held for one to two. */
 static bool
 hold(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range before,
      struct gvs_range after)
@@ -204,7 +212,8 @@ gvs_agent_absorb(struct gvs_agent *a)
     refresh_dirty(a, SIZE_MAX);
 }
 
-/* The kernel's audit reads this node's addresses; a VIP equal to one of them must not be programmed. */
+/* The kernel's audit reads this node's addresses; a VIP equal to one of them must not be
+ * programmed. */
 static void
 take_own_addresses(struct gvs_agent *a)
 {
@@ -221,7 +230,8 @@ take_own_addresses(struct gvs_agent *a)
     gvs_agent_dirty_all(a);
 }
 
-/* --- kernel --------------------------------------------------------------------------------------- */
+/* --- kernel
+ * --------------------------------------------------------------------------------------- */
 
 struct ledger_sync {
     struct gvs_agent *a;

@@ -35,7 +35,8 @@ typedef void (*gvs_log_fn)(void *ctx, enum gvs_log_level level, const char *line
 int gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *config,
                    gvs_log_fn log, void *log_ctx, struct gvs_fault *fault);
 
-/* Reads configuration and claims again (the keyring: a restart). On a fault everything stays as it was. */
+/* Reads configuration and claims again (the keyring: a restart). On a fault everything stays as it
+ * was. */
 int gvs_agent_reload(struct gvs_agent *a, struct gvs_fault *fault);
 
 /* One request of docs/control.md, as a line of JSON; the answer, or each of them for watch, comes

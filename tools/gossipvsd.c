@@ -29,8 +29,10 @@ parse_option(int key, char *arg, struct argp_state *state)
     static const struct {
         const char *name;
         enum gvs_log_level level;
-    } levels[] = {
-        {"err", GVS_LOG_ERR}, {"warn", GVS_LOG_WARN}, {"info", GVS_LOG_INFO}, {"debug", GVS_LOG_DEBUG}};
+    } levels[] = {{"err", GVS_LOG_ERR},
+                  {"warn", GVS_LOG_WARN},
+                  {"info", GVS_LOG_INFO},
+                  {"debug", GVS_LOG_DEBUG}};
     struct options *o = state->input;
 
     switch (key) {
@@ -138,11 +140,15 @@ catch_signal(uv_loop_t *loop, struct process *p, uv_signal_t *s, int signum)
 int
 main(int argc, char **argv)
 {
-    const struct argp argp = {known, parse_option, NULL,
+    const struct argp argp = {known,
+                              parse_option,
+                              NULL,
                               "gossipvsd - the agent of gossipvs\v"
                               "Runs in the foreground. SIGHUP reloads; SIGTERM stops, and leaves "
                               "the kernel as it is.",
-                              NULL, NULL, NULL};
+                              NULL,
+                              NULL,
+                              NULL};
     struct options o = {"/etc/gossipvs/gossipvs.conf", GVS_LOG_INFO, false, false};
     struct process p = {0};
     struct gvs_fault fault;

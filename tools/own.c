@@ -1,8 +1,9 @@
 /* This node's claims: what services.d says, as entries in its own name.
  *
- * The directory is the truth. Every pass compares it with the table's entries of this owner, and writes only what differs: an unchanged claim
- * is never stamped anew. While a file does not parse and has no good version from before, nothing is taken back, because
- * what it claimed is unknown. */
+ * The directory is the truth. Every pass compares it with the table's entries of this owner, and
+ * writes only what differs: an unchanged claim is never stamped anew. While a file does not parse
+ * and has no good version from before, nothing is taken back, because what it claimed is unknown.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,8 +80,7 @@ write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone, cons
 static void
 write_service(struct gvs_agent *a, const struct gvs_claim_service *s)
 {
-    struct gvs_key key = {
-        .kind = GVS_KEY_SERVICE, .svc = s->id, .owner = gvs_node_self(a->node)};
+    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .svc = s->id, .owner = gvs_node_self(a->node)};
     uint8_t value[GVS_VALUE_LEN_MAX];
 
     write_claim(a, &key, false, value, gvs_service_encode(value, &s->attr));

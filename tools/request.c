@@ -1,8 +1,9 @@
 /* One request, from the line that came to the last line that goes back.
  *
- * A command answers at once, or leaves a poll function behind that is called after every pump until it has answered. A change waits
- * for three things in turn: that this node may write, that what it wrote is durable, and that this kernel has
- * acknowledged or refused it. The deadline cuts any of the waits short, and the answer says how far it got. */
+ * A command answers at once, or leaves a poll function behind that is called after every pump until
+ * it has answered. A change waits for three things in turn: that this node may write, that what it
+ * wrote is durable, and that this kernel has acknowledged or refused it. The deadline cuts any of
+ * the waits short, and the answer says how far it got. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,8 @@ gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f)
     gvs_request_answer(r, json_pack("{s:o}", "error", gvs_fault_json(f)), true);
 }
 
-/* --- changes -------------------------------------------------------------------------------------- */
+/* --- changes
+ * -------------------------------------------------------------------------------------- */
 
 /* What the store calls back; the request may have been answered and freed before that. */
 struct gvs_change_sync {
@@ -227,7 +229,8 @@ gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r))
     r->poll = poll_change;
 }
 
-/* --- the list of those that wait ---------------------------------------------------------------- */
+/* --- the list of those that wait ----------------------------------------------------------------
+ */
 
 static void
 free_request(struct gvs_request *r)
@@ -283,7 +286,8 @@ gvs_requests_abandon(struct gvs_agent *a, void *ctx)
         sweep(a);
 }
 
-/* --- from a line to a command ------------------------------------------------------------------- */
+/* --- from a line to a command -------------------------------------------------------------------
+ */
 
 static int
 unknown_command(const char *words, struct gvs_fault *f)
@@ -384,8 +388,7 @@ gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may
         gvs_request_fault(r, &f);
     } else {
         if (command->changes)
-            gvs_agent_log(a, GVS_LOG_INFO, "%s: %s %s", r->by, r->words,
-                          r->argc ? r->argv[0] : "");
+            gvs_agent_log(a, GVS_LOG_INFO, "%s: %s %s", r->by, r->words, r->argc ? r->argv[0] : "");
         command->run(r);
     }
     gvs_agent_pump(a);

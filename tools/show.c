@@ -1,4 +1,5 @@
-/* The commands that show: status, members, vip list and show, plan, audit, and what is left: reload, version. */
+/* The commands that show: status, members, vip list and show, plan, audit, and what is left:
+ * reload, version. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,16 +34,16 @@ list_members(const struct gvs_agent *a, size_t *count)
     return m;
 }
 
-/* --- problems ----------------------------------------------------------------------------------- */
+/* --- problems -----------------------------------------------------------------------------------
+ */
 
 struct problems {
     json_t *list;
     bool critical;
 };
 
-static void
-problem(struct problems *p, bool critical, const char *code, const char *hint, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+static void problem(struct problems *p, bool critical, const char *code, const char *hint,
+                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 static void
 problem(struct problems *p, bool critical, const char *code, const char *hint, const char *fmt, ...)
@@ -54,8 +55,8 @@ problem(struct problems *p, bool critical, const char *code, const char *hint, c
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     p->critical |= critical;
-    json_array_append_new(p->list, json_pack("{s:s, s:s, s:s}", "code", code, "message", text,
-                                             "hint", hint));
+    json_array_append_new(
+        p->list, json_pack("{s:s, s:s, s:s}", "code", code, "message", text, "hint", hint));
 }
 
 static void
@@ -75,10 +76,11 @@ member_problems(const struct gvs_agent *a, struct problems *p)
                     (double)(now.us - m[i].heard_at.us) / 1e6, ep);
         else if (m[i].state == GVS_DEAD)
             problem(p, false, "member_dead", "gossipvs members --all",
-                    "%s is dead (not seen since this agent started; known at %s)",
-                    m[i].value.name, ep);
+                    "%s is dead (not seen since this agent started; known at %s)", m[i].value.name,
+                    ep);
         if (m[i].self || m[i].state >= GVS_DEAD)
-            continue; /* a name that only the dead bear is free: a node that lost its store has a new id */
+            continue; /* a name that only the dead bear is free: a node that lost its store has a
+                         new id */
         if (strcmp(m[i].value.name, a->cfg.name) == 0)
             problem(p, false, "name_clash", "set node { name } on one; neither is dropped",
                     "two nodes call themselves '%s': us and %s", a->cfg.name, ep);
@@ -201,7 +203,8 @@ all_problems(struct gvs_agent *a, bool *critical)
     return p.list;
 }
 
-/* --- status ------------------------------------------------------------------------------------- */
+/* --- status -------------------------------------------------------------------------------------
+ */
 
 static json_t *
 node_json(const struct gvs_agent *a)
@@ -234,21 +237,20 @@ static json_t *
 kernel_json(const struct gvs_agent *a)
 {
     struct gvs_kernel_status k = gvs_kernel_status(a->kernel);
-    json_t *ops = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "service_add",
-                            (json_int_t)k.service_add, "service_edit", (json_int_t)k.service_edit,
-                            "service_del", (json_int_t)k.service_del, "dest_add",
-                            (json_int_t)k.dest_add, "dest_edit", (json_int_t)k.dest_edit,
-                            "dest_del", (json_int_t)k.dest_del);
+    json_t *ops =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "service_add", (json_int_t)k.service_add,
+                  "service_edit", (json_int_t)k.service_edit, "service_del",
+                  (json_int_t)k.service_del, "dest_add", (json_int_t)k.dest_add, "dest_edit",
+                  (json_int_t)k.dest_edit, "dest_del", (json_int_t)k.dest_del);
 
     return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:s, s:I, s:I, s:s}",
                      "mode", gvs_kernel_observing(a->kernel) ? "observe" : "program", "in_step",
-                     (int)gvs_agent_in_step(a), "services", (json_int_t)k.services,
-                     "destinations", (json_int_t)k.destinations, "pending",
-                     (json_int_t)k.pending, "failed", (json_int_t)k.failed, "operations", ops,
-                     "drift", "found", (json_int_t)k.drift_found, "repaired",
-                     (json_int_t)k.drift_repaired, "last_error", k.last_error, "writes",
-                     (json_int_t)k.writes, "audits", (json_int_t)k.audits, "version",
-                     gvs_kernel_version(a->kernel));
+                     (int)gvs_agent_in_step(a), "services", (json_int_t)k.services, "destinations",
+                     (json_int_t)k.destinations, "pending", (json_int_t)k.pending, "failed",
+                     (json_int_t)k.failed, "operations", ops, "drift", "found",
+                     (json_int_t)k.drift_found, "repaired", (json_int_t)k.drift_repaired,
+                     "last_error", k.last_error, "writes", (json_int_t)k.writes, "audits",
+                     (json_int_t)k.audits, "version", gvs_kernel_version(a->kernel));
 }
 
 static json_t *
@@ -277,15 +279,15 @@ status_json(struct gvs_agent *a)
     json_t *problems = all_problems(a, &critical);
     const char *health = critical ? "critical" : json_array_size(problems) ? "warn" : "ok";
 
-    return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}", "schema", SCHEMA,
-                     "node", node_json(a), "health", health, "problems", problems, "members",
-                     "alive", (json_int_t)c.alive, "suspect", (json_int_t)c.suspect, "dead",
-                     (json_int_t)c.dead, "left", (json_int_t)c.left, "table", table_json(a),
+    return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}", "schema",
+                     SCHEMA, "node", node_json(a), "health", health, "problems", problems,
+                     "members", "alive", (json_int_t)c.alive, "suspect", (json_int_t)c.suspect,
+                     "dead", (json_int_t)c.dead, "left", (json_int_t)c.left, "table", table_json(a),
                      "kernel", kernel_json(a), "packets", packets_json(a));
 }
 
-/* Everybody alive has said, in answer to a probe sent after this command began, that his table is ours and his kernel in
- * step with it. Otherwise names the first who has not. */
+/* Everybody alive has said, in answer to a probe sent after this command began, that his table is
+ * ours and his kernel in step with it. Otherwise names the first who has not. */
 static bool
 converged(const struct gvs_request *r, char *lags, size_t cap)
 {
@@ -371,7 +373,8 @@ gvs_show_status(struct gvs_request *r)
     r->poll = poll_converged;
 }
 
-/* --- members ------------------------------------------------------------------------------------ */
+/* --- members ------------------------------------------------------------------------------------
+ */
 
 static json_t *
 member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
@@ -386,11 +389,11 @@ member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
     gvs_id_format(id, &m->id);
     gvs_ep_format(ep, &m->value.ep);
     hex64(hex, fp);
-    o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:b}", "id", id, "name",
-                  m->value.name, "address", ep, "state", states[m->state], "incarnation",
+    o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:b}", "id", id, "name", m->value.name,
+                  "address", ep, "state", states[m->state], "incarnation",
                   (json_int_t)m->incarnation, "in_sync", (int)(known && fp == ours), "in_step",
-                  (int)(m->self ? gvs_agent_in_step(a) : m->in_step), "version",
-                  m->value.version, "self", (int)m->self);
+                  (int)(m->self ? gvs_agent_in_step(a) : m->in_step), "version", m->value.version,
+                  "self", (int)m->self);
     json_object_set_new(o, "seen_seconds",
                         m->self    ? json_real(0)
                         : m->heard ? json_real(since(m->heard_at))
@@ -436,7 +439,8 @@ gvs_show_members(struct gvs_request *r)
     gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "members", list), true);
 }
 
-/* --- vip list, vip show ------------------------------------------------------------------------- */
+/* --- vip list, vip show -------------------------------------------------------------------------
+ */
 
 static const char *
 backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
@@ -489,9 +493,9 @@ backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
         json_object_set_new(o, "inactive", json_null());
     }
     if (b->override.drain)
-        json_object_set_new(o, "weight_before_drain",
-                            json_integer(b->override.has_weight ? b->override.weight
-                                                                : b->claim.weight));
+        json_object_set_new(
+            o, "weight_before_drain",
+            json_integer(b->override.has_weight ? b->override.weight : b->claim.weight));
     if (why[0])
         json_object_set_new(o, "reason", json_string(why));
     return o;
@@ -544,8 +548,8 @@ vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
         gvs_text_id_name(a, &v->owners[0], owner, sizeof owner);
     gvs_text_time(changed, gvs_hlc_ms(latest->hlc));
     o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:s, s:o}", "name", v->claim.name,
-                  "vip", vip, "protocol", gvs_proto_name(v->id.proto), "scheduler",
-                  v->claim.sched, "flags", gvs_text_flags(v->claim.flags), "persistent_seconds",
+                  "vip", vip, "protocol", gvs_proto_name(v->id.proto), "scheduler", v->claim.sched,
+                  "flags", gvs_text_flags(v->claim.flags), "persistent_seconds",
                   (json_int_t)v->claim.persistent, "netmask", mask, "state", state, "changed",
                   changed, "backends", backends);
     json_object_set_new(o, "owner", v->owner_count ? json_string(owner) : json_null());
@@ -620,7 +624,8 @@ gvs_show_vip(struct gvs_request *r)
     gvs_request_fault(r, &f);
 }
 
-/* --- plan, audit -------------------------------------------------------------------------------- */
+/* --- plan, audit --------------------------------------------------------------------------------
+ */
 
 static json_t *
 change_json(const struct gvs_agent *a, const struct gvs_op *op, bool foreign)
@@ -628,11 +633,11 @@ change_json(const struct gvs_agent *a, const struct gvs_op *op, bool foreign)
     static const struct {
         const char *op, *kind;
     } names[] = {
-        [GVS_OP_SERVICE_ADD] = {"add", "service"},     [GVS_OP_SERVICE_EDIT] = {"edit", "service"},
-        [GVS_OP_SERVICE_DEL] = {"remove", "service"},  [GVS_OP_DEST_ADD] = {"add", "backend"},
-        [GVS_OP_DEST_EDIT] = {"edit", "backend"},      [GVS_OP_DEST_DEL] = {"remove", "backend"},
-        [GVS_OP_ADDR_ADD] = {"add", "address"},        [GVS_OP_ADDR_DEL] = {"remove", "address"},
-        [GVS_OP_ANCHOR_ADD] = {"add", "service"},      [GVS_OP_ANCHOR_DEL] = {"remove", "service"},
+        [GVS_OP_SERVICE_ADD] = {"add", "service"},    [GVS_OP_SERVICE_EDIT] = {"edit", "service"},
+        [GVS_OP_SERVICE_DEL] = {"remove", "service"}, [GVS_OP_DEST_ADD] = {"add", "backend"},
+        [GVS_OP_DEST_EDIT] = {"edit", "backend"},     [GVS_OP_DEST_DEL] = {"remove", "backend"},
+        [GVS_OP_ADDR_ADD] = {"add", "address"},       [GVS_OP_ADDR_DEL] = {"remove", "address"},
+        [GVS_OP_ANCHOR_ADD] = {"add", "service"},     [GVS_OP_ANCHOR_DEL] = {"remove", "service"},
     };
     bool address = op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL;
     bool gone = strcmp(names[op->kind].op, "remove") == 0;
@@ -733,7 +738,8 @@ gvs_show_audit(struct gvs_request *r)
     free(foreign);
 }
 
-/* --- the rest ----------------------------------------------------------------------------------- */
+/* --- the rest -----------------------------------------------------------------------------------
+ */
 
 void
 gvs_show_version(struct gvs_request *r)

@@ -109,7 +109,8 @@ allowed_text(const struct gvs_agent *a, char *text, size_t cap)
     }
 }
 
-/* Which interface of this node has the address? The kernel's audit found it; asking again would cost a netlink dump. */
+/* Which interface of this node has the address? The kernel's audit found it; asking again would
+ * cost a netlink dump. */
 const char *
 gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
                   const struct gvs_view_service *v, const struct gvs_view_backend *b)
@@ -135,9 +136,9 @@ gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
         snprintf(text, cap, "vip '%s' is %s's own address", vip, a->cfg.name);
         break;
     case GVS_WITHHELD_FAMILY:
-        snprintf(text, cap, "backend '%s' is IPv%u but vip '%s' is IPv%u (only forward tun can mix)",
-                 ep, b ? b->ep.addr.family : 0u, v->claimed ? v->claim.name : vip,
-                 v->id.addr.family);
+        snprintf(text, cap,
+                 "backend '%s' is IPv%u but vip '%s' is IPv%u (only forward tun can mix)", ep,
+                 b ? b->ep.addr.family : 0u, v->claimed ? v->claim.name : vip, v->id.addr.family);
         break;
     case GVS_WITHHELD_PORT_ZERO:
         snprintf(text, cap, "vip '%s' has port 0, which takes persistent", vip);

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- addresses ---------------------------------------------------------------------------------- */
+/* --- addresses ----------------------------------------------------------------------------------
+ */
 
 static int
 bad_address(struct gvs_fault *f, const char *text, const struct gvs_addr_fault *why)
@@ -87,7 +88,8 @@ gvs_words_name(char name[static GVS_NAME_LEN_MAX + 1], const char *text, struct 
     return GVS_OK;
 }
 
-/* --- values ------------------------------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------------------------------
+ */
 
 static int
 number(uint32_t *out, const char *word, const char *text, uint32_t max, struct gvs_fault *f)
@@ -182,8 +184,8 @@ netmask(uint8_t *out, const struct gvs_svcid *svc, const char *text, struct gvs_
 
     if (!v6 && gvs_addr_parse(&a, text, strlen(text), NULL) == GVS_OK &&
         a.family == GVS_FAMILY_V4) {
-        uint32_t m = (uint32_t)a.b[0] << 24 | (uint32_t)a.b[1] << 16 | (uint32_t)a.b[2] << 8 |
-                     a.b[3];
+        uint32_t m =
+            (uint32_t)a.b[0] << 24 | (uint32_t)a.b[1] << 16 | (uint32_t)a.b[2] << 8 | a.b[3];
 
         bits = (uint32_t)__builtin_popcount(m);
         if (m && (m == UINT32_MAX || m << bits == 0)) {
@@ -228,7 +230,8 @@ tunnel(struct gvs_backend *b, const char *text, struct gvs_fault *f)
     return GVS_OK;
 }
 
-/* --- pairs -------------------------------------------------------------------------------------- */
+/* --- pairs --------------------------------------------------------------------------------------
+ */
 
 /* Each word once, each with a value. Returns the index in `known`, or a negative number. */
 static int
@@ -345,15 +348,15 @@ gvs_words_backend(struct gvs_backend *b, const char *const *words, size_t count,
             return -1;
     }
     if (out.upper && out.lower > out.upper)
-        return gvs_fault_set(f, GVS_EXIT_USAGE, "lower %u is above upper %u", out.lower,
-                             out.upper);
+        return gvs_fault_set(f, GVS_EXIT_USAGE, "lower %u is above upper %u", out.lower, out.upper);
     if (seen & 1u << 2 && out.forward != GVS_FORWARD_TUN)
         return gvs_fault_set(f, GVS_EXIT_USAGE, "tunnel goes with forward tun");
     *b = out;
     return GVS_OK;
 }
 
-/* --- differences -------------------------------------------------------------------------------- */
+/* --- differences --------------------------------------------------------------------------------
+ */
 
 struct list {
     char *text;
@@ -365,8 +368,8 @@ differ_text(struct list *l, const char *what, const char *have, const char *want
 {
     if (strcmp(have, want) == 0 || l->at >= l->cap)
         return;
-    l->at += (size_t)snprintf(l->text + l->at, l->cap - l->at, "%s%s %s, not %s",
-                              l->at ? "; " : "", what, have, want);
+    l->at += (size_t)snprintf(l->text + l->at, l->cap - l->at, "%s%s %s, not %s", l->at ? "; " : "",
+                              what, have, want);
 }
 
 static void

@@ -12,8 +12,8 @@ int gvs_words_vip(struct gvs_svcid *out, const char *text, struct gvs_fault *f);
 int gvs_words_endpoint(struct gvs_ep *out, const char *text, struct gvs_fault *f);
 int gvs_words_name(char name[static GVS_NAME_LEN_MAX + 1], const char *text, struct gvs_fault *f);
 
-/* WORD VALUE pairs over what *s holds, each word at most once; then checks the service as a whole (flags that go with scheduler and
- * protocol, port 0 only with persistence). */
+/* WORD VALUE pairs over what *s holds, each word at most once; then checks the service as a whole
+ * (flags that go with scheduler and protocol, port 0 only with persistence). */
 int gvs_words_service(struct gvs_service *s, const struct gvs_svcid *svc, const char *const *words,
                       size_t count, struct gvs_fault *f);
 int gvs_words_backend(struct gvs_backend *b, const char *const *words, size_t count,
