@@ -35,8 +35,13 @@ foreach(module ledger nl nl_answers)
     gvs_test(ipvs/${module} test/ipvs/test_${module}.c LIBS gvs_ipvs PkgConfig::NL)
 endforeach()
 
+# Against a kernel in memory, which the linker finds before netlink.
+foreach(part "" _faults _random _state)
+    gvs_test(ipvs/kernel${part} test/ipvs/test_kernel${part}.c test/ipvs/fake.c LIBS gvs_ipvs)
+endforeach()
+
 # What the scripts test/kernel/t_* run inside the virtual machine.
-foreach(part nl link)
+foreach(part nl link kernel)
     add_executable(${part}_live test/kernel/${part}_live.c)
     target_link_libraries(${part}_live PRIVATE gvs_ipvs)
     set_target_properties(${part}_live PROPERTIES
@@ -53,7 +58,7 @@ set_tests_properties(tools/cli PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMA
 
 # Planted errors, each of which the tests have to find. They build for themselves: once is enough.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
-    foreach(layer core)
+    foreach(layer core ipvs)
         add_test(NAME ${layer}/mutants COMMAND "${PROJECT_SOURCE_DIR}/test/${layer}/mutants")
         set_tests_properties(${layer}/mutants PROPERTIES LABELS mutants)
     endforeach()

@@ -69,7 +69,7 @@ load_ledger(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, s
     struct load *l = ctx;
 
     (void)val, (void)val_len;
-    if (gvs_ledger_load(l->a->ledger, key, key_len) < 0)
+    if (key[0] != 'p' && gvs_ledger_load(l->a->ledger, key, key_len) < 0) /* "place" is no record */
         l->refused++;
     return true;
 }
@@ -100,11 +100,11 @@ open_ledger(struct gvs_agent *a, struct gvs_fault *fault)
     if (gvs_ledger_place(here) < 0)
         return gvs_fault_set(fault, GVS_EXIT_NO, "cannot tell boot and namespace: %s",
                              strerror(errno));
-    len = gvs_store_get(a->store, GVS_BUCKET_META, "place", 5, there, sizeof there - 1);
+    len = gvs_store_get(a->store, GVS_BUCKET_LEDGER, "place", 5, there, sizeof there - 1);
     if (len >= 0 && strcmp(here, there) == 0)
         return gvs_store_each(a->store, GVS_BUCKET_LEDGER, load_ledger, &load);
     gvs_store_each(a->store, GVS_BUCKET_LEDGER, strike_ledger, &load);
-    gvs_store_put(a->store, GVS_BUCKET_META, "place", 5, here, strlen(here));
+    gvs_store_put(a->store, GVS_BUCKET_LEDGER, "place", 5, here, strlen(here));
     return GVS_OK;
 }
 

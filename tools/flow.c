@@ -271,7 +271,7 @@ store_ledger(struct gvs_agent *a)
         return; /* the records are queued; the next change asks again */
     *s = (struct ledger_sync){a, gvs_kernel_ledger_wanted(a->kernel)};
     a->ledger_pending = true;
-    gvs_store_sync(a->store, ledger_durable, s);
+    gvs_store_sync_ledger(a->store, ledger_durable, s);
 }
 
 static void

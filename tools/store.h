@@ -2,8 +2,8 @@
  *
  *     entry   key bytes of the claim          entry bytes    checksum
  *     member  key bytes of the member         entry bytes    checksum
- *     meta    "node_key" "init_floor" "seq" "place" ...      checksum
- *     ledger  record of ipvs/ledger.h         (empty)        checksum
+ *     meta    "node_key" "init_floor" "seq"                checksum
+ *     ledger  record of ipvs/ledger.h, "place"  (empty)      checksum
  *
  * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and
  * then tells the loop. Nobody waits for the disk but who asked to be told. All that one callback of
