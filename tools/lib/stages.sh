@@ -7,10 +7,11 @@
 # run did not pass.
 #
 # The caller sets
-#   gvs_out       where the logs go; emptied first
-#   gvs_workers   how many jobs run at a time
-#   gvs_kernel    the preset that the tests in the virtual machine use
-#   gvs_limit     seconds that one test may take, a unit test or one in the virtual machine
+#   gvs_out         where the logs go; emptied first
+#   gvs_workers     how many jobs run at a time
+#   gvs_kernel      the preset that the tests in the virtual machine use
+#   gvs_limit       seconds that one test may take, a unit test or one in the virtual machine
+#   gvs_asan_seeds  GVS_SEEDS for the unit tests under sanitizers
 
 # tell NAME STATUS FILE: what a program that prints `ok` lines has proven.
 tell()
@@ -61,6 +62,14 @@ ctests()
         --no-tests=error --output-on-failure --test-output-size-passed 100000000 \
         --test-output-size-failed 100000000 --output-junit "$junit" "$@"
     python3 tools/lib/cases "$preset" "$junit" >&3
+}
+
+# shellcheck disable=SC2154 # the caller's
+job_asan()
+{
+    try "build with AddressSanitizer" build asan || return
+    GVS_SEEDS=$gvs_asan_seeds ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
+        UBSAN_OPTIONS=print_stacktrace=1 ctests asan -L unit
 }
 
 job_unit()
