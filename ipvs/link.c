@@ -474,7 +474,7 @@ gvs_link_open(struct gvs_link **out, const char *interface, bool observe)
         errno = l->sk ? EINVAL : ENOMEM;
         goto out;
     }
-    memcpy(l->name, interface, strlen(interface));
+    memcpy(l->name, interface, strlen(interface) + 1);
     rc = open_socket(l);
     if (rc < 0)
         goto out;

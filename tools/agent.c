@@ -355,7 +355,7 @@ resolve_peers(struct gvs_agent *a)
         if (!colon)
             continue;
         snprintf(host, sizeof host, "%.*s", (int)(colon - peer), peer);
-        *l = (struct lookup){.all = r, .port = (uint16_t)atoi(colon + 1)};
+        *l = (struct lookup){.all = r, .port = (uint16_t)strtoul(colon + 1, NULL, 10)};
         l->req.data = l;
         if (uv_getaddrinfo(a->loop, &l->req, looked_up, host, NULL, &hints) == 0)
             r->left++;
@@ -586,11 +586,11 @@ gvs_agent_reload(struct gvs_agent *a, struct gvs_fault *fault)
         a->cfg = *new;
         a->config_fault = (struct gvs_fault){0};
         watch_services(a);
-        resolve_peers(a);
         gvs_agent_dirty_all(a);
         gvs_agent_read_claims(a);
         gvs_agent_pump(a);
         gvs_agent_log(a, GVS_LOG_INFO, "reloaded %s", a->config_path);
+        resolve_peers(a);
     } else {
         a->config_fault = *fault;
         gvs_agent_log(a, GVS_LOG_ERR, "%s; the running configuration stays", fault->text);

@@ -293,7 +293,7 @@ do_vip_add(struct gvs_request *r)
 
     if (gvs_words_name(s.name, r->argv[0], &f) < 0 || gvs_words_vip(&svc, r->argv[1], &f) < 0)
         return fail(r, &f);
-    strcpy(s.sched, "wlc");
+    memcpy(s.sched, "wlc", 4);
     if (gvs_words_service(&s, &svc, r->argv + 2, r->argc - 2, &f) < 0 ||
         check_vip_here(r, &svc, &s, &f) < 0 || name_taken(r, s.name, &svc, &f))
         return fail(r, &f);

@@ -2,6 +2,7 @@
  * pattern it matches. */
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ipvs/nl.h"
@@ -68,12 +69,16 @@ gvs_show_watch(struct gvs_request *r)
 
     r->since = e->seq;
     for (size_t i = 0; i < r->argc; i++) {
+        const char *number = i + 1 < r->argc ? r->argv[i + 1] : "";
         unsigned long long seq;
-        char over;
+        char *end;
 
         if (strcmp(r->argv[i], "--since") != 0) {
             r->glob = r->argv[i];
-        } else if (i + 1 < r->argc && sscanf(r->argv[i + 1], "%llu%c", &seq, &over) == 1) {
+            continue;
+        }
+        seq = strtoull(number, &end, 10);
+        if (end > number && !*end) {
             r->since = seq < e->seq ? seq : e->seq;
             i++;
         } else {

@@ -10,19 +10,23 @@
 
 #include "tools/agent.h"
 
-static int
-cmp_service(const void *a, const void *b)
-{
-    const struct gvs_claim_service *const *x = a, *const *y = b;
+struct claim { /* borrowed from a file */
+    const struct gvs_claim_service *service;
+};
 
-    return gvs_svcid_cmp(&(*x)->id, &(*y)->id);
+static int
+cmp_claim(const void *a, const void *b)
+{
+    const struct claim *x = a, *y = b;
+
+    return gvs_svcid_cmp(&x->service->id, &y->service->id);
 }
 
 /* All services of all files, ascending. NULL with *count 0 if there are none, or no memory. */
-static const struct gvs_claim_service **
+static struct claim *
 all_services(const struct gvs_claims *c, size_t *count)
 {
-    const struct gvs_claim_service **all;
+    struct claim *all;
     size_t n = 0;
 
     for (size_t i = 0; i < c->file_count; i++)
@@ -33,20 +37,20 @@ all_services(const struct gvs_claims *c, size_t *count)
         return NULL;
     for (size_t i = 0; i < c->file_count; i++)
         for (size_t j = 0; j < c->files[i].service_count; j++)
-            all[(*count)++] = &c->files[i].services[j];
-    qsort(all, *count, sizeof *all, cmp_service);
+            all[(*count)++].service = &c->files[i].services[j];
+    qsort(all, *count, sizeof *all, cmp_claim);
     return all;
 }
 
 static const struct gvs_claim_service *
-find_service(const struct gvs_claim_service **all, size_t count, const struct gvs_svcid *svc)
+find_service(const struct claim *all, size_t count, const struct gvs_svcid *svc)
 {
     struct gvs_claim_service probe = {.id = *svc};
-    const struct gvs_claim_service *key = &probe, **found = NULL;
+    struct claim key = {&probe}, *found = NULL;
 
     if (count)
-        found = bsearch(&key, all, count, sizeof *all, cmp_service);
-    return found ? *found : NULL;
+        found = bsearch(&key, all, count, sizeof *all, cmp_claim);
+    return found ? found->service : NULL;
 }
 
 static const struct gvs_claim_backend *
@@ -102,7 +106,7 @@ unknown_claims(const struct gvs_claims *c)
 }
 
 static void
-withdraw_others(struct gvs_agent *a, const struct gvs_claim_service **all, size_t count)
+withdraw_others(struct gvs_agent *a, struct claim *all, size_t count)
 {
     struct gvs_id self = gvs_node_self(a->node);
     struct gvs_keybuf at = {0};
@@ -129,12 +133,12 @@ static void
 make_so(struct gvs_agent *a)
 {
     size_t count;
-    const struct gvs_claim_service **all = all_services(&a->claims, &count);
+    struct claim *all = all_services(&a->claims, &count);
 
     gvs_agent_absorb(a); /* what peers caused is not attributed to the files */
     a->via = GVS_VIA_FILE;
     for (size_t i = 0; i < count; i++)
-        write_service(a, all[i]);
+        write_service(a, all[i].service);
     if (!unknown_claims(&a->claims))
         withdraw_others(a, all, count);
     gvs_agent_absorb(a);

@@ -257,7 +257,7 @@ static json_t *
 packets_json(const struct gvs_agent *a)
 {
     static const char *const names[] = {
-#define X(name, text) [GVS_REJECT_##name] = text,
+#define X(name, text) [GVS_REJECT_##name] = (text),
         GVS_REJECTS(X)
 #undef X
     };
@@ -633,11 +633,17 @@ change_json(const struct gvs_agent *a, const struct gvs_op *op, bool foreign)
     static const struct {
         const char *op, *kind;
     } names[] = {
-        [GVS_OP_SERVICE_ADD] = {"add", "service"},    [GVS_OP_SERVICE_EDIT] = {"edit", "service"},
-        [GVS_OP_SERVICE_DEL] = {"remove", "service"}, [GVS_OP_DEST_ADD] = {"add", "backend"},
-        [GVS_OP_DEST_EDIT] = {"edit", "backend"},     [GVS_OP_DEST_DEL] = {"remove", "backend"},
-        [GVS_OP_ADDR_ADD] = {"add", "address"},       [GVS_OP_ADDR_DEL] = {"remove", "address"},
-        [GVS_OP_ANCHOR_ADD] = {"add", "service"},     [GVS_OP_ANCHOR_DEL] = {"remove", "service"},
+        [GVS_OP_NONE] = {"", ""},
+        [GVS_OP_SERVICE_ADD] = {"add", "service"},
+        [GVS_OP_SERVICE_EDIT] = {"edit", "service"},
+        [GVS_OP_SERVICE_DEL] = {"remove", "service"},
+        [GVS_OP_DEST_ADD] = {"add", "backend"},
+        [GVS_OP_DEST_EDIT] = {"edit", "backend"},
+        [GVS_OP_DEST_DEL] = {"remove", "backend"},
+        [GVS_OP_ADDR_ADD] = {"add", "address"},
+        [GVS_OP_ADDR_DEL] = {"remove", "address"},
+        [GVS_OP_ANCHOR_ADD] = {"add", "service"},
+        [GVS_OP_ANCHOR_DEL] = {"remove", "service"},
     };
     bool address = op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL;
     bool gone = strcmp(names[op->kind].op, "remove") == 0;

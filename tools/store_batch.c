@@ -40,7 +40,7 @@ gvs_put_new(uint8_t kind, const void *key, size_t key_len, const void *val, size
     gvs_put16(p->b, (uint16_t)p->key_len);
     p->b[LEN_LEN] = kind;
     memcpy(p->b + LEN_LEN + 1, key, key_len);
-    if (val_len != 0)
+    if (val && val_len != 0)
         memcpy(gvs_put_val(p), val, val_len);
     return p;
 }

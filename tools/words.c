@@ -84,7 +84,7 @@ gvs_words_name(char name[static GVS_NAME_LEN_MAX + 1], const char *text, struct 
                              "bad name '%.80s' (a-z, 0-9, '.', '_', '-', at most %d, not 'cluster' "
                              "or 'all')",
                              text, GVS_NAME_LEN_MAX);
-    strcpy(name, text);
+    memcpy(name, text, strlen(text) + 1);
     return GVS_OK;
 }
 
@@ -136,7 +136,7 @@ scheduler(char *out, const char *text, struct gvs_fault *f)
     char have[128] = "";
 
     if (gvs_scheduler_known(text)) {
-        strcpy(out, text);
+        memcpy(out, text, strlen(text) + 1);
         return GVS_OK;
     }
     for (size_t i = 0; gvs_schedulers[i]; i++)
@@ -282,11 +282,12 @@ gvs_words_service(struct gvs_service *s, const struct gvs_svcid *svc, const char
     unsigned seen = 0;
 
     for (size_t i = 0; i < count; i += 2) {
-        const char *value = i + 1 < count ? words[i + 1] : NULL;
         int rc, which = pair(known, &seen, words + i, count - i, f);
+        const char *value;
 
         if (which < 0)
             return -1;
+        value = words[i + 1];
         switch (which) {
         case 0:
             rc = scheduler(out.sched, value, f);
@@ -322,11 +323,12 @@ gvs_words_backend(struct gvs_backend *b, const char *const *words, size_t count,
     unsigned seen = 0;
 
     for (size_t i = 0; i < count; i += 2) {
-        const char *value = i + 1 < count ? words[i + 1] : NULL;
         int rc, which = pair(known, &seen, words + i, count - i, f);
+        const char *value;
 
         if (which < 0)
             return -1;
+        value = words[i + 1];
         switch (which) {
         case 0:
             rc = number(&out.weight, "weight", value, GVS_WEIGHT_MAX, f);

@@ -1,4 +1,6 @@
-"""What the benchmarks share: tables that can be pasted into a page, quantiles, the agent's clock, and what a process costs."""
+"""What the benchmarks share: tables that can be pasted into a page, quantiles, the agents' clock,
+and what a process costs."""
+import os
 import time
 
 
@@ -40,12 +42,14 @@ def table(title, head, rows):
 
 
 def spread(name, values):
-    """A row: median, least, greatest."""
     return [name, median(values), min(values), max(values)]
 
 
 def latency(name, values):
     return [name, *(quantile(values, q) for q in (50, 90, 99)), max(values)]
+
+
+LATENCY = ["", "p50", "p90", "p99", "max"]
 
 
 def anonymous(pid):
@@ -55,10 +59,40 @@ def anonymous(pid):
 
 
 def cpu(pid):
-    """Seconds of processor, all its threads; 0 where the kernel does not keep it this fine."""
+    """Seconds of processor that all its threads have had."""
     total = 0
-    import os
     for task in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
             total += int(f.read().split()[0])
     return total / 1e9
+
+
+def idle(lbs, seconds):
+    """What each agent sends and what it costs while nothing happens: a table."""
+    def counts(lb):
+        packets = lb.status()["packets"]
+        return packets["sent"], packets["sent_bytes"], cpu(lb.process.pid)
+
+    before, began = [counts(lb) for lb in lbs], clock()
+    time.sleep(seconds)
+    took = clock() - began
+    rows = []
+    for lb, was in zip(lbs, before):
+        sent, size, busy = (now - then for now, then in zip(counts(lb), was))
+        rows.append([lb.name, sent / took, size / took, (size + 28 * sent) / took,
+                     busy / took * 1000])
+    table(f"idle for {seconds} s, {len(lbs)} agents; a second and agent",
+          ["", "datagrams sent", "payload B", "B with IP and UDP", "CPU ms"], rows)
+
+
+def chains(events, first, then):
+    """From the events of every node, [0] the one that was told: for each `first` there, the
+    seconds until each of `then` = [(event, nodes)] has happened on the last of those nodes."""
+    seen = [{(e["event"], e.get("vip"), e.get("backend")): e["monotonic_us"] for e in node
+             if "seq" in e} for node in events]
+    out = []
+    for (event, *what), began in seen[0].items():
+        if event == first:
+            out.append([max(seen[n][(name, *what)] for n in nodes) - began
+                        for name, nodes in then])
+    return out

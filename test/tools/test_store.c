@@ -75,7 +75,7 @@ test_a_reader_may_stop(void **state)
 
     (void)state;
     must_open(&b);
-    for (char key = 'a'; key < 'f'; key++)
+    for (uint8_t key = 'a'; key < 'f'; key++)
         gvs_store_put(b.store, GVS_BUCKET_ENTRY, &key, 1, "", 0);
     close_bench(&b); /* which commits what is queued */
     must_open(&b);
