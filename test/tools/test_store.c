@@ -75,8 +75,8 @@ test_a_reader_may_stop(void **state)
 
     (void)state;
     must_open(&b);
-    for (uint8_t key = 'a'; key < 'f'; key++)
-        gvs_store_put(b.store, GVS_BUCKET_ENTRY, &key, 1, "", 0);
+    for (const char *key = "abcde"; *key; key++)
+        gvs_store_put(b.store, GVS_BUCKET_ENTRY, key, 1, "", 0);
     close_bench(&b); /* which commits what is queued */
     must_open(&b);
     assert_int_equal(gvs_store_each(b.store, GVS_BUCKET_ENTRY, stop_at_two, &count), GVS_OK);
