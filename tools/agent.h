@@ -25,7 +25,14 @@
 #define GVS_AGENT_OWN_MAX 128 /* addresses of this node that views are told of */
 #define GVS_AGENT_ALONE_MS 10000
 
-enum gvs_via { GVS_VIA_PEER = 0, GVS_VIA_CLI, GVS_VIA_FILE, GVS_VIA_AUDIT, GVS_VIA_API };
+enum gvs_via {
+    GVS_VIA_PEER = 0,
+    GVS_VIA_CLI,
+    GVS_VIA_FILE,
+    GVS_VIA_AUDIT,
+    GVS_VIA_API,
+    GVS_VIA_NONE,
+};
 
 struct gvs_request;
 struct gvs_control;

@@ -139,9 +139,10 @@ gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *s
         json_object_update(o, extra);
         json_decref(extra);
     }
-    if (a->by)
+    if (a->by && a->via != GVS_VIA_NONE)
         json_object_set_new(o, "by", json_string(a->by));
-    json_object_set_new(o, "via", json_string(via_name(a->via)));
+    if (a->via != GVS_VIA_NONE)
+        json_object_set_new(o, "via", json_string(via_name(a->via)));
 
     slot = &ring->ring[ring->seq % GVS_AGENT_RING];
     json_decref(*slot);
@@ -177,6 +178,8 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev)
 {
     const struct gvs_op *op = &ev->op;
     bool dest = op->item.kind == GVS_ITEM_DEST;
+    bool address = op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL;
+    bool fields = !address && op->kind != GVS_OP_ANCHOR_ADD && op->kind != GVS_OP_ANCHOR_DEL;
     enum gvs_via via = a->via;
     char event[48], why[192], vip[GVS_SVCID_TEXT_LEN];
     json_t *extra = NULL;
@@ -191,11 +194,11 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev)
              ev->what == GVS_KERNEL_DRIFT     ? "drift"
              : ev->what == GVS_KERNEL_REFUSED ? "refused"
                                               : gvs_op_name(op->kind));
-    if (ev->what == GVS_KERNEL_DRIFT || ev->repair)
-        a->via = GVS_VIA_AUDIT;
+    /* The kernel does what the table wants; who wanted it stands in the table's own event. */
+    a->via = ev->what == GVS_KERNEL_DRIFT || ev->repair ? GVS_VIA_AUDIT : GVS_VIA_NONE;
     gvs_event_emit(a, event, &op->item.svc, dest ? &op->item.ep : NULL, NULL,
-                   op->before.kind ? gvs_text_item(&op->before) : NULL,
-                   op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
+                   fields && op->before.kind ? gvs_text_item(&op->before) : NULL,
+                   fields && op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
     a->via = via;
 }
 

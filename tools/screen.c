@@ -773,6 +773,7 @@ gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
     const char *backend = json_string_value(json_object_get(doc, "backend"));
     const char *reason = json_string_value(json_object_get(doc, "reason"));
     const char *by = json_string_value(json_object_get(doc, "by"));
+    const char *via = json_string_value(json_object_get(doc, "via"));
 
     if (strcmp(event, "gap") == 0) {
         gvs_print_line(s->out, "(%lld events before this are lost)", count_of(doc, "missed"));
@@ -788,5 +789,7 @@ gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
     put_fields(s->out, json_object_get(doc, "before"), json_object_get(doc, "after"));
     if (reason)
         gvs_print(s->out, "  %s", reason);
-    gvs_print_line(s->out, "  (%s%s%s)", text_of(doc, "via"), by ? ", " : "", by ? by : "");
+    if (via)
+        gvs_print(s->out, "  (%s%s%s)", via, by ? ", " : "", by ? by : "");
+    gvs_print_line(s->out, "%s", "");
 }
