@@ -18,7 +18,7 @@
 #define FAVOUR_MS 1000
 #define MISSES_MAX 3 /* after so many rounds in a row self-doubt ends; nothing special about 3 */
 
-enum { TODO_PROBE = 1, TODO_CONNECT = 2, TODO_ROUND = 4 };
+enum { DUE_PROBE = 1, DUE_CONNECT = 2, DUE_ROUND = 4 };
 
 struct favour {
     struct gvs_member *asker; /* NULL: free */
@@ -216,7 +216,7 @@ gvs_member_note(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *
     if (m->state == GVS_SUSPECT)
         begin_suspicion(ms, now, m);
     if (m->state == GVS_SUSPECT || !m->up || revived)
-        demand(ms, now, m, TODO_ROUND);
+        demand(ms, now, m, DUE_ROUND);
 }
 
 /* A sign of life, from it or about it: the round is over. */
@@ -294,7 +294,7 @@ gvs_member_favour(struct gvs_members *ms, struct gvs_mono now, struct gvs_member
             continue;
         *f = (struct favour){
             .asker = asker, .m = m, .seq = seq, .until = gvs_mono_add_ms(now, FAVOUR_MS)};
-        demand(ms, now, m, m->up ? TODO_PROBE : TODO_CONNECT);
+        demand(ms, now, m, m->up ? DUE_PROBE : DUE_CONNECT);
         return;
     }
 }
@@ -303,7 +303,7 @@ void
 gvs_member_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 {
     if (m->up)
-        demand(ms, now, m, TODO_PROBE);
+        demand(ms, now, m, DUE_PROBE);
 }
 
 void
@@ -352,7 +352,7 @@ begin_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
     m->stage = GVS_STAGE_DIRECT;
     m->probed = now;
     m->due = gvs_mono_add_ms(now, timeout_ms(ms, m));
-    m->todo |= m->up ? TODO_PROBE : TODO_CONNECT;
+    m->todo |= m->up ? DUE_PROBE : DUE_CONNECT;
 }
 
 /* The first miss: ask again, by handshake too since it may have restarted, and let others ask. */
@@ -365,7 +365,7 @@ widen_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
         wait = GVS_PROBE_TIMEOUT_MS_MAX;
     m->stage = GVS_STAGE_INDIRECT;
     m->due = gvs_mono_add_ms(now, wait);
-    m->todo |= TODO_CONNECT | (m->up ? TODO_PROBE : 0u);
+    m->todo |= DUE_CONNECT | (m->up ? DUE_PROBE : 0u);
     m->helpers_left = m->up ? GVS_HELPERS : 0; /* without a probe there is no seq to ask with */
     m->helper_at = random_below(ms, ms->count);
 }
@@ -413,19 +413,19 @@ begin_period(struct gvs_members *ms, struct gvs_mono now)
     ms->period = gvs_mono_add_ms(now, GVS_PERIOD_MS);
     for (size_t i = 0; i < ms->count; i++) {
         if (!ms->place[i].self && ms->place[i].known && ms->place[i].state == GVS_SUSPECT)
-            ms->place[i].todo |= TODO_ROUND;
+            ms->place[i].todo |= DUE_ROUND;
     }
     for (size_t i = 0; i < ms->count; i++) {
         m = ms->by_id[(at + i) % ms->count];
         if (m->self || !m->known || m->state != GVS_ALIVE || gvs_id_cmp(&m->id, &ms->ring) == 0)
             continue;
         ms->ring = m->id;
-        m->todo |= TODO_ROUND;
+        m->todo |= DUE_ROUND;
         return;
     }
     m = gvs_member_get(ms, &ms->ring); /* the only one, again */
     if (m && !m->self && m->known && m->state == GVS_ALIVE)
-        m->todo |= TODO_ROUND;
+        m->todo |= DUE_ROUND;
 }
 
 /* I1: we did not run for a while. Whoever did not answer then had no chance to. */
@@ -481,15 +481,15 @@ static bool
 act_todo(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
          struct gvs_member_action *a)
 {
-    if (m->todo & TODO_ROUND)
+    if (m->todo & DUE_ROUND)
         begin_round(ms, now, m);
-    m->todo &= ~(unsigned)TODO_ROUND;
-    if (m->todo & TODO_PROBE) {
-        m->todo &= ~(unsigned)TODO_PROBE;
+    m->todo &= ~(unsigned)DUE_ROUND;
+    if (m->todo & DUE_PROBE) {
+        m->todo &= ~(unsigned)DUE_PROBE;
         return act_probe(ms, now, m, a);
     }
-    if (m->todo & TODO_CONNECT) {
-        m->todo &= ~(unsigned)TODO_CONNECT;
+    if (m->todo & DUE_CONNECT) {
+        m->todo &= ~(unsigned)DUE_CONNECT;
         *a = (struct gvs_member_action){.act = GVS_ACT_CONNECT, .m = m};
         return true;
     }
@@ -500,7 +500,7 @@ static void
 retry(struct gvs_member *m, struct gvs_mono now)
 {
     m->retry = gvs_mono_add_ms(now, GVS_DEAD_RETRY_MS);
-    m->todo |= TODO_CONNECT | (m->up ? TODO_PROBE : 0u);
+    m->todo |= DUE_CONNECT | (m->up ? DUE_PROBE : 0u);
 }
 
 static bool

@@ -6,8 +6,9 @@
     cluster[0].ipvs()                 what ipvsadm says, as a set of lines, anchors left out
     ok("name", condition, detail)     one line of output; done() exits with the verdict
 
-lbK is 10.77.0.K, wK is 10.77.0.(100+K). The client has a leg 10.78.K.2 behind each balancer, whose packets and
-answers pass that balancer and no other, so that every kernel can be tested with connections of its own.
+lbK is 10.77.0.K, wK is 10.77.0.(100+K). The client has a leg 10.78.K.2 behind each balancer, whose
+packets and answers pass that balancer and no other, so that every kernel can be tested with
+connections of its own.
 Runs inside test/kernel/vm. GVS_BIN names the directory of gossipvsd and gossipvs.
 """
 import atexit
@@ -204,7 +205,7 @@ control {{ socket = "{self.socket}" }}
         return self.status()["kernel"]["operations"]
 
     def converged(self, seconds=20):
-        """Waits until the whole cluster says that it has our table; the error, or None."""
+        """Waits until everybody alive says that he has our table; the error, or None."""
         return self.ask("status", "--wait-converged", str(seconds), timeout=seconds).get("error")
 
     def run(self, command):
@@ -220,7 +221,7 @@ control {{ socket = "{self.socket}" }}
         return {x.strip() for x in lines if not any(a in x for a in ANCHORS)}
 
     def stats(self):
-        """Per virtual service, how many connections the kernel has scheduled since it was added."""
+        """Per virtual service, how many connections the kernel has counted since it was added."""
         out = {}
         for line in self.run("ipvsadm -Ln --stats --exact").splitlines():
             word = line.split()
@@ -329,7 +330,8 @@ def http(worker, text, port=80):
 class Client(threading.Thread):
     """Holds one connection to a Redis server through a VIP and talks all the time, until stopped.
 
-    `answers` counts; `error` says how the connection ended before its time; `retransmissions` is what its own TCP says.
+    `answers` counts; `error` says how the connection ended before its time; `retransmissions` is
+    what its own TCP says.
     """
 
     def __init__(self, lb, vip, port=6379, source=None, netns="c", pause=0.02):
