@@ -40,6 +40,15 @@ foreach(part "" _faults _random _state)
     gvs_test(ipvs/kernel${part} test/ipvs/test_kernel${part}.c test/ipvs/fake.c LIBS gvs_ipvs)
 endforeach()
 
+# What tools/bench runs.
+add_executable(bench_diff test/core/bench_diff.c)
+target_link_libraries(bench_diff PRIVATE gvs_core)
+add_executable(bench_nl test/kernel/bench_nl.c)
+target_link_libraries(bench_nl PRIVATE gvs_ipvs)
+set_target_properties(bench_diff bench_nl PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
+)
+
 # What the scripts test/kernel/t_* run inside the virtual machine.
 foreach(part nl link kernel)
     add_executable(${part}_live test/kernel/${part}_live.c)
