@@ -66,7 +66,7 @@ gvs_request_answer(struct gvs_request *r, json_t *doc, bool last)
 {
     char *line;
 
-    GVS_ASSERT(!r->done || !last);
+    GVS_ASSERT(!r->done || !last || !r->reply); /* once, unless the client has gone meanwhile */
     if (r->reply && (line = json_dumps(doc, JSON_COMPACT)) != NULL) {
         r->reply(r->ctx, line, last);
         free(line);
@@ -248,7 +248,7 @@ sweep(struct gvs_agent *a)
     for (struct gvs_request **p = &a->requests; *p;) {
         struct gvs_request *r = *p;
 
-        if (!r->done) {
+        if (!r->done || r->running) {
             p = &r->next;
             continue;
         }
@@ -263,7 +263,7 @@ gvs_requests_poll(struct gvs_agent *a)
     struct gvs_mono now = gvs_udp_now(), next = GVS_MONO_NEVER;
 
     for (struct gvs_request *r = a->requests; r; r = r->next) {
-        if (r->done || !r->poll)
+        if (r->done || r->running || !r->poll)
             continue;
         r->wake = r->deadline;
         r->done |= r->poll(r, now);
@@ -389,7 +389,9 @@ gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may
     } else {
         if (command->changes)
             gvs_agent_log(a, GVS_LOG_INFO, "%s: %s %s", r->by, r->words, r->argc ? r->argv[0] : "");
+        r->running = true;
         command->run(r);
+        r->running = false;
     }
     gvs_agent_pump(a);
 }

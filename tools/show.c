@@ -23,6 +23,16 @@ hex64(char text[static 17], uint64_t v)
     snprintf(text, 17, "%016llx", (unsigned long long)v);
 }
 
+/* A member's endpoint; he may have told nothing that can be read. */
+static void
+member_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m)
+{
+    if (m->value.ep.addr.family == GVS_FAMILY_NONE)
+        snprintf(text, GVS_EP_TEXT_LEN, "-");
+    else
+        gvs_ep_format(text, &m->value.ep);
+}
+
 /* The members, ourselves included. NULL with *count 0 if memory is short. */
 static struct gvs_node_member *
 list_members(const struct gvs_agent *a, size_t *count)
@@ -69,7 +79,7 @@ member_problems(const struct gvs_agent *a, struct problems *p)
     for (size_t i = 0; i < count; i++) {
         char ep[GVS_EP_TEXT_LEN], hint[96];
 
-        gvs_ep_format(ep, &m[i].value.ep);
+        member_endpoint(ep, &m[i]);
         if (m[i].state == GVS_DEAD && m[i].heard)
             problem(p, false, "member_dead", "gossipvs members --all",
                     "%s is dead (no answer for %.0f s; last seen at %s)", m[i].value.name,
@@ -387,7 +397,7 @@ member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
     json_t *o;
 
     gvs_id_format(id, &m->id);
-    gvs_ep_format(ep, &m->value.ep);
+    member_endpoint(ep, m);
     hex64(hex, fp);
     o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:b}", "id", id, "name", m->value.name,
                   "address", ep, "state", states[m->state], "incarnation",
