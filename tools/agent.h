@@ -141,7 +141,8 @@ struct gvs_request {
     const char *argv[64]; /* lent from doc */
     char by[160];
     bool may_change;
-    bool running; /* its command stands on the stack: not to be freed, even if its client has gone */
+    bool
+        running; /* its command stands on the stack: not to be freed, even if its client has gone */
     bool done;
     struct gvs_mono began, deadline;
     struct gvs_mono wake; /* poll again no later than this */
