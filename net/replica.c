@@ -239,7 +239,8 @@ gvs_replica_write(struct gvs_replica *r, struct gvs_wall wall, const struct gvs_
     len = gvs_entry_build(b, key, gvs_hlc_issue(&r->clock, wall, above), &r->self, tombstone, value,
                           value_len);
     rc = originate(r, GVS_TABLE_CLAIMS, b, len, &e);
-    GVS_ASSERT(rc != 0); /* I4 */
+    if (rc == 0)
+        return GVS_E_RANGE; /* somebody's stamp is the greatest there is: nothing can be above it */
     if (rc < 0)
         return rc;
     if (stamp)

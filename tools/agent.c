@@ -475,6 +475,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     a->log_ctx = log_ctx;
     a->started = gvs_udp_now();
     a->out_of_step = a->started;
+    a->withdraw = GVS_MONO_NEVER;
     snprintf(a->config_path, sizeof a->config_path, "%s", config);
     if (gvs_crypto_init() < 0) {
         gvs_fault_set(fault, GVS_EXIT_NO, "libsodium does not start");

@@ -79,7 +79,10 @@ struct gvs_agent {
     bool fresh;       /* the store was empty: this node has never been part of anything */
     bool claims_read; /* services.d has been read at least once */
     bool ledger_pending;
-    uint64_t floor_ns;             /* the floor of init_time on disk */
+    bool ledger_again;        /* the latest could not be written: ask again */
+    struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */
+    uint64_t own_name; /* entries in our name that peers brought, when claims were last made so */
+    uint64_t floor_ns; /* the floor of init_time on disk */
     struct gvs_mono out_of_step;   /* since when; NEVER while in step */
     struct gvs_mono resolved;      /* when the peers' names were last looked up */
     struct gvs_fault claims_fault; /* services.d could not be read */
@@ -167,6 +170,9 @@ void gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f);
 struct gvs_mono
 gvs_requests_poll(struct gvs_agent *a); /* returns when to poll again at the latest */
 void gvs_requests_abandon(struct gvs_agent *a, void *ctx); /* whose reply went to ctx; NULL: all */
+/* Do some requests whose replies go to ctx wait, and will each have a last answer? (watch has
+ * none.) */
+bool gvs_requests_end(const struct gvs_agent *a, const void *ctx);
 json_t *gvs_fault_json(const struct gvs_fault *f);
 /* The request changes the table: run `change` as soon as this node may write (it writes, names the
  * services in r->svcs with gvs_request_touch and returns true, or answers with a fault and returns

@@ -78,15 +78,20 @@ find_backend(struct gvs_view_service *v, const struct gvs_ep *ep)
 }
 
 static int
-need_args(struct gvs_request *r, size_t min, const char *usage, struct gvs_fault *f)
+need_args(struct gvs_request *r, size_t min, size_t max, const char *usage, struct gvs_fault *f)
 {
+    size_t forced = 0;
+
     for (size_t i = 0; i < r->argc; i++)
         if (strcmp(r->argv[i], "--peers") == 0 || strcmp(r->argv[i], "--if-stamp") == 0 ||
             strcmp(r->argv[i], "--dry-run") == 0)
             return gvs_fault_set(f, GVS_EXIT_USAGE, "'%s': not in this version", r->argv[i]);
-    if (r->argc >= min)
+    for (size_t i = 0; i < r->argc; i++)
+        forced += strcmp(r->argv[i], "--force") == 0 && strstr(usage, "--force");
+    if (r->argc - forced >= min && r->argc - forced <= max)
         return GVS_OK;
-    gvs_fault_set(f, GVS_EXIT_USAGE, "%s: too few words", r->words);
+    gvs_fault_set(f, GVS_EXIT_USAGE, "%s: too %s words", r->words,
+                  r->argc - forced < min ? "few" : "many");
     gvs_fault_hint(f, "gossipvs %s %s", r->words, usage);
     return -1;
 }
@@ -315,7 +320,7 @@ gvs_change_vip_add(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2,
+    if (need_args(r, 2, SIZE_MAX,
                   "NAME VIP [scheduler S] [flags F] [persistent SECONDS] [netmask M] [forward F]",
                   &f) < 0)
         gvs_request_fault(r, &f);
@@ -347,7 +352,7 @@ gvs_change_vip_set(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 3, "VIP WORD VALUE ...", &f) < 0)
+    if (need_args(r, 3, SIZE_MAX, "VIP WORD VALUE ...", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_vip_set);
@@ -456,7 +461,7 @@ gvs_change_vip_del(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 1, "VIP [--force]", &f) < 0)
+    if (need_args(r, 1, 1, "VIP [--force]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_vip_del);
@@ -515,8 +520,8 @@ gvs_change_backend_add(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, "VIP ADDR:PORT [weight N] [forward F] [tunnel T] [lower N] [upper N]", &f) <
-        0)
+    if (need_args(r, 2, SIZE_MAX,
+                  "VIP ADDR:PORT [weight N] [forward F] [tunnel T] [lower N] [upper N]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_add);
@@ -601,7 +606,7 @@ gvs_change_backend_set(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 4, "VIP ADDR:PORT WORD VALUE ...", &f) < 0)
+    if (need_args(r, 4, SIZE_MAX, "VIP ADDR:PORT WORD VALUE ...", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_set);
@@ -643,7 +648,7 @@ gvs_change_backend_del(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, "VIP ADDR:PORT [--force]", &f) < 0)
+    if (need_args(r, 2, 2, "VIP ADDR:PORT [--force]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_del);
@@ -751,7 +756,7 @@ gvs_change_backend_drain(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, "VIP|all ADDR[:PORT]", &f) < 0)
+    if (need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_drain);
@@ -762,7 +767,7 @@ gvs_change_backend_undrain(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, "VIP|all ADDR[:PORT]", &f) < 0)
+    if (need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_undrain);

@@ -17,6 +17,7 @@
 #include "tools/agent.h"
 
 #define CLIENTS_MAX 16
+#define PENDING_MAX 64 /* requests of one client that wait for their answer */
 #define LINE_MAX_BYTES 65536
 #define BACKLOG_MAX_BYTES (1 << 20)
 
@@ -207,7 +208,9 @@ take_lines(struct client *c)
     while ((end = memchr(start, '\n', c->len - (size_t)(start - c->line))) != NULL) {
         *end = 0;
         c->pending++;
-        if (c->may_read)
+        if (c->pending > PENDING_MAX)
+            refuse(c, "no", "too many requests at once", "");
+        else if (c->may_read)
             gvs_agent_command(a, start, c->by, c->may_change, send_line, c);
         else
             refuse(c, "not_permitted", "you may not read here",
@@ -240,7 +243,8 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     struct client *c = s->data;
 
     (void)buf;
-    if (n == UV_EOF && (c->pending > 0 || uv_stream_get_write_queue_size(s) > 0)) {
+    if (n == UV_EOF &&
+        (gvs_requests_end(c->control->a, c) || uv_stream_get_write_queue_size(s) > 0)) {
         c->ended = true; /* he waits for his answers, as `echo ... | socat` does */
         uv_read_stop(s);
         return;

@@ -28,7 +28,8 @@ gvs_agent_may_write(const struct gvs_agent *a)
         return true;
     if (a->cfg.peer_count == 0 && c.alive + c.suspect + c.dead <= 1)
         return true; /* nobody to wait for */
-    return !gvs_node_reached_anyone(a->node) &&
+    /* A session with somebody who has died since is nobody to wait for. */
+    return (!gvs_node_reached_anyone(a->node) || c.alive + c.suspect <= 1) &&
            gvs_mono_due(gvs_mono_add_ms(a->started, GVS_AGENT_ALONE_MS), gvs_udp_now());
 }
 
@@ -245,6 +246,7 @@ ledger_durable(void *ctx, int status)
     struct gvs_agent *a = s->a;
 
     a->ledger_pending = false;
+    a->ledger_again = status != 0; /* the store keeps what it could not write, and tries again */
     if (status == 0)
         gvs_kernel_ledger_durable(a->kernel, s->upto);
     free(s);
@@ -256,7 +258,7 @@ store_ledger(struct gvs_agent *a)
 {
     struct gvs_ledger_rec rec;
     struct ledger_sync *s;
-    bool any = false;
+    bool any = a->ledger_again;
 
     if (a->ledger_pending)
         return;

@@ -10,6 +10,8 @@
 
 #include "tools/agent.h"
 
+#define WITHDRAW_MS 1900 /* two readings agree */
+
 struct claim { /* borrowed from a file */
     const struct gvs_claim_service *service;
 };
@@ -129,8 +131,11 @@ withdraw_others(struct gvs_agent *a, struct claim *all, size_t count)
     }
 }
 
+/* Adds and edits at once. What is missing is withdrawn when it has been missing for a while: a file
+ * that is being rewritten in place is empty for a moment, and an editor moves the old one away
+ * before the new one is there. */
 static void
-make_so(struct gvs_agent *a)
+make_so(struct gvs_agent *a, bool withdraw)
 {
     size_t count;
     struct claim *all = all_services(&a->claims, &count);
@@ -139,31 +144,46 @@ make_so(struct gvs_agent *a)
     a->via = GVS_VIA_FILE;
     for (size_t i = 0; i < count; i++)
         write_service(a, all[i].service);
-    if (!unknown_claims(&a->claims))
+    if (withdraw && !unknown_claims(&a->claims))
         withdraw_others(a, all, count);
     gvs_agent_absorb(a);
     a->via = GVS_VIA_PEER;
     free(all);
 }
 
+static void
+tell_bad_files(struct gvs_agent *a)
+{
+    for (size_t i = 0; i < a->claims.file_count; i++)
+        if (a->claims.files[i].bad)
+            gvs_agent_log(a, GVS_LOG_ERR, "%s", a->claims.files[i].fault.text);
+}
+
 void
 gvs_agent_read_claims(struct gvs_agent *a)
 {
-    bool changed;
+    struct gvs_mono now = gvs_udp_now();
+    uint64_t own_name = gvs_node_count(a->node).own_name;
+    bool changed, withdraw;
 
     if (!gvs_agent_may_write(a))
         return;
     changed = gvs_claims_read(&a->claims, a->cfg.services, &a->claims_fault);
-    if (!changed && a->claims_read)
-        return;
-    for (size_t i = 0; i < a->claims.file_count; i++)
-        if (a->claims.files[i].bad)
-            gvs_agent_log(a, GVS_LOG_ERR, "%s; its last good version stays",
-                          a->claims.files[i].fault.text);
+    if (changed)
+        tell_bad_files(a);
     if (a->claims_fault.text[0])
         return; /* unreadable: what it claimed before stays */
-    a->claims_read = true;
-    make_so(a);
+    if (changed || !a->claims_read || own_name != a->own_name) {
+        a->claims_read = true;
+        a->own_name = own_name;
+        a->withdraw = gvs_mono_add_ms(now, WITHDRAW_MS);
+        make_so(a, false);
+    }
+    withdraw = gvs_mono_due(a->withdraw, now);
+    if (withdraw) {
+        a->withdraw = GVS_MONO_NEVER;
+        make_so(a, true);
+    }
 }
 
 const char *

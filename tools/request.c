@@ -274,6 +274,21 @@ gvs_requests_poll(struct gvs_agent *a)
     return next;
 }
 
+bool
+gvs_requests_end(const struct gvs_agent *a, const void *ctx)
+{
+    bool any = false;
+
+    for (const struct gvs_request *r = a->requests; r; r = r->next) {
+        if (r->ctx != ctx || r->done)
+            continue;
+        if (r->deadline.us == GVS_MONO_NEVER.us)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 void
 gvs_requests_abandon(struct gvs_agent *a, void *ctx)
 {
