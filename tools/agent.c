@@ -233,19 +233,18 @@ open_kernel(struct gvs_agent *a, struct gvs_fault *fault)
     }
 }
 
-/* Who has the UDP port? /proc/net/udp names the inode, but whose it is takes a walk through /proc:
- * that is ss's job. */
 static int
 open_udp(struct gvs_agent *a, struct gvs_fault *fault)
 {
-    char text[GVS_EP_TEXT_LEN];
+    char text[GVS_EP_TEXT_LEN], owner[64];
 
     a->udp = gvs_udp_open(a->loop, &a->cfg.bind, a->node, (void (*)(void *))gvs_agent_pump, a);
     if (a->udp)
         return GVS_OK;
     gvs_ep_format(text, &a->cfg.bind);
     if (errno == EADDRINUSE) {
-        gvs_fault_set(fault, GVS_EXIT_USAGE, "%s/udp is taken by another process", text);
+        gvs_port_owner(owner, sizeof owner, a->cfg.bind.port);
+        gvs_fault_set(fault, GVS_EXIT_USAGE, "%s/udp is taken by %s", text, owner);
         gvs_fault_hint(fault, "ss -ulpn 'sport = %u'", a->cfg.bind.port);
     } else {
         gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot bind %s/udp: %s", text, strerror(errno));

@@ -209,6 +209,9 @@ json_t *gvs_text_item(const struct gvs_item *item); /* its fields, for before an
 const char *gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
                               const struct gvs_view_service *v, const struct gvs_view_backend *b);
 
+/* port.c: "pid 812 (gossipvsd)", or "another process" if that cannot be seen. */
+void gvs_port_owner(char *text, size_t cap, uint16_t port);
+
 /* control.c: the socket of cfg.socket. */
 int gvs_control_open(struct gvs_control **out, struct gvs_agent *a, struct gvs_fault *fault);
 void gvs_control_close(struct gvs_control *c); /* counts in a->handles */

@@ -150,6 +150,32 @@ hold(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range before,
     return gvs_set_put(a->held[0], &item) == GVS_OK;
 }
 
+static bool
+same_items(struct gvs_range a, struct gvs_range b)
+{
+    if (a.end - a.at != b.end - b.at)
+        return false;
+    for (; a.at < a.end; a.at++, b.at++)
+        if (!gvs_item_equal(a.at, b.at))
+            return false;
+    return true;
+}
+
+/* What watch and the screen know of the service becomes what the view says now. */
+static void
+show_service(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range items,
+             const struct gvs_id *writer)
+{
+    if (same_items(gvs_set_service(a->shown, svc), items))
+        return;
+    if (!a->quiet)
+        gvs_event_items(a, gvs_set_service(a->shown, svc), items, writer);
+    gvs_set_del_service(a->shown, svc);
+    for (; items.at < items.end; items.at++)
+        if (gvs_set_put(a->shown, items.at) < 0)
+            break; /* only watch would miss it: the set is as large as the table */
+}
+
 static void
 refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist)
 {
@@ -161,33 +187,34 @@ refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist)
 
     if (!local && !insist && hold(a, svc, gvs_set_service(a->shown, svc), after))
         return;
-    if (!a->quiet)
-        gvs_event_items(a, gvs_set_service(a->shown, svc), after,
-                        alive ? latest_writer(a->view) : NULL);
-    gvs_set_del_service(a->shown, svc);
-    for (size_t i = 0; i < count; i++)
-        if (gvs_set_put(a->shown, &a->items[i]) < 0)
-            break; /* only watch would miss it: the set is as large as the table */
+    show_service(a, svc, after, alive ? latest_writer(a->view) : NULL);
     if (gvs_kernel_want(a->kernel, svc, a->items, count, local) < 0)
         gvs_agent_log(a, GVS_LOG_ERR, "no room to program more than %zu objects",
                       a->cfg.limits.entries);
 }
 
-/* Returns whether some are left for the next pass. */
+/* Ascending, so that sets that are filled for the first time grow at their end. Returns whether
+ * some are left for the next pass. */
 static bool
 refresh_dirty(struct gvs_agent *a, size_t max)
 {
-    for (size_t n = 0; n < max; n++) {
-        struct gvs_range all = gvs_set_all(a->dirty);
-        struct gvs_svcid svc;
+    struct gvs_range all = gvs_set_all(a->dirty);
+    size_t count = (size_t)(all.end - all.at);
+    bool more = count > max;
 
-        if (all.at == all.end)
-            return false;
-        svc = all.end[-1].svc;
-        refresh_service(a, &svc, false);
+    count = more ? max : count;
+    for (size_t i = 0; i < count; i++)
+        refresh_service(a, &all.at[i].svc, false); /* which marks nothing dirty */
+    if (!more) {
+        gvs_set_clear(a->dirty);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct gvs_svcid svc = gvs_set_all(a->dirty).at->svc;
+
         gvs_set_del_service(a->dirty, &svc);
     }
-    return gvs_set_count(a->dirty) > 0;
+    return true;
 }
 
 static void

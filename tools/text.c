@@ -109,14 +109,13 @@ allowed_text(const struct gvs_agent *a, char *text, size_t cap)
     }
 }
 
-/* Which interface of this node has the address? The kernel's audit found it; asking again would
- * cost a netlink dump. */
 const char *
 gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
                   const struct gvs_view_service *v, const struct gvs_view_backend *b)
 {
     enum gvs_withheld why = b ? b->withheld : v->withheld;
     char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "", allow[256];
+    const char *interface;
 
     gvs_svcid_format(vip, &v->id);
     if (b)
@@ -133,7 +132,9 @@ gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
         snprintf(text, cap, "vip '%s' is outside vip-allow on %s (%s)", vip, a->cfg.name, allow);
         break;
     case GVS_WITHHELD_OWN_ADDRESS:
-        snprintf(text, cap, "vip '%s' is %s's own address", vip, a->cfg.name);
+        interface = gvs_kernel_own_interface(a->kernel, &v->id.addr);
+        snprintf(text, cap, "vip '%s' is %s's own address (%s)", vip, a->cfg.name,
+                 interface ? interface : "gone meanwhile");
         break;
     case GVS_WITHHELD_FAMILY:
         snprintf(text, cap,
