@@ -8,6 +8,26 @@
 
 #include "tools/agent.h"
 
+#define FIELD_LOCAL 1 /* of a line of /proc/net/udp: address:port, in hexadecimal */
+#define FIELD_INODE 9
+
+/* The inode that a line tells of the port; 0: it is of another. */
+static unsigned long
+line_inode(char *line, unsigned port)
+{
+    char *rest = NULL, *field = strtok_r(line, " ", &rest);
+
+    for (int i = 0; field; i++, field = strtok_r(NULL, " ", &rest)) {
+        const char *colon = strchr(field, ':');
+
+        if (i == FIELD_LOCAL && (!colon || strtoul(colon + 1, NULL, 16) != port))
+            return 0;
+        if (i == FIELD_INODE)
+            return strtoul(field, NULL, 10);
+    }
+    return 0;
+}
+
 /* The inode of a socket bound to the port in this namespace; 0: none. */
 static unsigned long
 socket_inode(const char *path, unsigned port)
@@ -16,16 +36,8 @@ socket_inode(const char *path, unsigned port)
     unsigned long inode = 0;
     char line[512];
 
-    while (f && !inode && fgets(line, sizeof line, f)) {
-        unsigned at;
-        unsigned long found;
-
-        /* sl local_address:port rem_address st tx:rx tr:tm retrnsmt uid timeout inode */
-        if (sscanf(line, "%*s %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", &at, &found) ==
-                2 &&
-            at == port)
-            inode = found;
-    }
+    while (f && !inode && fgets(line, sizeof line, f))
+        inode = line_inode(line, port);
     if (f)
         fclose(f);
     return inode;
