@@ -375,7 +375,8 @@ test_a_damaged_byte_is_found_or_harmless(void **state)
     }
     print_message("%zu bytes: %zu times harmless, %zu times set aside, %zu times with the key\n",
                   len, d.same, d.aside, d.kept_key);
-    assert_true(10 * d.aside > d.aside + d.same && d.kept_key > d.aside / 2); /* 200: 49 were found */
+    assert_true(10 * d.aside > d.aside + d.same &&
+                d.kept_key > d.aside / 2); /* 200: 49 were found */
     free(good);
     free(m);
 }
