@@ -19,7 +19,9 @@ function(gvs_test name)
     )
 endfunction()
 
-foreach(module addr arena diff entry id index key merge plan set sketch stamp table value view)
+foreach(module
+    addr arena diff entry id index key merge plan set sketch stamp table tree value view
+)
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
 
