@@ -20,7 +20,7 @@ function(gvs_test name)
 endfunction()
 
 foreach(module
-    addr arena diff entry id index key merge plan set sketch stamp table tree value view
+    addr arena diff entry id index key merge plan set sketch stamp table table_large tree value view
 )
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
@@ -45,9 +45,11 @@ endforeach()
 # What tools/bench runs.
 add_executable(bench_diff test/core/bench_diff.c)
 target_link_libraries(bench_diff PRIVATE gvs_core)
+add_executable(bench_table test/core/bench_table.c)
+target_link_libraries(bench_table PRIVATE gvs_core)
 add_executable(bench_nl test/kernel/bench_nl.c)
 target_link_libraries(bench_nl PRIVATE gvs_ipvs)
-set_target_properties(bench_diff bench_nl PROPERTIES
+set_target_properties(bench_diff bench_table bench_nl PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
 )
 

@@ -74,6 +74,91 @@ table_new(size_t entries)
     return gvs_table_init(mem, entries, test_hash(false));
 }
 
+/* --- entries by number --- */
+
+/* One field of a tag that nobody knows, or several: the value is `len` bytes long, 0 or 2 and more.
+ */
+static inline size_t
+value_fill(uint8_t *value, size_t len, uint8_t byte)
+{
+    uint8_t tag = 100;
+    size_t at = 0;
+
+    while (len - at >= 2) {
+        size_t n = len - at - 2 < 255 ? len - at - 2 : 250;
+
+        value[at++] = tag++;
+        value[at++] = (uint8_t)n;
+        memset(value + at, byte, n);
+        at += n;
+    }
+    return at;
+}
+
+static inline struct bytes
+entry_make(const struct gvs_key *key, uint64_t ms, uint8_t writer, bool tombstone, size_t value_len,
+           uint8_t byte)
+{
+    bool member = key->kind == GVS_KEY_MEMBER;
+    uint64_t order =
+        member ? gvs_member_order(ms, (enum gvs_member_state)(byte % 3)) : gvs_hlc_make(ms, 0);
+    struct gvs_id w = gvs_id_is_cluster(&key->owner) ? node(writer) : key->owner;
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct bytes out;
+
+    value_len = value_fill(value, value_len, byte);
+    out.len = gvs_entry_build(out.b, key, order, &w, tombstone && !member, value, value_len);
+    return out;
+}
+
+static inline struct bytes
+entry_number(uint32_t n, uint64_t ms, size_t value_len)
+{
+    struct gvs_svcid svc = {.proto = GVS_PROTO_TCP, .addr = {.family = GVS_FAMILY_V4}};
+    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .owner = node(1)};
+
+    svc.addr.b[0] = 10;
+    svc.port = (uint16_t)n;
+    key.svc = svc;
+    return entry_make(&key, ms, 1, false, value_len, (uint8_t)n);
+}
+
+static inline int
+merge_number(struct gvs_table *t, uint32_t n, uint64_t ms, size_t value_len)
+{
+    struct bytes bytes = entry_number(n, ms, value_len);
+    struct gvs_entry e = parsed(&bytes);
+
+    return gvs_table_merge(t, &e);
+}
+
+static inline struct gvs_sketch *
+sketch_like(const struct gvs_table *t)
+{
+    size_t cells = gvs_sketch_cells(gvs_table_sketch(t));
+    void *mem = calloc(1, gvs_sketch_footprint(cells));
+
+    assert_non_null(mem);
+    return gvs_sketch_init(mem, cells);
+}
+
+/* The sketch that the table keeps is the one that its ids make, built from nothing. */
+static inline void
+check_sketch(const struct gvs_table *t, struct gvs_sketch *built)
+{
+    size_t cells = gvs_sketch_cells(gvs_table_sketch(t));
+    uint8_t *kept = malloc(2 * cells * GVS_SKETCH_CELL_LEN);
+    uint8_t *fresh = kept + cells * GVS_SKETCH_CELL_LEN;
+
+    assert_non_null(kept);
+    assert_int_equal(gvs_sketch_cells(built), cells);
+    gvs_sketch_write(gvs_table_sketch(t), 0, cells, kept);
+    gvs_sketch_write(built, 0, cells, fresh);
+    assert_memory_equal(kept, fresh, cells * GVS_SKETCH_CELL_LEN);
+    free(kept);
+    free(built);
+}
+
 /* --- the specification of what merge keeps, in the words of core/entry.h --- */
 
 static inline int
@@ -111,6 +196,7 @@ naive_greater(const struct gvs_entry *a, const struct gvs_entry *b)
 struct image {
     uint64_t fingerprint, id_sum;
     size_t count, tombstones, ids, len;
+    uint8_t cells[64 * GVS_SKETCH_CELL_LEN]; /* the first ones */
     uint8_t bytes[64 * 1024];
 };
 
@@ -127,6 +213,7 @@ table_image(struct image *image, const struct gvs_table *t)
     image->ids = sum.count;
     image->count = gvs_table_count(t);
     image->tombstones = gvs_table_tombstones(t);
+    gvs_sketch_write(gvs_table_sketch(t), 0, 64, image->cells);
     while (found) {
         assert_true(image->len + e.len <= sizeof image->bytes);
         memcpy(image->bytes + image->len, e.b, e.len);

@@ -25,47 +25,20 @@ key_number(uint32_t n)
     return key;
 }
 
-/* One field of a tag that nobody knows, or several: the value is `len` bytes long, 0 or 2 and more.
- */
-static size_t
-value_fill(uint8_t *value, size_t len, uint8_t byte)
-{
-    uint8_t tag = 100;
-    size_t at = 0;
-
-    while (len - at >= 2) {
-        size_t n = len - at - 2 < 255 ? len - at - 2 : 250;
-
-        value[at++] = tag++;
-        value[at++] = (uint8_t)n;
-        memset(value + at, byte, n);
-        at += n;
-    }
-    return at;
-}
-
-static struct bytes
-entry_make(const struct gvs_key *key, uint64_t ms, uint8_t writer, bool tombstone, size_t value_len,
-           uint8_t byte)
-{
-    bool member = key->kind == GVS_KEY_MEMBER;
-    uint64_t order =
-        member ? gvs_member_order(ms, (enum gvs_member_state)(byte % 3)) : gvs_hlc_make(ms, 0);
-    struct gvs_id w = gvs_id_is_cluster(&key->owner) ? node(writer) : key->owner;
-    uint8_t value[GVS_VALUE_LEN_MAX];
-    struct bytes out;
-
-    value_len = value_fill(value, value_len, byte);
-    out.len = gvs_entry_build(out.b, key, order, &w, tombstone && !member, value, value_len);
-    return out;
-}
-
 /* --- a naive table: an array in order of arrival --- */
 
 struct model {
     struct bytes held[KEYS];
     size_t count;
+    uint64_t cut;
 };
+
+/* Is it compared with other tables, or only held? */
+static bool
+model_counts(const struct model *m, const struct gvs_entry *e)
+{
+    return !e->tombstone || e->order >= m->cut;
+}
 
 static struct bytes *
 model_find(struct model *m, const struct gvs_entry *e)
@@ -102,6 +75,15 @@ model_take(struct model *m, const struct gvs_entry *e)
     held->len = e->len;
 }
 
+static void
+model_forget(struct model *m, const struct gvs_entry *e)
+{
+    struct bytes *held = model_find(m, e);
+
+    if (held)
+        *held = m->held[--m->count];
+}
+
 /* The entry of the model with the least key above (or at) `key`; NULL if there is none. */
 static const struct bytes *
 model_seek(const struct model *m, const uint8_t *key, size_t key_len, bool after)
@@ -134,6 +116,8 @@ check_ids(const struct gvs_table *t, const struct model *m, uint64_t first, uint
         uint64_t id = gvs_table_id(t, &e);
         size_t listed = 0;
 
+        if (!model_counts(m, &e))
+            continue;
         for (size_t k = 0; k < count; k++)
             listed += ids[k] == id;
         assert_int_equal(listed > 0, id >= first && id <= last);
@@ -152,6 +136,7 @@ check_ids(const struct gvs_table *t, const struct model *m, uint64_t first, uint
 static void
 check_against(const struct gvs_table *t, const struct model *m)
 {
+    struct gvs_sketch *built = sketch_like(t);
     uint64_t fingerprint = 0;
     size_t tombstones = 0;
     struct gvs_entry got;
@@ -165,9 +150,13 @@ check_against(const struct gvs_table *t, const struct model *m)
         assert_memory_equal(got.b, e.b, e.len);
         assert_true(gvs_table_get_id(t, id, &got));
         assert_int_equal(gvs_table_id(t, &got), id);
-        fingerprint += id;
         tombstones += e.tombstone;
+        if (!model_counts(m, &e))
+            continue;
+        fingerprint += id;
+        gvs_sketch_add(built, id);
     }
+    check_sketch(t, built);
     assert_false(gvs_table_get_id(t, 5, &got));              /* no hash here ever gives 5 */
     assert_int_equal(gvs_table_fingerprint(t), fingerprint); /* I3 */
     assert_int_equal(gvs_table_tombstones(t), tombstones);
@@ -233,6 +222,31 @@ merge_step(struct gvs_table *t, struct model *m, struct gvs_prng *p, bool may_be
     assert_memory_equal(&before, &after, sizeof before);
 }
 
+/* Forgets what is held, or finds that it is not. */
+static void
+remove_step(struct gvs_table *t, struct model *m, struct gvs_prng *p)
+{
+    struct bytes bytes = random_entry(p);
+    struct gvs_entry e = parsed(&bytes), got;
+    bool held = model_find(m, &e) != NULL;
+
+    if (held && gvs_prng_chance(p, 1, 2)) /* by the very key that the table lends */
+        assert_true(gvs_table_get(t, e.key, e.key_len, &got));
+    else
+        got = e;
+    assert_int_equal(gvs_table_remove(t, got.key, got.key_len), held);
+    model_forget(m, &e);
+}
+
+static void
+cut_step(struct gvs_table *t, struct model *m, struct gvs_prng *p)
+{
+    uint64_t cut = gvs_hlc_make(1 + gvs_prng_below(p, 13), 0);
+
+    gvs_table_set_cut(t, cut);
+    m->cut = cut > m->cut ? cut : m->cut;
+}
+
 static void
 run_program(size_t capacity, bool weak, uint64_t seed)
 {
@@ -242,7 +256,12 @@ run_program(size_t capacity, bool weak, uint64_t seed)
     struct model m = {.count = 0};
 
     for (int step = 0; step < 200; step++) {
-        merge_step(t, &m, &p, capacity <= KEYS);
+        if (gvs_prng_chance(&p, 1, 6))
+            remove_step(t, &m, &p);
+        else
+            merge_step(t, &m, &p, capacity <= KEYS);
+        if (gvs_prng_chance(&p, 1, 50))
+            cut_step(t, &m, &p);
         assert_true(gvs_table_count(t) <= capacity);
         check_against(t, &m);
         check_seek(t, &m, &p);
@@ -263,27 +282,6 @@ test_any_program_ends_as_in_the_model(void **state)
             run_program(capacities[i], true, seed);
         }
     }
-}
-
-static struct bytes
-entry_number(uint32_t n, uint64_t ms, size_t value_len)
-{
-    struct gvs_svcid svc = {.proto = GVS_PROTO_TCP, .addr = {.family = GVS_FAMILY_V4}};
-    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .owner = node(1)};
-
-    svc.addr.b[0] = 10;
-    svc.port = (uint16_t)n;
-    key.svc = svc;
-    return entry_make(&key, ms, 1, false, value_len, (uint8_t)n);
-}
-
-static int
-merge_number(struct gvs_table *t, uint32_t n, uint64_t ms, size_t value_len)
-{
-    struct bytes bytes = entry_number(n, ms, value_len);
-    struct gvs_entry e = parsed(&bytes);
-
-    return gvs_table_merge(t, &e);
 }
 
 static void
@@ -387,14 +385,156 @@ test_a_flapping_backend_leaves_no_holes(void **state)
     free(t);
 }
 
+/* A table that is full takes a new key again once an entry is forgotten. */
 static void
-test_footprint_grows_linearly(void **state)
+test_what_is_forgotten_makes_room(void **state)
 {
-    size_t one = gvs_table_footprint(1000), ten = gvs_table_footprint(10000);
+    struct gvs_table *t = table_new(3);
+    struct bytes bytes = entry_number(2, 1, 20);
+    struct gvs_entry e = parsed(&bytes), got;
 
     (void)state;
-    assert_true(ten > 9 * one && ten <= 10 * one);
-    assert_true(ten / 10000 < 192);
+    for (uint32_t n = 1; n <= 3; n++)
+        assert_int_equal(merge_number(t, n, 1, 20), 1);
+    assert_int_equal(merge_number(t, 4, 1, 20), GVS_E_FULL);
+    assert_true(gvs_table_remove(t, e.key, e.key_len));
+    assert_false(gvs_table_remove(t, e.key, e.key_len));
+    assert_false(gvs_table_get(t, e.key, e.key_len, &got));
+    assert_false(gvs_table_get_id(t, gvs_table_id(t, &e), &got));
+    assert_int_equal(merge_number(t, 4, 1, 20), 1);
+    assert_int_equal(merge_number(t, 2, 1, 20), GVS_E_FULL);
+    free(t);
+}
+
+static int
+merge_dead(struct gvs_table *t, uint32_t n, uint64_t ms)
+{
+    struct bytes live = entry_number(n, ms, 0), dead;
+    struct gvs_entry e = parsed(&live);
+    struct gvs_key key;
+
+    assert_int_equal(gvs_key_parse(&key, e.key, e.key_len), GVS_OK);
+    dead = entry_make(&key, ms, 1, true, 0, 0);
+    e = parsed(&dead);
+    return gvs_table_merge(t, &e);
+}
+
+static void
+test_only_tombstones_below_the_cut_stop_counting(void **state)
+{
+    static const struct {
+        const char *why;
+        uint64_t live, dead, cut, late, again; /* ms of each step; 0 leaves it out */
+        bool count;
+    } rows[] = {
+        {"a live entry counts however old", 1, 0, 9, 0, 0, true},
+        {"a tombstone at the cut counts", 0, 9, 9, 0, 0, true},
+        {"one just below does not", 0, 8, 9, 0, 0, false},
+        {"nor one that comes after the cut rose", 0, 0, 9, 8, 0, false},
+        {"nor one that replaces a live entry then", 1, 0, 9, 8, 0, false},
+        {"a newer tombstone counts again", 0, 3, 9, 9, 0, true},
+        {"a newer one that is old as well does not", 0, 3, 9, 4, 0, false},
+        {"a live entry over an aged tombstone counts", 0, 3, 9, 0, 4, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_table *t = table_new(4);
+        struct gvs_entry e;
+        size_t dead = rows[i].again ? 0 : rows[i].dead || rows[i].late ? 1 : 0;
+
+        print_message("%s\n", rows[i].why);
+        if (rows[i].live)
+            assert_int_equal(merge_number(t, 1, rows[i].live, 9), 1);
+        if (rows[i].dead)
+            assert_int_equal(merge_dead(t, 1, rows[i].dead), 1);
+        gvs_table_set_cut(t, gvs_hlc_make(rows[i].cut, 0));
+        if (rows[i].late)
+            assert_int_equal(merge_dead(t, 1, rows[i].late), 1);
+        if (rows[i].again)
+            assert_int_equal(merge_number(t, 1, rows[i].again, 9), 1);
+        gvs_table_set_cut(t, gvs_hlc_make(1, 0)); /* it never falls */
+        assert_int_equal(gvs_table_fingerprint(t) != 0, rows[i].count);
+        assert_int_equal(gvs_table_idsum(t, 0, UINT64_MAX).count, rows[i].count);
+        assert_int_equal(gvs_table_count(t), 1);
+        assert_int_equal(gvs_table_tombstones(t), dead);
+        assert_true(gvs_table_seek(t, NULL, 0, false, &e));
+        assert_true(gvs_table_get_id(t, gvs_table_id(t, &e), &e));
+        free(t);
+    }
+}
+
+/* Nodes raise their cuts at different moments, and forget at different moments. */
+static void
+test_the_moment_of_the_cut_does_not_matter(void **state)
+{
+    enum { COUNT = 60 };
+    static struct image one, other;
+    struct gvs_table *a = table_new(COUNT), *b = table_new(COUNT);
+
+    (void)state;
+    gvs_table_set_cut(b, gvs_hlc_make(20, 0));
+    for (uint32_t n = 0; n < COUNT; n++) {
+        uint32_t m = COUNT - 1 - n;
+
+        assert_int_equal(n % 3 ? merge_number(a, n, 1 + n, 9) : merge_dead(a, n, 1 + n), 1);
+        assert_int_equal(m % 3 ? merge_number(b, m, 1 + m, 9) : merge_dead(b, m, 1 + m), 1);
+    }
+    gvs_table_set_cut(a, gvs_hlc_make(20, 0));
+    gvs_table_set_cut(a, gvs_hlc_make(40, 0));
+    gvs_table_set_cut(b, gvs_hlc_make(40, 0));
+    table_image(&one, a);
+    table_image(&other, b);
+    assert_memory_equal(&one, &other, sizeof one);
+    for (uint32_t n = 0; n < 39; n += 3) { /* those below are forgotten here */
+        struct bytes bytes = entry_number(n, 1, 0);
+        struct gvs_entry e = parsed(&bytes);
+
+        assert_true(gvs_table_remove(a, e.key, e.key_len));
+    }
+    assert_int_equal(gvs_table_fingerprint(a), gvs_table_fingerprint(b));
+    assert_int_equal(gvs_table_count(a), gvs_table_count(b) - 13);
+    free(a);
+    free(b);
+}
+
+/* What two tables lack of each other, by their sketches and ids alone. */
+static void
+test_sketches_name_what_differs(void **state)
+{
+    enum { COUNT = 3000, CAPACITY = 4096 };
+    struct gvs_table *a = table_new(CAPACITY), *b = table_new(CAPACITY);
+    const struct gvs_sketch *theirs = gvs_table_sketch(b);
+    size_t cells = gvs_sketch_cells(theirs), at = 0, ours = 0, missing = 0;
+    uint8_t *wire = malloc(cells * GVS_SKETCH_CELL_LEN);
+    struct gvs_sketch_diff *d = malloc(gvs_sketch_diff_footprint(cells));
+    enum gvs_sketch_side side;
+    struct gvs_entry e;
+    uint64_t id;
+
+    (void)state;
+    assert_true(wire && d);
+    assert_int_equal(cells, CAPACITY / 16);
+    for (uint32_t n = 0; n < COUNT; n++) {
+        if (n % 100 != 0)
+            assert_int_equal(merge_number(a, n, 1, 30), 1);
+        assert_int_equal(merge_number(b, n, n % 75 ? 1 : 2, 30), 1);
+    }
+    gvs_sketch_write(theirs, 0, cells, wire);
+    d = gvs_sketch_diff_init(d, gvs_table_sketch(a));
+    assert_true(gvs_sketch_diff_take(d, wire, cells));
+    while ((side = gvs_sketch_diff_next(d, &at, &id)) != GVS_SKETCH_NEITHER) {
+        assert_int_equal(gvs_table_get_id(a, id, &e), side == GVS_SKETCH_OURS);
+        assert_int_equal(gvs_table_get_id(b, id, &e), side == GVS_SKETCH_THEIRS);
+        ours += side == GVS_SKETCH_OURS;
+        missing += side == GVS_SKETCH_THEIRS;
+    }
+    assert_int_equal(ours, 30);         /* older: multiples of 75 that are not missing */
+    assert_int_equal(missing, 30 + 30); /* newer, or missing altogether */
+    free(wire);
+    free(d);
+    free(a);
+    free(b);
 }
 
 int
@@ -407,7 +547,10 @@ main(void)
         cmocka_unit_test(test_a_full_arena_still_replaces_in_place),
         cmocka_unit_test(test_room_given_back_is_found_again),
         cmocka_unit_test(test_a_flapping_backend_leaves_no_holes),
-        cmocka_unit_test(test_footprint_grows_linearly),
+        cmocka_unit_test(test_what_is_forgotten_makes_room),
+        cmocka_unit_test(test_only_tombstones_below_the_cut_stop_counting),
+        cmocka_unit_test(test_the_moment_of_the_cut_does_not_matter),
+        cmocka_unit_test(test_sketches_name_what_differs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
