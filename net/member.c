@@ -332,6 +332,27 @@ random_below(const struct gvs_members *ms, size_t n)
     return r % n;
 }
 
+void
+gvs_members_probe_some(struct gvs_members *ms, struct gvs_mono now, size_t count)
+{
+    size_t first = random_below(ms, ms->count);
+
+    for (size_t i = 0; i < ms->count && count > 0; i++) {
+        struct gvs_member *m = &ms->place[(first + i) % ms->count];
+
+        if (m->self || !m->up)
+            continue;
+        demand(ms, now, m, DUE_PROBE);
+        count--;
+    }
+}
+
+void
+gvs_member_connect(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
+{
+    demand(ms, now, m, DUE_CONNECT);
+}
+
 static uint64_t
 timeout_ms(const struct gvs_members *ms, const struct gvs_member *m)
 {

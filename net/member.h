@@ -115,6 +115,12 @@ void gvs_member_favour(struct gvs_members *ms, struct gvs_mono now, struct gvs_m
 void gvs_member_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m);
 void gvs_members_probe_all(struct gvs_members *ms, struct gvs_mono now);
 
+/* The same for some of those with a session, as chance picks them. */
+void gvs_members_probe_some(struct gvs_members *ms, struct gvs_mono now, size_t count);
+
+/* Somebody needs a session with it. */
+void gvs_member_connect(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m);
+
 void gvs_member_rtt(struct gvs_member *m, uint64_t us); /* a sample */
 
 enum gvs_member_act {

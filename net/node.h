@@ -78,7 +78,7 @@ int gvs_node_write(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall
 
 /* The next entry of either table (its key's kind tells which) that is news since it was last asked
  * for. Lent until the next call on n. A key that changed twice is lent once, as it is now. Whoever
- * does not ask for so long that the ring of changed keys (an eighth of the table, 256 to 16,384)
+ * does not ask for so long that the ring of changed keys (as long as the table, 256 to 16,384)
  * runs over is lent every entry once. */
 bool gvs_node_news(struct gvs_node *n, struct gvs_entry *e);
 
@@ -125,7 +125,8 @@ struct gvs_node_counts {
     uint64_t sent, received;             /* datagrams */
     uint64_t sent_bytes, received_bytes; /* payload */
     uint64_t rejected[GVS_REJECT_COUNT]; /* those of the sessions, and bodies that do not parse */
-    uint64_t pushed, merged, refused;    /* entries: sent, news to us, not taken */
+    uint64_t pushed, taken;              /* entries: sent, received */
+    uint64_t merged, refused;            /* of these: news to us, not taken */
     uint64_t own_name;                   /* news in this node's own name that it did not write */
     uint64_t unknown;                    /* messages of types that this version does not know */
     size_t alive, suspect, dead, left;

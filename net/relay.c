@@ -1,130 +1,285 @@
 #include "net/relay.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/err.h"
 
-#define OVERTAKEN \
-    8 /* answers to so much later datagrams say that one is lost, before its time-out */
-
-/* --- a log of keys --- */
-
 int
-gvs_keylog_open(struct gvs_keylog *log, size_t capacity, struct gvs_hash hash)
+gvs_relay_open(struct gvs_relay *r, struct gvs_members *members, const struct gvs_id *self,
+               size_t keys, struct gvs_hash hash)
 {
-    GVS_ASSERT(capacity >= 1 && capacity < UINT32_MAX);
-    *log = (struct gvs_keylog){.capacity = capacity, .hash = hash};
-    log->slot = calloc(capacity, sizeof *log->slot);
-    log->bucket = calloc(capacity, sizeof *log->bucket);
-    if (!log->slot || !log->bucket) {
-        gvs_keylog_close(log);
-        return GVS_E_SYS;
+    *r = (struct gvs_relay){.members = members, .self = *self};
+    for (unsigned l = 0; l <= GVS_LEVELS_MAX; l++) {
+        if (gvs_keylog_open(&r->level[l].log, keys, hash) < 0)
+            return GVS_E_SYS;
     }
     return GVS_OK;
 }
 
 void
-gvs_keylog_close(struct gvs_keylog *log)
+gvs_relay_close(struct gvs_relay *r)
 {
-    free(log->slot);
-    free(log->bucket);
-    *log = (struct gvs_keylog){.capacity = 0};
-}
-
-uint64_t
-gvs_keylog_tail(const struct gvs_keylog *log)
-{
-    return log->head > log->capacity ? log->head - log->capacity : 0;
-}
-
-static uint32_t *
-bucket_of(const struct gvs_keylog *log, const uint8_t *key, size_t len)
-{
-    return &log->bucket[log->hash.fn(log->hash.key, key, len) % log->capacity];
-}
-
-/* Takes a slot out of its bucket's list. */
-static void
-unlink_slot(struct gvs_keylog *log, size_t at)
-{
-    const struct gvs_keybuf *key = &log->slot[at].key;
-    uint32_t *link = bucket_of(log, key->b, key->len);
-
-    while (*link != at + 1) {
-        GVS_ASSERT(*link != 0);
-        link = &log->slot[*link - 1].next;
-    }
-    *link = log->slot[at].next;
+    for (unsigned l = 0; l <= GVS_LEVELS_MAX; l++)
+        gvs_keylog_close(&r->level[l].log);
 }
 
 void
-gvs_keylog_append(struct gvs_keylog *log, const uint8_t *key, size_t len)
+gvs_relay_serve(struct gvs_relay *r, struct gvs_mono now, unsigned level, const uint8_t *key,
+                size_t len, uint64_t id)
 {
-    size_t at = (size_t)(log->head % log->capacity);
-    struct gvs_keylog_slot *slot = &log->slot[at];
-    uint32_t *bucket;
+    GVS_ASSERT(level <= GVS_LEVELS_MAX);
+    while (gvs_keylog_append(&r->level[level].log, now, key, len, id) && r->level[level].split)
+        level++; /* our own arc in this one */
+}
 
-    GVS_ASSERT(len >= 1 && len <= GVS_KEY_LEN_MAX);
-    if (slot->key.len > 0 && !slot->stale)
-        unlink_slot(log, at);
-    bucket = bucket_of(log, key, len);
-    for (uint32_t i = *bucket; i != 0; i = log->slot[i - 1].next) {
-        struct gvs_keylog_slot *old = &log->slot[i - 1];
+/* --- arcs: stretches of the members in order of ids --- */
 
-        if (old->key.len == len && memcmp(old->key.b, key, len) == 0) {
-            unlink_slot(log, i - 1);
-            old->stale = true;
-            break;
+struct arc {
+    size_t first, end; /* by gvs_members_ith */
+};
+
+/* The id's first `bits` bits, then all ones or all zeros. */
+static struct gvs_id
+edge(const struct gvs_id *id, unsigned bits, bool upper)
+{
+    struct gvs_id e = *id;
+
+    for (unsigned i = bits; i < 8 * GVS_ID_LEN; i++) {
+        uint8_t bit = (uint8_t)(0x80u >> i % 8);
+
+        e.b[i / 8] = (uint8_t)(upper ? e.b[i / 8] | bit : e.b[i / 8] & ~bit);
+    }
+    return e;
+}
+
+/* The first member at or (with `after`) behind `id`. */
+static size_t
+bound(const struct gvs_members *ms, const struct gvs_id *id, bool after)
+{
+    size_t lo = 0, hi = gvs_members_count(ms), mid;
+
+    while (lo < hi) {
+        mid = lo + (hi - lo) / 2;
+        if (gvs_id_cmp(&gvs_members_ith(ms, mid)->id, id) < (after ? 1 : 0))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct arc
+arc_of(const struct gvs_members *ms, const struct gvs_id *id, unsigned level)
+{
+    struct gvs_id lower = edge(id, GVS_ARC_BITS * level, false);
+    struct gvs_id upper = edge(id, GVS_ARC_BITS * level, true);
+
+    return (struct arc){bound(ms, &lower, false), bound(ms, &upper, true)};
+}
+
+/* Which of the eight arcs in an arc of this level an id lies in. */
+static unsigned
+arc_index(const struct gvs_id *id, unsigned level)
+{
+    unsigned index = 0;
+
+    for (unsigned i = GVS_ARC_BITS * level; i < GVS_ARC_BITS * (level + 1); i++)
+        index = index << 1 | ((unsigned)id->b[i / 8] >> (7 - i % 8) & 1u);
+    return index;
+}
+
+static bool
+is_served(const struct gvs_member *m)
+{
+    return !m->self && m->known && m->state <= GVS_SUSPECT;
+}
+
+static size_t
+count_served(const struct gvs_members *ms, struct arc arc)
+{
+    size_t n = 0;
+
+    for (size_t i = arc.first; i < arc.end; i++)
+        n += is_served(gvs_members_ith(ms, i));
+    return n;
+}
+
+/* A live member with a session before a suspect one, one with a session before all others, and
+ * `avoid` (may be NULL) last; of equals each node begins with another, so that heading is shared.
+ */
+static struct gvs_member *
+choose_head(const struct gvs_relay *r, struct arc arc, unsigned turn,
+            const struct gvs_member *avoid)
+{
+    size_t count = arc.end - arc.first;
+    struct gvs_member *best = NULL;
+    int rank, best_rank = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t at = arc.first + (i + turn + r->self.b[GVS_ID_LEN - 1]) % count;
+        struct gvs_member *m = gvs_members_ith(r->members, at);
+
+        if (!is_served(m))
+            continue;
+        rank = m == avoid ? 1 : 2 + 2 * m->up + (m->state == GVS_ALIVE);
+        if (rank > best_rank) {
+            best = m;
+            best_rank = rank;
         }
     }
-    slot->key.len = (uint8_t)len;
-    memcpy(slot->key.b, key, len);
-    slot->stale = false;
-    slot->next = *bucket;
-    *bucket = (uint32_t)at + 1;
-    log->head++;
+    return best;
 }
 
-const struct gvs_keybuf *
-gvs_keylog_get(const struct gvs_keylog *log, uint64_t place)
+/* --- lanes --- */
+
+/* Where a lane that now leads to m takes over from: whoever led there before. NULL: nobody. */
+static struct gvs_lane *
+lane_to(struct gvs_level *level, unsigned l, const struct gvs_member *m)
 {
-    const struct gvs_keylog_slot *slot = &log->slot[place % log->capacity];
-
-    GVS_ASSERT(place < log->head && place >= gvs_keylog_tail(log));
-    return slot->stale ? NULL : &slot->key;
+    if (level->split)
+        return &level->lane[arc_index(&m->id, l)];
+    for (size_t i = 0; i < level->lane_count; i++) {
+        if (level->lane[i].head == m)
+            return &level->lane[i];
+    }
+    return NULL;
 }
 
-/* --- building --- */
+/* Datagrams that were lost together carried places that lie together. */
+static void
+add_lost(struct gvs_lane *lane, uint64_t first, uint64_t last)
+{
+    for (unsigned i = 0; i < lane->lost_count; i++) {
+        if (first > lane->lost[i].last + 1 || last + 1 < lane->lost[i].first)
+            continue;
+        lane->lost[i].first = first < lane->lost[i].first ? first : lane->lost[i].first;
+        lane->lost[i].last = last > lane->lost[i].last ? last : lane->lost[i].last;
+        return;
+    }
+    if (lane->lost_count == GVS_LOST_MAX)
+        return; /* reconciliation finds it */
+    lane->lost[lane->lost_count].first = first;
+    lane->lost[lane->lost_count++].last = last;
+}
+
+/* A lane begins where the lanes to its members stood, at the one furthest behind. */
+static void
+inherit(struct gvs_lane *lane, const struct gvs_lane *old)
+{
+    if (!old || !old->head)
+        return;
+    if (old->next < lane->next)
+        lane->next = old->next;
+    for (unsigned i = 0; i < old->lost_count; i++)
+        add_lost(lane, old->lost[i].first, old->lost[i].last);
+}
+
+static void
+split_level(struct gvs_relay *r, unsigned l, struct gvs_level *old, struct arc whole)
+{
+    struct gvs_level *level = &r->level[l];
+
+    level->split = true;
+    level->lane_count = GVS_ARCS;
+    for (unsigned i = 0; i < GVS_ARCS; i++)
+        level->lane[i] = (struct gvs_lane){.next = level->log.head};
+    for (size_t i = whole.first; i < whole.end; i++) {
+        const struct gvs_member *m = gvs_members_ith(r->members, i);
+        struct gvs_lane *lane = &level->lane[arc_index(&m->id, l)];
+
+        if (!is_served(m) || arc_index(&m->id, l) == arc_index(&r->self, l))
+            continue;
+        if (!old->split || !lane->head)
+            inherit(lane, lane_to(old, l, m));
+        if (!lane->head) {
+            lane->turn = old->split ? old->lane[arc_index(&m->id, l)].turn : 0;
+            lane->head = choose_head(r, arc_of(r->members, &m->id, l + 1), lane->turn, NULL);
+        }
+    }
+}
+
+static void
+fan_level(struct gvs_relay *r, unsigned l, struct gvs_level *old, struct arc whole)
+{
+    struct gvs_level *level = &r->level[l];
+
+    level->split = false;
+    level->lane_count = 0;
+    for (size_t i = whole.first; i < whole.end; i++) {
+        struct gvs_member *m = gvs_members_ith(r->members, i);
+        struct gvs_lane *lane;
+
+        if (!is_served(m) || level->lane_count == GVS_DIRECT_MAX)
+            continue; /* of more at the last level, hostile ones, reconciliation takes care */
+        lane = &level->lane[level->lane_count++];
+        *lane = (struct gvs_lane){.head = m, .next = level->log.head};
+        inherit(lane, lane_to(old, l, m));
+    }
+}
+
+static void
+connect_head(struct gvs_relay *r, struct gvs_mono now, const struct gvs_lane *lane)
+{
+    if (lane->head && !lane->head->up)
+        gvs_member_connect(r->members, now, lane->head);
+}
 
 void
-gvs_relay_reset(struct gvs_relay *r, const struct gvs_keylog *log)
+gvs_relay_update(struct gvs_relay *r, struct gvs_mono now)
 {
-    uint64_t seq = r->seq;
+    for (unsigned l = 0; l <= GVS_LEVELS_MAX; l++) {
+        struct gvs_level *level = &r->level[l];
+        struct gvs_level old = *level;
+        struct arc whole = arc_of(r->members, &r->self, l);
 
-    *r = (struct gvs_relay){.next = log->head, .seq = seq, .window = GVS_WINDOW_START};
+        if (count_served(r->members, whole) > GVS_DIRECT_MAX && l < GVS_LEVELS_MAX)
+            split_level(r, l, &old, whole);
+        else
+            fan_level(r, l, &old, whole);
+        for (size_t i = 0; i < level->lane_count; i++)
+            connect_head(r, now, &level->lane[i]);
+    }
 }
 
-void
-gvs_relay_skip(struct gvs_relay *r, const struct gvs_keylog *log)
+/* --- sending --- */
+
+static bool
+owes(const struct gvs_level *level, const struct gvs_lane *lane)
 {
-    r->next = log->head;
+    return lane->head && (lane->lost_count > 0 || lane->next != level->log.head);
 }
 
 bool
-gvs_relay_open(const struct gvs_relay *r)
+gvs_relay_next(struct gvs_relay *r, bool (*may_send)(void *ctx, const struct gvs_member *m),
+               void *ctx, struct gvs_duty *duty)
 {
-    return r->flying < r->window;
+    for (unsigned l = 0; l <= GVS_LEVELS_MAX; l++) {
+        struct gvs_level *level = &r->level[l];
+
+        for (size_t i = 0; i < level->lane_count; i++) {
+            struct gvs_lane *lane = &level->lane[(r->turn + i) % level->lane_count];
+
+            if (!owes(level, lane) || !may_send(ctx, lane->head))
+                continue;
+            r->turn += i + 1;
+            *duty = (struct gvs_duty){l, lane};
+            return true;
+        }
+    }
+    return false;
 }
 
-static struct gvs_flight *
-find_flight(struct gvs_relay *r, uint64_t seq)
+bool
+gvs_relay_owes(struct gvs_relay *r, const struct gvs_member *m, struct gvs_duty *duty)
 {
-    for (size_t i = 0; i < GVS_WINDOW_MAX; i++) {
-        if (r->flight[i].seq == seq)
-            return &r->flight[i];
+    for (unsigned l = 0; l <= GVS_LEVELS_MAX; l++) {
+        for (size_t i = 0; i < r->level[l].lane_count; i++) {
+            *duty = (struct gvs_duty){l, &r->level[l].lane[i]};
+            if (duty->lane->head == m && owes(&r->level[l], duty->lane))
+                return true;
+        }
     }
-    return NULL;
+    return false;
 }
 
 /* Puts the entries of places first .. last into m until it is full. Returns the first place left
@@ -149,37 +304,18 @@ load(const struct gvs_keylog *log, const struct gvs_table *const *table, uint64_
     return at;
 }
 
-static struct gvs_flight *
-find_lost(struct gvs_relay *r)
-{
-    if (r->lost == 0)
-        return NULL;
-    for (size_t i = 0; i < GVS_WINDOW_MAX; i++) {
-        if (r->flight[i].seq != 0 && r->flight[i].lost)
-            return &r->flight[i];
-    }
-    return NULL;
-}
-
-/* What was lost is owed again: from its flight, which shrinks by what m could take. */
+/* What was lost first: it is the oldest. False: there is none, or no room for it. */
 static bool
-build_lost(struct gvs_relay *r, const struct gvs_keylog *log, const struct gvs_table *const *table,
-           size_t *room, struct gvs_msg *m, struct gvs_cargo *cargo)
+load_lost(struct gvs_lane *lane, const struct gvs_keylog *log, const struct gvs_table *const *table,
+          size_t *room, struct gvs_msg *m, struct gvs_cargo *cargo)
 {
-    struct gvs_flight *f;
-    uint64_t end;
-
-    while ((f = find_lost(r)) != NULL) {
-        end = load(log, table, f->cargo.first, f->cargo.last, room, m);
-        if (end == f->cargo.first)
-            return false; /* not even one: no room */
-        *cargo =
-            (struct gvs_cargo){.kind = GVS_CARGO_LOG, .first = f->cargo.first, .last = end - 1};
-        f->cargo.first = end;
-        if (end > f->cargo.last || !find_flight(r, 0)) {
-            f->seq = 0; /* done; or no flight is left for the rest, and reconciliation finds it */
-            r->lost--;
-        }
+    while (lane->lost_count > 0) {
+        cargo->first = lane->lost[0].first;
+        lane->lost[0].first = load(log, table, cargo->first, lane->lost[0].last, room, m);
+        cargo->last = lane->lost[0].first - 1;
+        if (lane->lost[0].first <= lane->lost[0].last)
+            return m->entry_count > 0;
+        lane->lost[0] = lane->lost[--lane->lost_count];
         if (m->entry_count > 0)
             return true; /* else all of it stands again further on */
     }
@@ -187,153 +323,43 @@ build_lost(struct gvs_relay *r, const struct gvs_keylog *log, const struct gvs_t
 }
 
 bool
-gvs_relay_build(struct gvs_relay *r, const struct gvs_keylog *log,
+gvs_relay_build(struct gvs_relay *r, const struct gvs_duty *duty,
                 const struct gvs_table *const table[static GVS_TABLE_COUNT], size_t room,
                 struct gvs_msg *m, struct gvs_cargo *cargo)
 {
-    uint64_t end;
+    struct gvs_level *level = &r->level[duty->level];
+    struct gvs_lane *lane = duty->lane;
+    unsigned arc = level->split ? duty->level + 1 : 0;
 
-    *m = (struct gvs_msg){.type = GVS_MSG_PUSH};
-    if (build_lost(r, log, table, &room, m, cargo))
+    *m = (struct gvs_msg){.type = GVS_MSG_PUSH, .arc = arc};
+    *cargo = (struct gvs_cargo){.kind = GVS_CARGO_LOG, .level = (uint8_t)duty->level};
+    if (load_lost(lane, &level->log, table, &room, m, cargo))
         return true;
-    if (r->next < gvs_keylog_tail(log))
-        r->next = log->head; /* too far behind: left to reconciliation */
-    if (r->next == log->head || find_flight(r, 0) == NULL)
+    if (lane->next < gvs_keylog_tail(&level->log))
+        lane->next = level->log.head; /* too far behind: left to reconciliation */
+    if (lane->next == level->log.head)
         return false;
-    end = load(log, table, r->next, log->head - 1, &room, m);
-    *cargo = (struct gvs_cargo){.kind = GVS_CARGO_LOG, .first = r->next, .last = end - 1};
-    r->next = end;
+    cargo->first = lane->next;
+    lane->next = load(&level->log, table, lane->next, level->log.head - 1, &room, m);
+    cargo->last = lane->next - 1;
     return m->entry_count > 0;
 }
 
-/* --- flying --- */
-
-static uint64_t
-timeout_us(const struct gvs_relay *r, uint64_t rtt_us)
+void
+gvs_relay_owe(struct gvs_relay *r, struct gvs_mono now, const struct gvs_member *m,
+              const struct gvs_flight *flight)
 {
-    uint64_t us = 2 * rtt_us + 20000;
+    struct gvs_level *level = &r->level[flight->cargo.level];
+    struct gvs_lane *lane;
 
-    if (us < GVS_RELAY_TIMEOUT_MS_MIN * 1000)
-        us = GVS_RELAY_TIMEOUT_MS_MIN * 1000;
-    us <<= r->timeouts;
-    return us < GVS_RELAY_TIMEOUT_MS_MAX * 1000 ? us : GVS_RELAY_TIMEOUT_MS_MAX * 1000;
-}
-
-uint64_t
-gvs_relay_fly(struct gvs_relay *r, struct gvs_mono now, uint64_t rtt_us,
-              const struct gvs_cargo *cargo)
-{
-    struct gvs_flight *f = find_flight(r, 0);
-
-    GVS_ASSERT(gvs_relay_open(r));
-    GVS_ASSERT(f != NULL);
-    r->flying++; /* I1 */
-    *f = (struct gvs_flight){
-        .seq = ++r->seq, .sent = now, .due = {now.us + timeout_us(r, rtt_us)}, .cargo = *cargo};
-    return f->seq;
-}
-
-/* Much later ones were answered: what is still in the air from before is not coming. */
-static void
-overtake(struct gvs_relay *r, struct gvs_mono now, uint64_t seq)
-{
-    for (size_t i = 0; i < GVS_WINDOW_MAX; i++) {
-        struct gvs_flight *f = &r->flight[i];
-
-        if (f->seq != 0 && !f->lost && f->seq + OVERTAKEN <= seq)
-            f->due = gvs_mono_min(f->due, now);
-    }
-}
-
-const struct gvs_flight *
-gvs_relay_land(struct gvs_relay *r, struct gvs_mono now, uint64_t seq)
-{
-    struct gvs_flight *f = seq == 0 ? NULL : find_flight(r, seq);
-
-    if (!f)
-        return NULL;
-    if (f->lost)
-        r->lost--;
-    else
-        r->flying--;
-    f->seq = 0;
-    r->timeouts = 0;
-    if (r->window < GVS_WINDOW_MAX)
-        r->window++;
-    overtake(r, now, seq);
-    return f;
-}
-
-/* One loss narrows the window once, however many went down with it. */
-static void
-narrow(struct gvs_relay *r, struct gvs_mono now, const struct gvs_flight *f)
-{
-    if (f->sent.us < r->cut.us)
+    GVS_ASSERT(flight->cargo.kind == GVS_CARGO_LOG);
+    lane = lane_to(level, flight->cargo.level, m);
+    if (!lane || !lane->head)
         return;
-    r->cut = now;
-    r->timeouts++;
-    r->window = r->window / 2 > 2 ? r->window / 2 : 2;
-}
-
-bool
-gvs_relay_expire(struct gvs_relay *r, const struct gvs_keylog *log, struct gvs_mono now,
-                 struct gvs_cargo *cargo, bool *gave_up)
-{
-    *gave_up = false;
-    for (size_t i = 0; i < GVS_WINDOW_MAX && r->flying > 0; i++) {
-        struct gvs_flight *f = &r->flight[i];
-
-        if (f->seq == 0 || f->lost || !gvs_mono_due(f->due, now))
-            continue;
-        r->flying--;
-        narrow(r, now, f);
-        if (r->timeouts > GVS_RELAY_TRIES) {
-            gvs_relay_reset(r, log);
-            *gave_up = true;
-            return false;
-        }
-        if (f->cargo.kind == GVS_CARGO_LOG) {
-            f->lost = true;
-            r->lost++;
-            continue;
-        }
-        f->seq = 0;
-        *cargo = f->cargo;
-        return true;
-    }
-    return false;
-}
-
-struct gvs_mono
-gvs_relay_deadline(const struct gvs_relay *r)
-{
-    struct gvs_mono t = GVS_MONO_NEVER;
-
-    for (size_t i = 0; i < GVS_WINDOW_MAX && r->flying > 0; i++) {
-        if (r->flight[i].seq != 0 && !r->flight[i].lost)
-            t = gvs_mono_min(t, r->flight[i].due);
-    }
-    return t;
-}
-
-bool
-gvs_relay_owes(const struct gvs_relay *r, const struct gvs_keylog *log)
-{
-    if (!gvs_relay_open(r))
-        return false;
-    if (r->lost > 0)
-        return true;
-    return r->next != log->head;
-}
-
-struct gvs_mono
-gvs_relay_oldest(const struct gvs_relay *r)
-{
-    struct gvs_mono t = GVS_MONO_NEVER;
-
-    for (size_t i = 0; i < GVS_WINDOW_MAX && r->flying > 0; i++) {
-        if (r->flight[i].seq != 0 && !r->flight[i].lost)
-            t = gvs_mono_min(t, r->flight[i].sent);
-    }
-    return t;
+    add_lost(lane, flight->cargo.first, flight->cargo.last);
+    if (!level->split || lane->head != m || m->heard_at.us > flight->sent.us)
+        return;
+    lane->head =
+        choose_head(r, arc_of(r->members, &m->id, flight->cargo.level + 1u), ++lane->turn, m);
+    connect_head(r, now, lane);
 }

@@ -1,124 +1,106 @@
 /* net/relay.h: fresh changes to everybody, at once, and again until they are acknowledged.
  *
- * What this node originates is appended to one log of keys, shared by all targets; for each target
- * there is only the place up to which the log was sent. A key that changes again moves to the end
- * of the log, so a busy key costs one entry however often it changes, and the newest value is read
- * when a datagram is built. The log is a ring: a target that falls further behind than it is long
- * is owed nothing any more, and reconciliation (net/sync.h) takes over.
+ * Ids are hashes, so members lie evenly on the ring of ids. An *arc* of level l is those members
+ * whose ids begin with the same 3 * l bits: level 0 is the whole ring, and each arc is made of
+ * eight of the next level. A node serves only arcs that it lies in itself, so one a level:
  *
- * Everything with entries that goes to one target, also what reconciliation pushes, flies under one
- * window, which opens with each acknowledgement and halves with each loss:
+ *     whoever writes an entry serves level 0 with it. To serve a level is
+ *         with 16 live others or fewer in the arc: to hand the entry to each of them;
+ *         with more: to hand it to one live member, the head, of each of the eight arcs in it,
+ *         and with it the duty to serve that arc. (The eighth is our own: there, too, to a head.)
  *
- *     build (from the log, or by net/sync) --> fly --> acknowledged
- *                                               |
- *                                               +--> lost: what it carried is owed again
+ * So each member receives a change once, after as many hops as there are levels. What is queued is
+ * keys, one log a level (net/keylog.h), and a *lane* reads it for each head: a place in the log,
+ * and what was lost on the way. The value is read when the datagram is built.
  *
- *   I1  At most GVS_WINDOW_MAX datagrams are in the air for one target.
- *   I2  Every place of the log before `next` is acknowledged, in the air, lost and owed again, or
- *       given up as a whole.
+ * A duty is apart from news: a level is served with an entry even if the entry was known, but
+ * never twice with the same one. (Without the first, two origins of one entry leave nodes out;
+ * without the second, every lost acknowledgement would send an arc its entries twice. Both sides
+ * agree on what an arc is whatever members they know, and that is why arcs are bits of an id and
+ * not a share of a list.)
+ *
+ * A hand-over that is not acknowledged goes to another member of the same arc, unless the head has
+ * been heard from since: then only a datagram was lost. A head that dies after acknowledging, a
+ * lane that falls further behind than the log is long, a member that nobody knew: all that is left
+ * to reconciliation (net/sync.h).
+ *
+ *   I1  Every place of a log before a lane's `next` is acknowledged by a head, in the air, owed
+ *       again, or given up as a whole.
+ *   I2  Nobody is handed an arc that he does not lie in.
  */
 #pragma once
 
 #include "core/table.h"
-#include "core/time.h"
+#include "net/keylog.h"
+#include "net/member.h"
+#include "net/pace.h"
 #include "net/wire.h"
 
-#define GVS_WINDOW_MAX 32
-#define GVS_WINDOW_START 4
-#define GVS_RELAY_TIMEOUT_MS_MIN 50
-#define GVS_RELAY_TIMEOUT_MS_MAX 1000
-#define GVS_RELAY_TRIES 5 /* time-outs in a row, then the target is given up */
+#define GVS_ARC_BITS 3
+#define GVS_ARCS (1 << GVS_ARC_BITS)
+#define GVS_DIRECT_MAX 16
+#define GVS_LEVELS_MAX GVS_ARC_MAX /* 15 bits: more arcs than there can be members */
+#define GVS_LOST_MAX 64
 
-/* --- a log of keys --- */
-
-struct gvs_keylog_slot {
-    struct gvs_keybuf key;
-    bool stale;    /* the key stands again further on */
-    uint32_t next; /* older slot of the same bucket, from 1; 0: none */
-};
-struct gvs_keylog {
-    uint64_t head; /* where the next key goes; places head - capacity .. head - 1 can be read */
-    size_t capacity;
-    struct gvs_hash hash;
-    struct gvs_keylog_slot *slot;
-    uint32_t *bucket;
+struct gvs_lane {
+    struct gvs_member *head; /* NULL: our own arc, or one without a live member */
+    uint64_t next;           /* place in the log */
+    unsigned turn;           /* which of the arc's members is head */
+    unsigned lost_count;
+    struct {
+        uint64_t first, last;
+    } lost[GVS_LOST_MAX]; /* owed again */
 };
 
-/* GVS_E_SYS if memory is short. `hash.key` is borrowed. */
-int gvs_keylog_open(struct gvs_keylog *log, size_t capacity, struct gvs_hash hash);
-void gvs_keylog_close(struct gvs_keylog *log);
-
-void gvs_keylog_append(struct gvs_keylog *log, const uint8_t *key, size_t len);
-
-/* The oldest place that can still be read. */
-uint64_t gvs_keylog_tail(const struct gvs_keylog *log);
-
-/* The key at a place, lent; NULL if it stands again further on. */
-const struct gvs_keybuf *gvs_keylog_get(const struct gvs_keylog *log, uint64_t place);
-
-/* --- what is in the air for one target --- */
-
-/* What a datagram carried, so that it can be owed again. */
-enum gvs_cargo_kind {
-    GVS_CARGO_LOOSE = 0, /* entries asked for by id: asked for again if they are still missing */
-    GVS_CARGO_LOG,       /* places first .. last of the log */
-    GVS_CARGO_RANGE,     /* ids first .. last of a table, from a range that ends at `end` */
-};
-struct gvs_cargo {
-    enum gvs_cargo_kind kind;
-    uint8_t table;
-    uint64_t first, last; /* both included */
-    uint64_t end;
+struct gvs_level {
+    struct gvs_keylog log;
+    bool split;        /* lane i is the i-th arc of eight; else each lane is one member */
+    size_t lane_count; /* 0: nobody else in this arc, or not looked at yet */
+    struct gvs_lane lane[GVS_DIRECT_MAX];
 };
 
-struct gvs_flight {
-    uint64_t seq; /* 0: free */
-    bool lost;    /* owed again; not in the air */
-    struct gvs_mono sent, due;
-    struct gvs_cargo cargo;
-};
 struct gvs_relay {
-    uint64_t next; /* place in the log */
-    uint64_t seq;  /* the latest */
-    unsigned window, flying, lost;
-    unsigned timeouts;   /* in a row */
-    struct gvs_mono cut; /* when the window was last halved */
-    struct gvs_flight flight[GVS_WINDOW_MAX];
+    struct gvs_members *members; /* borrowed */
+    struct gvs_id self;
+    struct gvs_level level[GVS_LEVELS_MAX + 1];
+    size_t turn; /* lanes of a level take turns */
 };
 
-/* Nothing is owed but what is appended from now on. */
-void gvs_relay_reset(struct gvs_relay *r, const struct gvs_keylog *log);
+/* `keys` is how many each log holds. GVS_E_SYS if memory is short; close all the same. `members`
+ * and hash.key outlive it. */
+int gvs_relay_open(struct gvs_relay *r, struct gvs_members *members, const struct gvs_id *self,
+                   size_t keys, struct gvs_hash hash);
+void gvs_relay_close(struct gvs_relay *r);
 
-/* Nothing that stands in the log now is owed; what is in the air stays there. */
-void gvs_relay_skip(struct gvs_relay *r, const struct gvs_keylog *log);
+/* This entry is owed to everybody in our arc of that level (0: everybody). Who that is was said by
+ * the latest gvs_relay_update. */
+void gvs_relay_serve(struct gvs_relay *r, struct gvs_mono now, unsigned level, const uint8_t *key,
+                     size_t len, uint64_t id);
 
-/* May one more be sent? */
-bool gvs_relay_open(const struct gvs_relay *r);
+/* Who lives has changed, or with whom there is a session. Heads that have no session are asked for
+ * one. */
+void gvs_relay_update(struct gvs_relay *r, struct gvs_mono now);
 
-/* Fills m, a PUSH that may take `room` bytes, with what is owed of the log: lost things first.
- * `table` are the two tables, by enum gvs_table_no. False: nothing owed, or nothing fits. */
-bool gvs_relay_build(struct gvs_relay *r, const struct gvs_keylog *log,
+/* A lane that owes something which may be sent now. */
+struct gvs_duty {
+    unsigned level;
+    struct gvs_lane *lane;
+};
+
+/* The next one, of the lowest level that has any; may_send says whether a member can take a
+ * datagram. False: none. */
+bool gvs_relay_next(struct gvs_relay *r, bool (*may_send)(void *ctx, const struct gvs_member *m),
+                    void *ctx, struct gvs_duty *duty);
+
+/* One that this very member is owed: for a datagram that goes to it anyway. */
+bool gvs_relay_owes(struct gvs_relay *r, const struct gvs_member *m, struct gvs_duty *duty);
+
+/* Fills m, a PUSH whose entries may take `room` bytes. `table` are the two tables, by enum
+ * gvs_table_no. False: nothing is owed after all, or nothing fits. */
+bool gvs_relay_build(struct gvs_relay *r, const struct gvs_duty *duty,
                      const struct gvs_table *const table[static GVS_TABLE_COUNT], size_t room,
                      struct gvs_msg *m, struct gvs_cargo *cargo);
 
-/* It is sent now: returns its seq. The window must be open. */
-uint64_t gvs_relay_fly(struct gvs_relay *r, struct gvs_mono now, uint64_t rtt_us,
-                       const struct gvs_cargo *cargo);
-
-/* The answer to a seq. Lends the flight until the next call; NULL: unknown, or too late. */
-const struct gvs_flight *gvs_relay_land(struct gvs_relay *r, struct gvs_mono now, uint64_t seq);
-
-/* The cargo of a flight that was lost just now and that this module does not owe again by itself
- * (ranges and loose ones); false if there is none. Call until false. *gave_up: the target has not
- * answered at all for so long that everything was dropped. */
-bool gvs_relay_expire(struct gvs_relay *r, const struct gvs_keylog *log, struct gvs_mono now,
-                      struct gvs_cargo *cargo, bool *gave_up);
-
-/* When gvs_relay_expire has something to do; NEVER without flights. */
-struct gvs_mono gvs_relay_deadline(const struct gvs_relay *r);
-
-/* Is anything of the log owed that may be sent now? */
-bool gvs_relay_owes(const struct gvs_relay *r, const struct gvs_keylog *log);
-
-/* When the oldest datagram still in the air was sent; NEVER if there is none. */
-struct gvs_mono gvs_relay_oldest(const struct gvs_relay *r);
+/* The flight to m with this cargo was lost. */
+void gvs_relay_owe(struct gvs_relay *r, struct gvs_mono now, const struct gvs_member *m,
+                   const struct gvs_flight *flight);

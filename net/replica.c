@@ -7,7 +7,7 @@
 #include "core/err.h"
 
 #define KEYS_MIN 256 /* of a log of changes */
-#define KEYS_MAX 16384
+#define KEYS_MAX 16384 /* a sixteenth of a table of the usual size */
 
 /* --- life --- */
 
@@ -26,7 +26,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
                  const struct gvs_id *self, struct gvs_mono now)
 {
     struct gvs_hash hash = {.fn = gvs_crypto_siphash, .key = &r->hash_key};
-    size_t keys = cfg->limits.entries / 8;
+    size_t keys = cfg->limits.entries;
 
     keys = keys < KEYS_MIN ? KEYS_MIN : keys > KEYS_MAX ? KEYS_MAX : keys;
     *r = (struct gvs_replica){.self = *self};
@@ -39,17 +39,19 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
     if (!open_table(r, GVS_TABLE_CLAIMS, cfg->limits.entries, hash) ||
         !open_table(r, GVS_TABLE_MEMBERS, 2 * cfg->limits.members, hash))
         return GVS_E_SYS;
-    if (gvs_keylog_open(&r->log, keys, hash) < 0 || gvs_keylog_open(&r->news, keys, hash) < 0)
+    if (gvs_keylog_open(&r->news, keys, hash) < 0)
         return GVS_E_SYS;
     r->members = gvs_members_open(cfg->limits.members, self, cfg->random, now);
-    return r->members ? GVS_OK : GVS_E_SYS;
+    if (!r->members)
+        return GVS_E_SYS;
+    return gvs_relay_open(&r->relay, r->members, self, keys, hash);
 }
 
 void
 gvs_replica_close(struct gvs_replica *r)
 {
     gvs_members_close(r->members);
-    gvs_keylog_close(&r->log);
+    gvs_relay_close(&r->relay);
     gvs_keylog_close(&r->news);
     free(r->memory[GVS_TABLE_CLAIMS]);
     free(r->memory[GVS_TABLE_MEMBERS]);
@@ -100,17 +102,19 @@ member_changed(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
 
 /* An entry that this node makes itself: merged, news, and owed to everybody. */
 static int
-originate(struct gvs_replica *r, enum gvs_table_no no, const uint8_t *b, size_t len,
-          struct gvs_entry *e)
+originate(struct gvs_replica *r, struct gvs_mono now, enum gvs_table_no no, const uint8_t *b,
+          size_t len, struct gvs_entry *e)
 {
+    uint64_t id;
     int rc = gvs_entry_parse(e, b, len);
 
     GVS_ASSERT(rc == GVS_OK);
     rc = gvs_table_merge(r->table[no], e);
     if (rc <= 0)
         return rc;
-    gvs_keylog_append(&r->news, e->key, e->key_len);
-    gvs_keylog_append(&r->log, e->key, e->key_len);
+    id = gvs_table_id(r->table[no], e);
+    gvs_keylog_append(&r->news, now, e->key, e->key_len, id);
+    gvs_relay_serve(&r->relay, now, 0, e->key, e->key_len, id);
     return rc;
 }
 
@@ -123,7 +127,7 @@ write_member(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m, u
     struct gvs_entry e;
     size_t len = gvs_entry_build(b, &key, order, NULL, false, value, value_len);
 
-    if (originate(r, GVS_TABLE_MEMBERS, b, len, &e) > 0)
+    if (originate(r, now, GVS_TABLE_MEMBERS, b, len, &e) > 0)
         member_changed(r, now, m, &e, false);
 }
 
@@ -215,15 +219,17 @@ gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, const struct gvs_en
 
     if (rc <= 0)
         return rc;
-    gvs_keylog_append(&r->news, e->key, e->key_len);
+    gvs_keylog_append(&r->news, now, e->key, e->key_len,
+                      gvs_table_id(r->table[e->kind == GVS_KEY_MEMBER], e));
     if (e->kind == GVS_KEY_MEMBER && memcmp(e->key + 1, r->self.b, GVS_ID_LEN) == 0)
         gvs_replica_assert_self(r, now); /* I3: it was not we who wrote it */
     return rc;
 }
 
 int
-gvs_replica_write(struct gvs_replica *r, struct gvs_wall wall, const struct gvs_key *key,
-                  bool tombstone, const uint8_t *value, size_t value_len, struct gvs_stamp *stamp)
+gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+                  const struct gvs_key *key, bool tombstone, const uint8_t *value, size_t value_len,
+                  struct gvs_stamp *stamp)
 {
     uint8_t b[GVS_ENTRY_LEN_MAX];
     struct gvs_keybuf k;
@@ -238,7 +244,7 @@ gvs_replica_write(struct gvs_replica *r, struct gvs_wall wall, const struct gvs_
         above = e.order;
     len = gvs_entry_build(b, key, gvs_hlc_issue(&r->clock, wall, above), &r->self, tombstone, value,
                           value_len);
-    rc = originate(r, GVS_TABLE_CLAIMS, b, len, &e);
+    rc = originate(r, now, GVS_TABLE_CLAIMS, b, len, &e);
     if (rc == 0)
         return GVS_E_RANGE; /* somebody's stamp is the greatest there is: nothing can be above it */
     if (rc < 0)
@@ -246,6 +252,17 @@ gvs_replica_write(struct gvs_replica *r, struct gvs_wall wall, const struct gvs_
     if (stamp)
         *stamp = (struct gvs_stamp){.hlc = e.order, .writer = r->self};
     return GVS_OK;
+}
+
+void
+gvs_replica_serve(struct gvs_replica *r, struct gvs_mono now, unsigned level, const uint8_t *key,
+                  size_t len)
+{
+    const struct gvs_table *t = r->table[key[0] == 'M'];
+    struct gvs_entry e;
+
+    if (gvs_table_get(t, key, len, &e))
+        gvs_relay_serve(&r->relay, now, level, key, len, gvs_table_id(t, &e));
 }
 
 /* --- what changed --- */

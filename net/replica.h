@@ -1,9 +1,8 @@
 /* net/replica.h: this node's copy of what is replicated: both tables, and what changes in them.
  *
  * Entries come in from the disk, from other members and from this node itself; each way ends in the
- * same merge. What changed is kept, by key, for two readers: the caller of the node (news), and
- * relay, which sends what this node originated (log). What the members table says of a member is
- * passed to net/member.h.
+ * same merge. What changed is kept, by key, for the caller of the node (news); what this node
+ * originated is given to relay. What the members table says of a member is passed to net/member.h.
  *
  *   I1  Per key, what is held only ever becomes greater (core/entry.h).
  *   I3  This node's own entry is alive and above any rumour about it (net/node.h).
@@ -20,7 +19,8 @@
 struct gvs_replica {
     struct gvs_table *table[GVS_TABLE_COUNT];
     struct gvs_members *members;
-    struct gvs_keylog log;         /* what we originated */
+    struct gvs_relay relay;        /* to which goes what we originate */
+    struct gvs_keylog news;        /* what changed lately, here or elsewhere */
     struct gvs_member_value value; /* what our own entry says */
 
     /* Private. */
@@ -28,7 +28,6 @@ struct gvs_replica {
     struct gvs_siphash_key hash_key;
     void *memory[GVS_TABLE_COUNT];
     struct gvs_hlc clock;
-    struct gvs_keylog news;
     uint64_t news_at;
     bool scan; /* the ring of news ran over: every entry is, from scan_key on */
     enum gvs_table_no scan_table;
@@ -50,9 +49,13 @@ int gvs_replica_load(struct gvs_replica *r, struct gvs_mono now, const struct gv
 int gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e);
 
 /* A local write of a claim; see gvs_node_write. */
-int gvs_replica_write(struct gvs_replica *r, struct gvs_wall wall, const struct gvs_key *key,
-                      bool tombstone, const uint8_t *value, size_t value_len,
-                      struct gvs_stamp *stamp);
+int gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+                      const struct gvs_key *key, bool tombstone, const uint8_t *value,
+                      size_t value_len, struct gvs_stamp *stamp);
+
+/* Everybody in our arc of this level is owed the entry of a key, as it is held (net/relay.h). */
+void gvs_replica_serve(struct gvs_replica *r, struct gvs_mono now, unsigned level,
+                       const uint8_t *key, size_t len);
 
 /* Writes this node's own entry, alive and one incarnation above what the table says of us. */
 void gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now);

@@ -1,5 +1,6 @@
 #include "net/sync.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -9,77 +10,142 @@
 #define FRUITLESS_MIN 3    /* starts that may fail by mere loss */
 #define IDLE_ANSWERS_MAX 3 /* then somebody else has given him this range */
 #define READ_MAX 256       /* own ids looked at for one IDS; more are compared by sums again */
+#define GATHER_MS 100      /* cells that were asked for are late then */
+#define GATHER_TRIES 5
+
+/* --- life --- */
+
+int
+gvs_sync_open(struct gvs_sync *s, const struct gvs_table *const *table,
+              const struct gvs_keylog *news)
+{
+    *s = (struct gvs_sync){.table = table, .news = news};
+    s->work = calloc(GVS_SYNC_WORK_MAX, sizeof *s->work);
+    for (size_t i = 0; i < 2; i++)
+        s->memory[i] = malloc(gvs_sketch_diff_footprint(GVS_SKETCH_CELLS_MAX));
+    return s->work && s->memory[0] && s->memory[1] ? GVS_OK : GVS_E_SYS;
+}
+
+void
+gvs_sync_close(struct gvs_sync *s)
+{
+    free(s->work);
+    free(s->memory[0]);
+    free(s->memory[1]);
+}
 
 /* --- queues --- */
 
-static bool
-put_work(struct gvs_work_queue *q, enum gvs_work_kind kind, uint64_t table, uint64_t first,
-         uint64_t last)
+static struct gvs_work *
+work_at(const struct gvs_sync *s, uint32_t place)
 {
-    if (q->count == GVS_SYNC_QUEUE_MAX)
+    GVS_ASSERT(place >= 1 && place <= s->used);
+    return &s->work[place - 1];
+}
+
+static uint32_t
+take_place(struct gvs_sync *s)
+{
+    uint32_t place = s->free;
+
+    if (place == 0)
+        return s->used < GVS_SYNC_WORK_MAX ? ++s->used : 0;
+    s->free = work_at(s, place)->next;
+    return place;
+}
+
+static bool
+put_work(struct gvs_sync *s, struct gvs_queue *q, enum gvs_work_kind kind, uint64_t table,
+         uint64_t first, uint64_t last)
+{
+    uint32_t place = q->count < GVS_SYNC_WORK_PEER_MAX ? take_place(s) : 0;
+
+    if (place == 0)
         return false;
-    if (q->count == 0)
-        q->at = 0; /* stay on the pages that are in use anyway */
-    q->work[(q->at + q->count++) % GVS_SYNC_QUEUE_MAX] = (struct gvs_work){
+    *work_at(s, place) = (struct gvs_work){
         .kind = (uint8_t)kind, .table = (uint8_t)table, .first = first, .last = last};
+    if (q->count++ == 0)
+        q->head = place;
+    else
+        work_at(s, q->tail)->next = place;
+    q->tail = place;
     return true;
 }
 
 static struct gvs_work *
-head_of(struct gvs_work_queue *q)
+head_of(const struct gvs_sync *s, const struct gvs_queue *q)
 {
-    return q->count > 0 ? &q->work[q->at] : NULL;
+    return q->count > 0 ? work_at(s, q->head) : NULL;
 }
 
 static void
-drop_head(struct gvs_work_queue *q)
+drop_head(struct gvs_sync *s, struct gvs_queue *q)
 {
+    uint32_t place = q->head;
+
     GVS_ASSERT(q->count > 0);
-    q->at = (q->at + 1) % GVS_SYNC_QUEUE_MAX;
     q->count--;
+    q->head = work_at(s, place)->next;
+    work_at(s, place)->next = s->free;
+    s->free = place;
 }
 
-/* Both sides may have started a search at once: the same part of a table is owed once. Parts are
- * aligned, so that their ends tell. */
-static void
-put_range(struct gvs_sync *s, uint64_t table, uint64_t first, uint64_t last)
-{
-    const struct gvs_work_queue *q = &s->give;
-
-    for (size_t i = 0; i < q->count; i++) {
-        const struct gvs_work *w = &q->work[(q->at + i) % GVS_SYNC_QUEUE_MAX];
-
-        if (w->kind == GVS_WORK_RANGE && w->table == table && w->last == last)
-            return;
-    }
-    put_work(&s->give, GVS_WORK_RANGE, table, first, last);
-}
-
-/* --- starting --- */
-
-void
-gvs_sync_reset(struct gvs_sync *s)
-{
-    s->ask.count = 0; /* the work itself is left: most of its pages were never touched */
-    s->give.count = 0;
-    s->idle_answers = 0;
-    memset(s->start, 0, sizeof s->start);
-}
-
+/* Is there work on this table? A search is a few items, the first of which tell; entries that are
+ * given one by one are many, and all of one table mostly. */
 static bool
-has_work(const struct gvs_work_queue *q, enum gvs_table_no no)
+has_work(const struct gvs_sync *s, const struct gvs_queue *q, enum gvs_table_no no)
 {
-    for (size_t i = 0; i < q->count; i++) {
-        if (q->work[(q->at + i) % GVS_SYNC_QUEUE_MAX].table == no)
+    uint32_t place = q->head;
+
+    for (uint32_t i = 0; i < q->count; i++, place = work_at(s, place)->next) {
+        if (work_at(s, place)->table == no)
             return true;
     }
     return false;
 }
 
-uint64_t
-gvs_sync_interval_ms(const struct gvs_sync *s, enum gvs_table_no no)
+static bool
+is_range(const struct gvs_work *w)
 {
-    unsigned n = s->start[no].fruitless;
+    return w->kind == GVS_WORK_RANGE || w->kind == GVS_WORK_ALL;
+}
+
+/* Both sides may have started a search at once: the same part of a table is owed once. Parts are
+ * aligned, so that their ends tell. */
+static void
+put_range(struct gvs_sync *s, struct gvs_sync_peer *p, enum gvs_work_kind kind, uint64_t table,
+          uint64_t first, uint64_t last)
+{
+    uint32_t place = p->give.head;
+
+    for (uint32_t i = 0; i < p->give.count; i++, place = work_at(s, place)->next) {
+        const struct gvs_work *w = work_at(s, place);
+
+        if (is_range(w) && w->table == table && w->last == last)
+            return;
+    }
+    put_work(s, &p->give, kind, table, first, last);
+}
+
+/* --- starting --- */
+
+void
+gvs_sync_reset(struct gvs_sync *s, struct gvs_sync_peer *p)
+{
+    while (p->ask.count > 0)
+        drop_head(s, &p->ask);
+    while (p->give.count > 0)
+        drop_head(s, &p->give);
+    if (s->gather.whose == p)
+        s->gather.whose = NULL;
+    p->idle_answers = 0;
+    memset(p->start, 0, sizeof p->start);
+}
+
+uint64_t
+gvs_sync_interval_ms(const struct gvs_sync_peer *p, enum gvs_table_no no)
+{
+    unsigned n = p->start[no].fruitless;
     uint64_t ms;
 
     n = n > FRUITLESS_MIN ? n - FRUITLESS_MIN : 0;
@@ -88,26 +154,210 @@ gvs_sync_interval_ms(const struct gvs_sync *s, enum gvs_table_no no)
 }
 
 bool
-gvs_sync_start(struct gvs_sync *s, struct gvs_mono now, enum gvs_table_no no, uint64_t own,
-               uint64_t his)
+gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+               enum gvs_table_no no, uint64_t his, bool joining)
 {
-    bool before = s->start[no].at.us != 0;
-    bool same = before && s->start[no].own == own && s->start[no].his == his;
+    uint64_t own = gvs_table_fingerprint(s->table[no]);
+    bool before = p->start[no].at.us != 0;
+    bool same = before && p->start[no].own == own && p->start[no].his == his;
 
-    if (has_work(&s->give, no) || has_work(&s->ask, no))
+    if (has_work(s, &p->give, no) || has_work(s, &p->ask, no))
         return false;
     if (!same)
-        s->start[no].fruitless = 0;
-    if (before && !gvs_mono_due(gvs_mono_add_ms(s->start[no].at, gvs_sync_interval_ms(s, no)), now))
+        p->start[no].fruitless = 0;
+    if (before && !gvs_mono_due(gvs_mono_add_ms(p->start[no].at, gvs_sync_interval_ms(p, no)), now))
         return false;
-    s->start[no].fruitless += same;
-    s->start[no].at = now;
-    s->start[no].own = own;
-    s->start[no].his = his;
-    return put_work(&s->ask, GVS_WORK_SUMS, no, 0, UINT64_MAX);
+    p->start[no].fruitless += same;
+    p->start[no].at = now;
+    p->start[no].own = own;
+    p->start[no].his = his;
+    if (gvs_table_count(s->table[no]) <= GVS_SYNC_FEW)
+        return put_work(s, &p->ask, joining ? GVS_WORK_PULL : GVS_WORK_IDS, no, 0, UINT64_MAX);
+    return put_work(s, &p->ask, GVS_WORK_SKETCH, no, 0, GVS_SKETCH_PIECE - 1);
 }
 
-/* --- comparing --- */
+/* --- what differs, by id --- */
+
+static bool
+is_young(const struct gvs_sync *s, struct gvs_mono now, const struct gvs_entry *e)
+{
+    struct gvs_mono at;
+
+    return gvs_keylog_when(s->news, e->key, e->key_len, &at) &&
+           now.us < gvs_mono_add_ms(at, GVS_SYNC_YOUNG_MS).us;
+}
+
+/* Only we have it, or he asks for it. */
+static void
+give(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, uint64_t table, uint64_t id)
+{
+    struct gvs_entry e;
+
+    if (gvs_table_get_id(s->table[table], id, &e) && !is_young(s, now, &e))
+        put_work(s, &p->give, GVS_WORK_ID, table, id, id);
+}
+
+static void
+want(struct gvs_sync *s, struct gvs_sync_peer *p, uint64_t table, uint64_t id)
+{
+    put_work(s, &p->ask, GVS_WORK_WANT, table, id, id);
+}
+
+void
+gvs_sync_want(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+              const struct gvs_msg *m)
+{
+    for (size_t at = 0; at < m->bin.len; at += 8)
+        give(s, p, now, m->table, gvs_get64(m->bin.b + at));
+}
+
+void
+gvs_sync_give_id(struct gvs_sync *s, struct gvs_sync_peer *p, enum gvs_table_no no, uint64_t id)
+{
+    put_work(s, &p->give, GVS_WORK_ID, no, id, id);
+}
+
+/* --- sketches --- */
+
+/* A difference is known: what he lacks is given, what we lack is wanted. Returns whether we lack
+ * nothing. */
+static bool
+settle(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, enum gvs_table_no no,
+       const struct gvs_sketch_diff *d)
+{
+    enum gvs_sketch_side side;
+    bool complete = true;
+    uint64_t id;
+    size_t at = 0;
+
+    while ((side = gvs_sketch_diff_next(d, &at, &id)) != GVS_SKETCH_NEITHER) {
+        if (side == GVS_SKETCH_OURS) {
+            give(s, p, now, no, id);
+        } else {
+            want(s, p, no, id);
+            complete = false;
+        }
+    }
+    return complete;
+}
+
+static void
+ask_more(struct gvs_sync *s, struct gvs_mono now, size_t first)
+{
+    struct gvs_gather *g = &s->gather;
+
+    put_work(s, &g->whose->ask, GVS_WORK_MORE, g->table, first, g->want - 1);
+    g->due = gvs_mono_add_ms(now, GATHER_MS);
+}
+
+/* All that were asked for are here and do not decode: as many again, or ranges of ids if our own
+ * sketch has no more. */
+static void
+need_more(struct gvs_sync *s, struct gvs_mono now)
+{
+    struct gvs_gather *g = &s->gather;
+    size_t most = gvs_sketch_cells(gvs_table_sketch(s->table[g->table]));
+    size_t taken = gvs_sketch_diff_taken(g->diff);
+
+    if (taken < g->want)
+        return;
+    if (taken == most) {
+        put_work(s, &g->whose->ask, GVS_WORK_SUMS, g->table, 0, UINT64_MAX);
+        g->whose = NULL;
+        return;
+    }
+    g->want = 2 * g->want < most ? 2 * g->want : most;
+    ask_more(s, now, taken);
+}
+
+/* The first cells of his sketch, which mostly are enough. If not they are kept, unless those of
+ * somebody else are: the next comparison comes soon. */
+static bool
+begin_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+             const struct gvs_msg *m)
+{
+    enum gvs_table_no no = (enum gvs_table_no)m->table;
+    size_t count = m->bin.len / GVS_SKETCH_CELL_LEN;
+    struct gvs_gather *g = &s->gather;
+    struct gvs_sketch_diff *d =
+        gvs_sketch_diff_init(s->memory[s->turn], gvs_table_sketch(s->table[no]));
+    bool again = g->whose == p && g->table == no;
+
+    if (gvs_sketch_diff_take(d, m->bin.b, count)) {
+        if (again)
+            g->whose = NULL;
+        return settle(s, p, now, no, d);
+    }
+    if (g->whose && g->whose != p && !gvs_mono_due(g->due, now))
+        return false;
+    *g = (struct gvs_gather){.whose = p,
+                             .table = no,
+                             .fingerprint = m->fingerprint,
+                             .want = again && g->want > count ? g->want : count,
+                             .diff = d,
+                             .due = gvs_mono_add_ms(now, GATHER_MS)};
+    s->turn = !s->turn; /* its memory is in use */
+    need_more(s, now);
+    return false;
+}
+
+bool
+gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+                const struct gvs_msg *m)
+{
+    enum gvs_table_no no = (enum gvs_table_no)m->table;
+    struct gvs_gather *g = &s->gather;
+
+    if (m->fingerprint == gvs_table_fingerprint(s->table[no]))
+        return true;
+    if (m->first == 0)
+        return begin_sketch(s, p, now, m);
+    if (g->whose != p || g->table != no || m->first != gvs_sketch_diff_taken(g->diff))
+        return false;
+    if (m->fingerprint != g->fingerprint) { /* of another moment: all of them once more */
+        ask_more(s, now, 0);
+        g->fingerprint = 0;
+        return false;
+    }
+    g->tries = 0;
+    if (gvs_sketch_diff_take(g->diff, m->bin.b, m->bin.len / GVS_SKETCH_CELL_LEN)) {
+        g->whose = NULL;
+        return settle(s, p, now, no, g->diff);
+    }
+    need_more(s, now);
+    return false;
+}
+
+void
+gvs_sync_more(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg *m)
+{
+    size_t most = gvs_sketch_cells(gvs_table_sketch(s->table[m->table]));
+
+    for (uint64_t at = m->first; at <= m->last && at < most; at += GVS_SKETCH_PIECE) {
+        uint64_t last = at + GVS_SKETCH_PIECE - 1;
+
+        put_work(s, &p->ask, GVS_WORK_SKETCH, m->table, at, last < m->last ? last : m->last);
+    }
+}
+
+struct gvs_mono
+gvs_sync_run(struct gvs_sync *s, struct gvs_mono now)
+{
+    struct gvs_gather *g = &s->gather;
+
+    if (!g->whose)
+        return GVS_MONO_NEVER;
+    if (!gvs_mono_due(g->due, now))
+        return g->due;
+    if (++g->tries > GATHER_TRIES) {
+        g->whose = NULL;
+        return GVS_MONO_NEVER;
+    }
+    ask_more(s, now, g->fingerprint == 0 ? 0 : gvs_sketch_diff_taken(g->diff));
+    return g->due;
+}
+
+/* --- ranges of ids --- */
 
 /* The i-th of sixteen equal parts of first .. last; false if the range is too small to have it. */
 static bool
@@ -124,23 +374,23 @@ part_of(uint64_t first, uint64_t last, unsigned i, uint64_t *from, uint64_t *to)
 }
 
 static void
-compare_part(struct gvs_sync *s, const struct gvs_table *t, uint64_t no, uint64_t from, uint64_t to,
+compare_part(struct gvs_sync *s, struct gvs_sync_peer *p, uint64_t no, uint64_t from, uint64_t to,
              uint64_t sum, uint32_t count)
 {
-    struct gvs_idsum own = gvs_table_idsum(t, from, to);
+    struct gvs_idsum own = gvs_table_idsum(s->table[no], from, to);
 
     if (own.sum == sum && own.count == count)
         return;
     if (count == 0)
-        put_range(s, no, from, to);
+        put_range(s, p, GVS_WORK_RANGE, no, from, to);
     else if (own.count == 0 || own.count + count <= GVS_SYNC_FEW || from == to)
-        put_work(&s->ask, GVS_WORK_IDS, no, from, to);
+        put_work(s, &p->ask, GVS_WORK_IDS, no, from, to);
     else
-        put_work(&s->ask, GVS_WORK_SUMS, no, from, to);
+        put_work(s, &p->ask, GVS_WORK_SUMS, no, from, to);
 }
 
 void
-gvs_sync_sums(struct gvs_sync *s, const struct gvs_table *t, const struct gvs_msg *m, unsigned turn)
+gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg *m, unsigned turn)
 {
     uint64_t from, to;
 
@@ -148,34 +398,25 @@ gvs_sync_sums(struct gvs_sync *s, const struct gvs_table *t, const struct gvs_ms
         unsigned i = (k + turn) % GVS_SUMS_PARTS;
 
         if (part_of(m->first, m->last, i, &from, &to))
-            compare_part(s, t, m->table, from, to, gvs_get64(m->bin.b + 12 * i),
+            compare_part(s, p, m->table, from, to, gvs_get64(m->bin.b + 12 * i),
                          gvs_get32(m->bin.b + 12 * i + 8));
     }
 }
 
 /* Two ascending lists: what only one has is given or wanted. */
-void
-gvs_sync_ids(struct gvs_sync *s, const struct gvs_table *t, const struct gvs_msg *m)
+static void
+merge_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, const struct gvs_msg *m,
+          const uint64_t *own, size_t own_count)
 {
-    size_t own_count, i = 0, at = 0;
-    uint64_t own[READ_MAX], his;
+    size_t i = 0, at = 0;
+    uint64_t his;
 
-    if (m->bin.len == 0) {
-        put_range(s, m->table, m->first, m->last);
-        return;
-    }
-    own_count = gvs_table_ids(t, m->first, m->last, own, READ_MAX);
-    if (own_count == READ_MAX) {
-        put_work(&s->ask, GVS_WORK_SUMS, m->table, m->first, m->last);
-        return;
-    }
     while (i < own_count || at < m->bin.len) {
         his = at < m->bin.len ? gvs_get64(m->bin.b + at) : 0;
         if (at == m->bin.len || (i < own_count && own[i] < his)) {
-            put_work(&s->give, GVS_WORK_ID, m->table, own[i], own[i]);
-            i++;
+            give(s, p, now, m->table, own[i++]);
         } else if (i == own_count || his < own[i]) {
-            put_work(&s->ask, GVS_WORK_WANT, m->table, his, his);
+            want(s, p, m->table, his);
             at += 8;
         } else {
             i++;
@@ -185,22 +426,42 @@ gvs_sync_ids(struct gvs_sync *s, const struct gvs_table *t, const struct gvs_msg
 }
 
 void
-gvs_sync_want(struct gvs_sync *s, const struct gvs_msg *m)
+gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+             const struct gvs_msg *m)
 {
-    for (size_t at = 0; at < m->bin.len; at += 8) {
-        uint64_t id = gvs_get64(m->bin.b + at);
+    uint64_t own[READ_MAX];
+    size_t own_count = gvs_table_ids(s->table[m->table], m->first, m->last, own, READ_MAX);
 
-        put_work(&s->give, GVS_WORK_ID, m->table, id, id);
-    }
-}
+    bool whole = m->first == 0 && m->last == UINT64_MAX;
 
-void
-gvs_sync_give_id(struct gvs_sync *s, enum gvs_table_no no, uint64_t id)
-{
-    put_work(&s->give, GVS_WORK_ID, no, id, id);
+    if (m->bin.len == 0)
+        put_range(s, p, whole ? GVS_WORK_ALL : GVS_WORK_RANGE, m->table, m->first, m->last);
+    else if (own_count == READ_MAX)
+        put_work(s, &p->ask, GVS_WORK_SUMS, m->table, m->first, m->last);
+    else
+        merge_ids(s, p, now, m, own, own_count);
 }
 
 /* --- the search, as messages --- */
+
+static bool
+ask_sketch(const struct gvs_work *w, const struct gvs_table *t, size_t room, struct gvs_msg *m,
+           uint8_t *bin)
+{
+    const struct gvs_sketch *sketch = gvs_table_sketch(t);
+    size_t most = gvs_sketch_cells(sketch);
+    size_t end = w->last < most ? (size_t)w->last + 1 : most;
+    size_t count = end - (size_t)w->first;
+
+    GVS_ASSERT(w->first < end);
+    if (room < count * GVS_SKETCH_CELL_LEN)
+        return false;
+    gvs_sketch_write(sketch, (size_t)w->first, count, bin);
+    m->type = GVS_MSG_SKETCH;
+    m->fingerprint = gvs_table_fingerprint(t);
+    m->bin.len = count * GVS_SKETCH_CELL_LEN;
+    return true;
+}
 
 static bool
 ask_sums(const struct gvs_work *w, const struct gvs_table *t, size_t room, struct gvs_msg *m,
@@ -247,51 +508,76 @@ ask_ids(const struct gvs_work *w, const struct gvs_table *t, size_t room, struct
 /* As many wanted ids as stand together in the queue, ascend and fit; what came meanwhile is wanted
  * no more. */
 static bool
-ask_want(struct gvs_sync *s, const struct gvs_table *t, size_t room, struct gvs_msg *m,
-         uint8_t *bin)
+ask_want(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gvs_msg *m, uint8_t *bin)
 {
     const struct gvs_work *w;
     struct gvs_entry e;
     uint64_t latest = 0;
     size_t len = 0;
 
-    while ((w = head_of(&s->ask)) != NULL && w->kind == GVS_WORK_WANT && w->table == m->table) {
-        if (!gvs_table_get_id(t, w->first, &e)) {
+    while ((w = head_of(s, &p->ask)) != NULL && w->kind == GVS_WORK_WANT && w->table == m->table) {
+        if (!gvs_table_get_id(s->table[m->table], w->first, &e)) {
             if (len + 8 > room || (len > 0 && w->first <= latest))
                 break;
             gvs_put64(bin + len, w->first);
             latest = w->first;
             len += 8;
         }
-        drop_head(&s->ask);
+        drop_head(s, &p->ask);
     }
     m->type = GVS_MSG_WANT;
     m->bin.len = len;
     return len > 0;
 }
 
+/* The work at the head as a message. False: there is no room for it. */
+static bool
+ask_one(const struct gvs_work *w, const struct gvs_table *t, size_t room, struct gvs_msg *m,
+        uint8_t *bin)
+{
+    switch ((enum gvs_work_kind)w->kind) {
+    case GVS_WORK_SKETCH:
+        return ask_sketch(w, t, room, m, bin);
+    case GVS_WORK_MORE:
+        m->type = GVS_MSG_MORE;
+        return true;
+    case GVS_WORK_SUMS:
+        return ask_sums(w, t, room, m, bin);
+    case GVS_WORK_IDS:
+        return ask_ids(w, t, room, m, bin);
+    case GVS_WORK_PULL:
+        m->type = GVS_MSG_IDS;
+        return true;
+    case GVS_WORK_WANT:
+    case GVS_WORK_RANGE:
+    case GVS_WORK_ALL:
+    case GVS_WORK_ID:
+        break;
+    }
+    GVS_ASSERT(false);
+    return false;
+}
+
 bool
-gvs_sync_ask(struct gvs_sync *s, const struct gvs_table *const table[static GVS_TABLE_COUNT],
-             size_t room, struct gvs_msg *m, uint8_t bin[static GVS_BODY_LEN_MAX])
+gvs_sync_ask(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gvs_msg *m,
+             uint8_t bin[static GVS_BODY_LEN_MAX])
 {
     const struct gvs_work *w;
-    bool made;
 
-    while (room > 0 && (w = head_of(&s->ask)) != NULL) {
+    while (room > 0 && (w = head_of(s, &p->ask)) != NULL) {
         *m = (struct gvs_msg){.table = w->table, .first = w->first, .last = w->last};
         m->bin.b = bin;
         if (w->kind == GVS_WORK_WANT) {
-            if (ask_want(s, table[m->table], room, m, bin))
+            if (ask_want(s, p, room, m, bin))
                 return true;
-            if (head_of(&s->ask) == w)
+            if (head_of(s, &p->ask) == w)
                 return false; /* no room */
             continue;
         }
-        made = w->kind == GVS_WORK_SUMS ? ask_sums(w, table[w->table], room, m, bin)
-                                        : ask_ids(w, table[w->table], room, m, bin);
-        if (made)
-            drop_head(&s->ask);
-        return made;
+        if (!ask_one(w, s->table[w->table], room, m, bin))
+            return false;
+        drop_head(s, &p->ask);
+        return true;
     }
     return false;
 }
@@ -300,9 +586,10 @@ gvs_sync_ask(struct gvs_sync *s, const struct gvs_table *const table[static GVS_
 
 /* Entries of the range at the head, from its beginning on, which moves. */
 static void
-give_range(struct gvs_sync *s, struct gvs_work *w, const struct gvs_table *t, size_t room,
-           struct gvs_msg *m, struct gvs_cargo *cargo)
+give_range(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, struct gvs_work *w,
+           size_t room, struct gvs_msg *m, struct gvs_cargo *cargo)
 {
+    const struct gvs_table *t = s->table[w->table];
     uint64_t own[GVS_PUSH_ENTRIES_MAX];
     size_t count = gvs_table_ids(t, w->first, w->last, own, GVS_PUSH_ENTRIES_MAX);
     struct gvs_entry e;
@@ -312,6 +599,8 @@ give_range(struct gvs_sync *s, struct gvs_work *w, const struct gvs_table *t, si
         bool found = gvs_table_get_id(t, own[i], &e);
 
         GVS_ASSERT(found);
+        if (w->kind == GVS_WORK_RANGE && is_young(s, now, &e))
+            continue;
         if (!gvs_msg_add_entry(m, &e, &room))
             break;
     }
@@ -321,48 +610,47 @@ give_range(struct gvs_sync *s, struct gvs_work *w, const struct gvs_table *t, si
                                 .last = w->last,
                                 .end = w->last};
     if (i < count) {
-        GVS_ASSERT(i > 0 || m->entry_count == 0);
         cargo->last = own[i] - 1;
         w->first = own[i];
     } else if (count == GVS_PUSH_ENTRIES_MAX && own[count - 1] < w->last) {
         cargo->last = own[count - 1];
         w->first = own[count - 1] + 1;
     } else {
-        drop_head(&s->give);
-        s->idle_answers = 0;
+        drop_head(s, &p->give);
+        p->idle_answers = 0;
     }
 }
 
 /* As many entries by id as stand together in the queue and fit. */
 static void
-give_ids(struct gvs_sync *s, const struct gvs_table *const *table, size_t room, struct gvs_msg *m,
+give_ids(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gvs_msg *m,
          struct gvs_cargo *cargo)
 {
     const struct gvs_work *w;
     struct gvs_entry e;
 
     *cargo = (struct gvs_cargo){.kind = GVS_CARGO_LOOSE};
-    while ((w = head_of(&s->give)) != NULL && w->kind == GVS_WORK_ID) {
-        if (gvs_table_get_id(table[w->table], w->first, &e) && !gvs_msg_add_entry(m, &e, &room))
+    while ((w = head_of(s, &p->give)) != NULL && w->kind == GVS_WORK_ID) {
+        if (gvs_table_get_id(s->table[w->table], w->first, &e) && !gvs_msg_add_entry(m, &e, &room))
             break;
-        drop_head(&s->give);
+        drop_head(s, &p->give);
     }
 }
 
 bool
-gvs_sync_give(struct gvs_sync *s, const struct gvs_table *const table[static GVS_TABLE_COUNT],
-              size_t room, struct gvs_msg *m, struct gvs_cargo *cargo)
+gvs_sync_give(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, size_t room,
+              struct gvs_msg *m, struct gvs_cargo *cargo)
 {
     struct gvs_work *w;
 
-    *m = (struct gvs_msg){.type = GVS_MSG_PUSH};
+    *m = (struct gvs_msg){.type = GVS_MSG_PUSH, .repair = 1};
     if (room < GVS_ENTRY_LEN_MAX + 3)
         return false; /* so that at least one entry fits, whichever it is */
-    while (m->entry_count == 0 && (w = head_of(&s->give)) != NULL) {
-        if (w->kind == GVS_WORK_RANGE)
-            give_range(s, w, table[w->table], room, m, cargo);
+    while (m->entry_count == 0 && (w = head_of(s, &p->give)) != NULL) {
+        if (is_range(w))
+            give_range(s, p, now, w, room, m, cargo);
         else
-            give_ids(s, table, room, m, cargo);
+            give_ids(s, p, room, m, cargo);
     }
     return m->entry_count > 0;
 }
@@ -370,24 +658,25 @@ gvs_sync_give(struct gvs_sync *s, const struct gvs_table *const table[static GVS
 /* Nobody needs a range that others have given him already: they began elsewhere and have come here.
  */
 void
-gvs_sync_landed(struct gvs_sync *s, const struct gvs_cargo *cargo, uint64_t news)
+gvs_sync_landed(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_cargo *cargo,
+                uint64_t news)
 {
-    const struct gvs_work *w = head_of(&s->give);
+    const struct gvs_work *w = head_of(s, &p->give);
 
-    if (!w || cargo->kind != GVS_CARGO_RANGE || w->kind != GVS_WORK_RANGE)
+    if (!w || cargo->kind != GVS_CARGO_RANGE || !is_range(w))
         return;
     if (w->table != cargo->table || w->last != cargo->end)
         return;
-    s->idle_answers = news > 0 ? 0 : s->idle_answers + 1;
-    if (s->idle_answers < IDLE_ANSWERS_MAX)
+    p->idle_answers = news > 0 ? 0 : p->idle_answers + 1;
+    if (p->idle_answers < IDLE_ANSWERS_MAX)
         return;
-    drop_head(&s->give);
-    s->idle_answers = 0;
+    drop_head(s, &p->give);
+    p->idle_answers = 0;
 }
 
 void
-gvs_sync_lost(struct gvs_sync *s, const struct gvs_cargo *cargo)
+gvs_sync_lost(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_cargo *cargo)
 {
     if (cargo->kind == GVS_CARGO_RANGE)
-        put_work(&s->give, GVS_WORK_RANGE, cargo->table, cargo->first, cargo->last);
+        put_work(s, &p->give, GVS_WORK_RANGE, cargo->table, cargo->first, cargo->last);
 }

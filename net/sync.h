@@ -1,49 +1,75 @@
-/* net/sync.h: find and mend what two tables do not share, by ranges of ids.
+/* net/sync.h: find and mend what two tables do not share.
  *
- * The id of an entry is a keyed 64-bit hash of its bytes, so the ids of a table lie evenly, and the
- * sum of those in a range says whether two nodes hold the same there. Whoever sees that
- * fingerprints differ sends the sums of sixteen parts of the whole range; the other compares with
- * its own, and answers for each part that differs:
+ * Whoever learns that fingerprints differ sends the first cells of its table's sketch
+ * (core/sketch.h). The other subtracts its own, and what is left decodes into exactly the ids that
+ * differ, and says on which side each is; 88 cells, one datagram, settle about forty. If they do
+ * not, it asks for twice as many, until they do:
  *
- *     SUMS  part differs, many ids      --> SUMS of that part
- *           part differs, few           --> IDS: all that I have there
- *           part differs, I have none   --> IDS: nothing, so everything there is pushed
- *           part differs, he has none   --> PUSH, everything there
- *     IDS   ids that he lacks           --> PUSH
- *           ids that I lack             --> WANT
- *     WANT                              --> PUSH
+ *     SKETCH  decodes      --> PUSH what only I have, WANT what only he has
+ *             not yet      --> MORE, answered by SKETCH
+ *             not at all   --> SUMS: compare ranges of ids
+ *     SUMS    part differs, many ids      --> SUMS of that part
+ *             part differs, few           --> IDS: all that I have there
+ *             part differs, I have none   --> IDS: nothing, so everything there is pushed
+ *             part differs, he has none   --> PUSH, everything there
+ *     IDS     ids that he lacks           --> PUSH
+ *             ids that I lack             --> WANT
+ *     WANT                                --> PUSH
  *
- * Nothing is kept for the other side; every message stands alone and a lost one costs time only.
- * What is to be sent waits as small work items and is read from the table when a datagram is built.
- * Two bounded queues hold it: `ask` for the search, `give` for entries. A queue that is full drops;
- * the next comparison of fingerprints finds the rest.
+ * A node that joins and has next to nothing begins with IDS: nothing, and is given everything; a
+ * table of a few entries begins with IDS as well, which is shorter than a sketch.
+ *
+ * Every message stands alone and a lost one costs time only. Nothing is kept for the other side but
+ * cells that wait for more, of one peer at a time; cells count together only if they are of the
+ * same moment, which the fingerprint beside them tells. What is to be sent waits as small work
+ * items, in one pool for all peers, and is read from the table when a datagram is built; when the
+ * pool is full, items are dropped, and the next comparison of fingerprints finds the rest.
+ *
+ * Entries that came within the last second are left to relay: they are probably on their way to
+ * the other already.
  */
 #pragma once
 
+#include "core/sketch.h"
 #include "core/table.h"
 #include "core/time.h"
-#include "net/relay.h"
+#include "net/keylog.h"
+#include "net/pace.h"
 #include "net/wire.h"
 
 #define GVS_SYNC_FEW 64 /* so many ids of both sides together are named one by one */
 #define GVS_SYNC_INTERVAL_MS 300
 #define GVS_SYNC_INTERVAL_MS_MAX 30000
-#define GVS_SYNC_QUEUE_MAX 1024
+#define GVS_SYNC_YOUNG_MS 1000
+#define GVS_SYNC_WORK_MAX 16384
+#define GVS_SYNC_WORK_PEER_MAX 8192 /* of these, for one peer */
 
-enum gvs_work_kind { GVS_WORK_SUMS, GVS_WORK_IDS, GVS_WORK_WANT, GVS_WORK_RANGE, GVS_WORK_ID };
+enum gvs_work_kind {
+    GVS_WORK_SKETCH, /* cells first .. last */
+    GVS_WORK_MORE,   /* likewise, of his */
+    GVS_WORK_SUMS,
+    GVS_WORK_IDS,
+    GVS_WORK_PULL, /* IDS, as if we had nothing at all */
+    GVS_WORK_WANT,
+    GVS_WORK_RANGE,
+    GVS_WORK_ALL, /* a range as well, for a node that has nothing: young entries too */
+    GVS_WORK_ID,
+};
 
 struct gvs_work {
-    uint8_t kind; /* enum gvs_work_kind */
+    uint32_t next; /* in its queue, from 1; 0: the last */
+    uint8_t kind;  /* enum gvs_work_kind */
     uint8_t table;
-    uint64_t first, last; /* a closed range of ids; WANT and ID: both are the id */
-};
-struct gvs_work_queue {
-    size_t at, count;
-    struct gvs_work work[GVS_SYNC_QUEUE_MAX];
+    uint64_t first, last; /* a closed range of ids, or of cells; WANT and ID: both are the id */
 };
 
-struct gvs_sync { /* one peer */
-    struct gvs_work_queue ask, give;
+struct gvs_queue {
+    uint32_t head, tail; /* from 1; 0: empty */
+    uint32_t count;
+};
+
+struct gvs_sync_peer {
+    struct gvs_queue ask, give; /* for the search, and for entries */
     unsigned
         idle_answers; /* to pushes of the range at the head of `give`, in a row, with no news */
     struct {
@@ -53,35 +79,74 @@ struct gvs_sync { /* one peer */
     } start[GVS_TABLE_COUNT];
 };
 
-void gvs_sync_reset(struct gvs_sync *s);
+/* Cells of one peer's sketch that did not decode yet. */
+struct gvs_gather {
+    struct gvs_sync_peer *whose; /* NULL: nobody's */
+    enum gvs_table_no table;
+    uint64_t fingerprint; /* that came with them; 0: they are to come once more */
+    size_t want;          /* cells that were asked for */
+    struct gvs_sketch_diff *diff;
+    struct gvs_mono due;
+    unsigned tries;
+};
+
+struct gvs_sync {
+    const struct gvs_table *const *table; /* the two; borrowed */
+    const struct gvs_keylog *news;        /* what came lately; borrowed */
+    struct gvs_work *work;
+    uint32_t used, free; /* places of `work`: those ever used; the first free one, from 1 */
+    struct gvs_gather gather;
+    void *memory[2]; /* for two differences: the one gathered, and the one at hand */
+    unsigned turn;
+};
+
+/* GVS_E_SYS if memory is short; close all the same. */
+int gvs_sync_open(struct gvs_sync *s, const struct gvs_table *const *table,
+                  const struct gvs_keylog *news);
+void gvs_sync_close(struct gvs_sync *s);
+
+/* Nothing is owed to this peer any more, nor expected from it. */
+void gvs_sync_reset(struct gvs_sync *s, struct gvs_sync_peer *p);
 
 /* The fingerprints of a table differ. Starts a search unless one was started lately or its fruits
- * are still being sent. Returns whether it did. While nothing changes, the interval doubles. */
-bool gvs_sync_start(struct gvs_sync *s, struct gvs_mono now, enum gvs_table_no no, uint64_t own,
-                    uint64_t his);
+ * are still being sent. Returns whether it did. While nothing changes, the interval doubles. A node
+ * that is joining and has next to nothing does not search: it takes everything. */
+bool gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+                    enum gvs_table_no no, uint64_t his, bool joining);
 
-/* When a search started at `at` should have ended. */
-uint64_t gvs_sync_interval_ms(const struct gvs_sync *s, enum gvs_table_no no);
+/* When a search that was started now should have ended. */
+uint64_t gvs_sync_interval_ms(const struct gvs_sync_peer *p, enum gvs_table_no no);
 
-/* A message came; `t` is the table that it names. `turn` says where of sixteen parts to begin, so
- * that several who give the same ranges to one node do not all begin with the same entries. */
-void gvs_sync_sums(struct gvs_sync *s, const struct gvs_table *t, const struct gvs_msg *m,
+/* A message came. gvs_sync_sketch returns whether it showed that we lack nothing of that table.
+ * `turn` says where of sixteen parts to begin, so that several who give the same ranges to one node
+ * do not all begin with the same entries. */
+bool gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+                     const struct gvs_msg *m);
+void gvs_sync_more(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg *m);
+void gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg *m,
                    unsigned turn);
-void gvs_sync_ids(struct gvs_sync *s, const struct gvs_table *t, const struct gvs_msg *m);
-void gvs_sync_want(struct gvs_sync *s, const struct gvs_msg *m);
+void gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+                  const struct gvs_msg *m);
+void gvs_sync_want(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+                   const struct gvs_msg *m);
 
 /* One entry to push, by id. */
-void gvs_sync_give_id(struct gvs_sync *s, enum gvs_table_no no, uint64_t id);
+void gvs_sync_give_id(struct gvs_sync *s, struct gvs_sync_peer *p, enum gvs_table_no no,
+                      uint64_t id);
 
 /* The next message of the search, at most `room` bytes of bin, which go to bin[]. False: none, or
  * no room. */
-bool gvs_sync_ask(struct gvs_sync *s, const struct gvs_table *const table[static GVS_TABLE_COUNT],
-                  size_t room, struct gvs_msg *m, uint8_t bin[static GVS_BODY_LEN_MAX]);
+bool gvs_sync_ask(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gvs_msg *m,
+                  uint8_t bin[static GVS_BODY_LEN_MAX]);
 
 /* The next PUSH. False: none. */
-bool gvs_sync_give(struct gvs_sync *s, const struct gvs_table *const table[static GVS_TABLE_COUNT],
-                   size_t room, struct gvs_msg *m, struct gvs_cargo *cargo);
+bool gvs_sync_give(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, size_t room,
+                   struct gvs_msg *m, struct gvs_cargo *cargo);
 
 /* A push landed with so much news, or was lost. */
-void gvs_sync_landed(struct gvs_sync *s, const struct gvs_cargo *cargo, uint64_t news);
-void gvs_sync_lost(struct gvs_sync *s, const struct gvs_cargo *cargo);
+void gvs_sync_landed(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_cargo *cargo,
+                     uint64_t news);
+void gvs_sync_lost(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_cargo *cargo);
+
+/* Asks again for cells that did not come; returns when to call again. */
+struct gvs_mono gvs_sync_run(struct gvs_sync *s, struct gvs_mono now);

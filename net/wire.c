@@ -13,21 +13,24 @@
 
 #include "core/bytes.h"
 #include "core/err.h"
+#include "core/sketch.h"
 
 #define FIELDS_MAX 6
 #define DEPTH_MESSAGE_MAP \
     2                     /* a message's map may nest one array: four levels with the body's own */
-#define PUSH_HEAD_LEN 22  /* [type, {1: u64, 2: array16}]; no other message with a bin has more */
-#define RANGE_HEAD_LEN 32 /* [type, {1: u8, 2: u64, 3: u64, 4: bin16}] */
+#define PUSH_HEAD_LEN 26  /* [type, {1: u64, 2: array16, 3: u8, 4: u8}] */
+#define RANGE_HEAD_LEN 32 /* [type, {1: u8, 2: u64, 3: u64, 4: bin16}]; no other has more */
 
 static_assert(RANGE_HEAD_LEN >= PUSH_HEAD_LEN, "gvs_body_room serves both");
 static_assert(GVS_BODY_LEN_MAX / 27 < GVS_PUSH_ENTRIES_MAX, "a body's entries fit a message");
 
-enum form { NUMBER, BIT, TABLE, ID, SUMS, IDS, ENTRIES };
+/* OPTIONAL is a number that may be left out and then says 0; it is never written as 0. */
+enum form { NUMBER, OPTIONAL, TABLE, ID, SUMS, IDS, CELLS, ENTRIES };
 
 struct field {
     uint8_t key; /* 0: no more fields */
     uint8_t form;
+    uint8_t max; /* OPTIONAL; 0: any number */
     uint16_t at; /* in struct gvs_msg */
 };
 
@@ -36,27 +39,33 @@ struct layout {
     struct field field[FIELDS_MAX + 1];
 };
 
-#define FIELD(key, form, member)                    \
-    {                                               \
-        key, form, offsetof(struct gvs_msg, member) \
+#define FIELD(key, form, member)                       \
+    {                                                  \
+        key, form, 0, offsetof(struct gvs_msg, member) \
     }
-#define STATUS                                                                  \
-    FIELD(1, NUMBER, seq), FIELD(2, NUMBER, claims), FIELD(3, NUMBER, members), \
-        FIELD(4, NUMBER, wall_ms), FIELD(5, BIT, in_step), FIELD(6, NUMBER, claims_count)
+#define OPTION(key, max, member)                             \
+    {                                                        \
+        key, OPTIONAL, max, offsetof(struct gvs_msg, member) \
+    }
+#define SEEN FIELD(1, NUMBER, seq), FIELD(2, NUMBER, claims), FIELD(3, NUMBER, members)
 
 /* clang-format off */
 static const struct layout layouts[] = {
-    {GVS_MSG_PROBE,     {STATUS}},
-    {GVS_MSG_ACK,       {STATUS}},
+    {GVS_MSG_PROBE,     {SEEN, FIELD(4, NUMBER, wall_ms), FIELD(5, NUMBER, status)}},
+    {GVS_MSG_ACK,       {SEEN, FIELD(5, NUMBER, status)}},
     {GVS_MSG_PROBE_REQ, {FIELD(1, NUMBER, seq), FIELD(2, ID, id)}},
-    {GVS_MSG_PUSH,      {FIELD(1, NUMBER, seq), FIELD(2, ENTRIES, entry)}},
-    {GVS_MSG_PUSH_ACK,  {FIELD(1, NUMBER, seq), FIELD(2, NUMBER, news)}},
+    {GVS_MSG_PUSH,      {FIELD(1, NUMBER, seq), FIELD(2, ENTRIES, entry),
+                         OPTION(3, GVS_ARC_MAX, arc), OPTION(4, 1, repair)}},
+    {GVS_MSG_PUSH_ACK,  {FIELD(1, NUMBER, seq), FIELD(2, NUMBER, news), OPTION(3, 0, mask)}},
     {GVS_MSG_SUMS,      {FIELD(1, TABLE, table), FIELD(2, NUMBER, first), FIELD(3, NUMBER, last),
                          FIELD(4, SUMS, bin)}},
     {GVS_MSG_IDS,       {FIELD(1, TABLE, table), FIELD(2, NUMBER, first), FIELD(3, NUMBER, last),
                          FIELD(4, IDS, bin)}},
     {GVS_MSG_WANT,      {FIELD(1, TABLE, table), FIELD(2, IDS, bin)}},
+    {GVS_MSG_SKETCH,    {FIELD(1, TABLE, table), FIELD(2, NUMBER, fingerprint),
+                         FIELD(3, NUMBER, first), FIELD(4, CELLS, bin)}},
     {GVS_MSG_VOUCH,     {FIELD(1, NUMBER, seq), FIELD(2, ID, id)}},
+    {GVS_MSG_MORE,      {FIELD(1, TABLE, table), FIELD(2, NUMBER, first), FIELD(3, NUMBER, last)}},
 };
 /* clang-format on */
 
@@ -70,8 +79,14 @@ find_layout(uint64_t type)
     return NULL;
 }
 
+static void *
+field_of(struct gvs_msg *m, const struct field *f)
+{
+    return (char *)m + f->at;
+}
+
 static const void *
-member_of(const struct gvs_msg *m, const struct field *f)
+const_field_of(const struct gvs_msg *m, const struct field *f)
 {
     return (const char *)m + f->at;
 }
@@ -121,13 +136,14 @@ ids_ascend(const struct gvs_bytes *ids)
 static bool
 read_field(struct gvs_cursor *c, struct gvs_msg *m, const struct field *f)
 {
-    void *to = (char *)m + f->at;
+    void *to = field_of(m, f);
 
     switch ((enum form)f->form) {
     case NUMBER:
         return gvs_cursor_uint(c, to);
-    case BIT:
-        return gvs_cursor_bool(c, to);
+    case OPTIONAL:
+        return gvs_cursor_uint(c, to) && *(uint64_t *)to >= 1 &&
+               (f->max == 0 || *(uint64_t *)to <= f->max);
     case TABLE:
         return gvs_cursor_uint(c, to) && m->table < GVS_TABLE_COUNT;
     case ID:
@@ -136,6 +152,10 @@ read_field(struct gvs_cursor *c, struct gvs_msg *m, const struct field *f)
         return gvs_cursor_bin(c, &m->bin.b, &m->bin.len) && m->bin.len == GVS_SUMS_LEN;
     case IDS:
         return gvs_cursor_bin(c, &m->bin.b, &m->bin.len) && ids_ascend(&m->bin);
+    case CELLS:
+        return gvs_cursor_bin(c, &m->bin.b, &m->bin.len) && m->bin.len > 0 &&
+               m->bin.len % GVS_SKETCH_CELL_LEN == 0 &&
+               m->bin.len <= GVS_SKETCH_PIECE * GVS_SKETCH_CELL_LEN;
     case ENTRIES:
         return read_entries(c, m);
     }
@@ -146,13 +166,22 @@ read_field(struct gvs_cursor *c, struct gvs_msg *m, const struct field *f)
 static bool
 consistent(const struct gvs_msg *m)
 {
-    if (m->type != GVS_MSG_SUMS && m->type != GVS_MSG_IDS)
+    if (m->type != GVS_MSG_SUMS && m->type != GVS_MSG_IDS && m->type != GVS_MSG_MORE)
         return true;
     if (m->first > m->last)
         return false;
-    if (m->type == GVS_MSG_SUMS || m->bin.len == 0)
+    if (m->type != GVS_MSG_IDS || m->bin.len == 0)
         return true;
     return gvs_get64(m->bin.b) >= m->first && gvs_get64(m->bin.b + m->bin.len - 8) <= m->last;
+}
+
+/* The fields that are left out before `key` (0: the end). */
+static const struct field *
+pass_options(const struct field *f, struct gvs_msg *m, int key)
+{
+    for (; f->form == OPTIONAL && (key == 0 || f->key < key); f++)
+        *(uint64_t *)field_of(m, f) = 0;
+    return f;
 }
 
 /* The map: keys ascend, those of the row are all there, others are passed over. */
@@ -168,6 +197,7 @@ read_fields(struct gvs_cursor *c, struct gvs_msg *m, const struct layout *layout
     for (size_t i = 0; i < count; i++) {
         if (!gvs_cursor_key(c, &key))
             return false;
+        f = pass_options(f, m, key);
         if (key == f->key && f->key != 0) {
             if (!read_field(c, m, f++))
                 return false;
@@ -175,7 +205,7 @@ read_fields(struct gvs_cursor *c, struct gvs_msg *m, const struct layout *layout
             return false;
         }
     }
-    return f->key == 0 && consistent(m);
+    return pass_options(f, m, 0)->key == 0 && consistent(m);
 }
 
 /* *known says whether m was filled: a type that we do not know is only checked. */
@@ -272,25 +302,31 @@ put_number(msgpack_packer *p, const uint64_t *v)
 static bool
 put_field(msgpack_packer *p, const struct gvs_msg *m, const struct field *f)
 {
-    const void *from = member_of(m, f);
+    const void *from = const_field_of(m, f);
 
     if (msgpack_pack_uint8(p, f->key) != 0)
         return false;
     switch ((enum form)f->form) {
     case NUMBER:
+    case OPTIONAL:
     case TABLE:
         return put_number(p, from);
-    case BIT:
-        return (m->in_step ? msgpack_pack_true(p) : msgpack_pack_false(p)) == 0;
     case ID:
         return put_bin(p, m->id.b, GVS_ID_LEN);
     case SUMS:
     case IDS:
+    case CELLS:
         return put_bin(p, m->bin.b, m->bin.len);
     case ENTRIES:
         return put_entries(p, m);
     }
     return false;
+}
+
+static bool
+is_left_out(const struct gvs_msg *m, const struct field *f)
+{
+    return f->form == OPTIONAL && *(const uint64_t *)const_field_of(m, f) == 0;
 }
 
 static bool
@@ -300,13 +336,13 @@ put_message(msgpack_packer *p, const struct gvs_msg *m)
     size_t count = 0;
 
     GVS_ASSERT(layout != NULL);
-    while (layout->field[count].key != 0)
-        count++;
+    for (const struct field *f = layout->field; f->key != 0; f++)
+        count += !is_left_out(m, f);
     if (msgpack_pack_array(p, 2) != 0 || msgpack_pack_uint8(p, layout->type) != 0 ||
         msgpack_pack_map(p, count) != 0)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        if (!put_field(p, m, &layout->field[i]))
+    for (const struct field *f = layout->field; f->key != 0; f++) {
+        if (!is_left_out(m, f) && !put_field(p, m, f))
             return false;
     }
     return true;

@@ -14,7 +14,7 @@
 #include "net/cursor.h"
 #include "net/session.h"
 
-/* Never renumber. 9 is kept for sketches of a later version. */
+/* Never renumber. */
 enum gvs_msg_type {
     GVS_MSG_PROBE = 1,     /* are you there? this is how I stand */
     GVS_MSG_ACK = 2,       /* the answer to a PROBE */
@@ -24,13 +24,22 @@ enum gvs_msg_type {
     GVS_MSG_SUMS = 6,      /* what I hold of a range of ids, in sixteen parts */
     GVS_MSG_IDS = 7,       /* all ids that I hold of a range */
     GVS_MSG_WANT = 8,      /* ids whose entries I lack */
+    GVS_MSG_SKETCH = 9,    /* cells of my sketch of a table */
     GVS_MSG_VOUCH = 10,    /* the member of your PROBE_REQ has answered me */
+    GVS_MSG_MORE = 11,     /* cells of yours that I need to tell what differs */
 };
 
 enum gvs_table_no { GVS_TABLE_CLAIMS = 0, GVS_TABLE_MEMBERS = 1, GVS_TABLE_COUNT };
 
 #define GVS_SUMS_PARTS 16
 #define GVS_SUMS_LEN (GVS_SUMS_PARTS * 12) /* each: sum (u64), count (u32), big-endian */
+
+#define GVS_SKETCH_PIECE 88 /* cells in one message */
+
+/* What a PROBE and an ACK say in one number; higher bits are kept. */
+#define GVS_STATUS_IN_STEP 0x01u /* the sender's kernel is as its table wants it */
+
+#define GVS_ARC_MAX 5 /* net/relay.h */
 
 /* A body holds no more: the shortest entry takes 27 bytes, and 2 for its length. */
 #define GVS_PUSH_ENTRIES_MAX 48
@@ -46,14 +55,17 @@ struct gvs_msg {
     uint64_t seq;
     uint64_t claims, members; /* fingerprints */
     uint64_t wall_ms;
-    uint64_t claims_count;
-    bool in_step;
+    uint64_t status; /* GVS_STATUS_* */
     struct gvs_id id;
-    uint64_t news; /* how many of the entries were */
+    uint64_t arc;    /* PUSH: the level that the receiver is to serve; 0: none */
+    uint64_t repair; /* PUSH: 1 if reconciliation sends it */
+    uint64_t news;   /* PUSH_ACK: how many of the entries were */
+    uint64_t mask;   /* PUSH_ACK: bit i says that seq - 1 - i has come as well */
     uint64_t table;
-    uint64_t first, last; /* a closed range of ids */
-    struct gvs_bytes
-        bin; /* SUMS: the parts; IDS and WANT: ascending ids, 8 bytes each, big-endian */
+    uint64_t fingerprint; /* of that table, at this moment */
+    uint64_t first, last; /* a closed range of ids; SKETCH: first cell; MORE: cells */
+    struct gvs_bytes bin; /* SUMS: the parts; IDS and WANT: ascending ids, 8 bytes each,
+                             big-endian; SKETCH: cells (core/sketch.h) */
     size_t entry_count;
     struct gvs_entry entry[GVS_PUSH_ENTRIES_MAX];
 };

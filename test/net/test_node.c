@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "net/relay.h"
+#include "net/pace.h"
 #include "test/lib/cluster.h"
 
 #define SECOND 1000
@@ -240,11 +240,11 @@ test_a_busy_key_costs_no_more_than_its_last_value(void **state)
     for (unsigned w = 0; w < 1000; w++)
         cluster_write(c, 0, 1, w);
     after = gvs_node_count(c->host[0].node);
-    assert_true(after.pushed - before.pushed <= GVS_WINDOW_MAX);
+    assert_true(after.pushed - before.pushed <= GVS_FLIGHTS_MAX);
     cluster_heal(c);
     assert_true(cluster_run_until(c, 5 * SECOND, cluster_agrees));
     assert_int_equal(cluster_read(c, 1, 1), 999);
-    assert_true(gvs_node_count(c->host[0].node).pushed - before.pushed < 3 * GVS_WINDOW_MAX);
+    assert_true(gvs_node_count(c->host[0].node).pushed - before.pushed < 3 * GVS_FLIGHTS_MAX);
     cluster_close(c);
 }
 

@@ -1,0 +1,323 @@
+/* net/node_in.c: what came, and what it changes. */
+#include <string.h>
+
+#include "net/node_impl.h"
+
+#define SETTLE_MS 200 /* pushes younger than this may still explain why fingerprints differ */
+#define MASK_MS 1000
+#define SPREAD_MS 20 /* so that what comes in several datagrams is passed on together */
+
+struct incoming {
+    struct gvs_mono now;
+    struct gvs_wall wall;
+    struct gvs_member *from;
+    bool answered;                   /* a probe of ours: compare once all of the body was handled */
+    uint64_t print[GVS_TABLE_COUNT]; /* his fingerprints */
+};
+
+/* Where fingerprints differ, search, unless a push on its way may be why; and look again later. */
+static void
+compare(struct gvs_node *n, const struct incoming *in, enum gvs_table_no no)
+{
+    struct gvs_node_peer *p = gvs_node_wake(n, in->from);
+    struct gvs_mono oldest = gvs_pace_oldest(&p->pace);
+    uint64_t again_ms = SETTLE_MS;
+
+    if (in->print[no] == gvs_table_fingerprint(n->replica.table[no]))
+        return;
+    if (oldest.us == GVS_MONO_NEVER.us || in->now.us - oldest.us >= SETTLE_MS * 1000) {
+        gvs_sync_start(&n->sync, &p->sync, in->now, no, in->print[no], !n->synced);
+        again_ms = gvs_sync_interval_ms(&p->sync, no);
+    }
+    p->check = gvs_mono_min(p->check, gvs_mono_add_ms(in->now, again_ms));
+    n->due = gvs_mono_min(n->due, p->check);
+}
+
+static void
+take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg *m)
+{
+    struct gvs_member *from = in->from;
+
+    from->has_fingerprint = true;
+    from->fingerprint = m->claims;
+    from->in_step = m->status & GVS_STATUS_IN_STEP;
+    if (m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]))
+        n->synced = true;
+}
+
+static void
+on_probe(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    take_status(n, in, m);
+    in->from->clock_offset_ms = (int64_t)(m->wall_ms - in->wall.ms + in->from->rtt_us / 2000);
+    gvs_node_note(n, in->from, &(struct gvs_note){.type = GVS_MSG_ACK, .seq = m->seq});
+}
+
+/* The one who asked searches: so that of two who see a difference only one begins. */
+static void
+on_ack(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    if (!gvs_member_answered(n->members, in->now, in->from, m->seq))
+        return;
+    gvs_pace_sample(&gvs_node_wake(n, in->from)->pace, in->from->rtt_us);
+    take_status(n, in, m);
+    in->answered = true;
+    in->print[GVS_TABLE_CLAIMS] = m->claims;
+    in->print[GVS_TABLE_MEMBERS] = m->members;
+}
+
+static void
+on_probe_req(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    struct gvs_member *target = gvs_member_get(n->members, &m->id);
+
+    if (target && !target->self && target != in->from)
+        gvs_member_favour(n->members, in->now, in->from, m->seq, target);
+}
+
+static void
+on_vouch(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    struct gvs_member *target = gvs_member_get(n->members, &m->id);
+
+    if (target && !target->self)
+        gvs_member_vouched(n->members, in->now, target, m->seq);
+}
+
+/* Whoever hears first-hand that a member has come tells the others: it may know nobody else. Not a
+ * node that is new itself, to which everybody comes. */
+static bool
+is_arrival(const struct gvs_node *n, const struct gvs_member *from, const struct gvs_entry *e)
+{
+    return n->synced && e->kind == GVS_KEY_MEMBER && gvs_member_state(e->order) == GVS_ALIVE &&
+           memcmp(e->key + 1, from->id.b, GVS_ID_LEN) == 0 &&
+           (!from->known || from->state == GVS_DEAD);
+}
+
+/* Returns whether it was news. The duty to serve an arc is there even if it was not, but not for
+ * what was refused. */
+static bool
+take_entry(struct gvs_node *n, const struct incoming *in, const struct gvs_entry *e, unsigned arc)
+{
+    bool arrival = is_arrival(n, in->from, e);
+    int rc = gvs_replica_take(&n->replica, in->now, e);
+
+    if (rc < 0) {
+        n->counts.refused++;
+        return false;
+    }
+    if (arc > 0 || arrival)
+        gvs_replica_serve(&n->replica, in->now, arc, e->key, e->key_len);
+    if (rc == 0)
+        return false;
+    n->counts.merged++;
+    if (e->kind != GVS_KEY_MEMBER && gvs_id_cmp(&e->writer, &n->self) == 0)
+        n->counts.own_name++;
+    return true;
+}
+
+/* --- PUSH and its acknowledgement --- */
+
+/* Before a push falls out of the mask it is acknowledged. After a pause the mask begins anew: what
+ * is long known need not be said again. */
+static void
+note_received(struct gvs_node *n, const struct incoming *in, uint64_t seq, uint64_t news)
+{
+    struct gvs_node_peer *p = gvs_node_wake(n, in->from);
+    struct gvs_received *r = &p->received;
+    uint64_t ahead = seq > r->seq ? seq - r->seq : 0;
+
+    if (r->unsaid + ahead > 64)
+        gvs_node_acknowledge(n, p);
+    if (gvs_mono_due(gvs_mono_add_ms(r->at, MASK_MS), in->now) || ahead > 64)
+        r->mask = 0;
+    else if (ahead > 0)
+        r->mask = (ahead < 64 ? r->mask << ahead : 0) | UINT64_C(1) << (ahead - 1);
+    else if (seq < r->seq && r->seq - seq <= 64)
+        r->mask |= UINT64_C(1) << (r->seq - seq - 1);
+    if (ahead > 0)
+        r->seq = seq;
+    r->news += news;
+    r->unsaid++;
+    r->at = in->now;
+}
+
+/* What reconciliation brings is not relayed: most have it, and it may be a whole table. But those
+ * that lack it as well are found at once, by comparing. */
+static void
+spread_later(struct gvs_node *n, struct gvs_mono now)
+{
+    if (n->spread.us != GVS_MONO_NEVER.us)
+        return;
+    n->spread = gvs_mono_add_ms(now, SPREAD_MS);
+    if (n->spread.us < n->spread_next.us)
+        n->spread = n->spread_next;
+    n->due = gvs_mono_min(n->due, n->spread);
+}
+
+static void
+on_push(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    uint64_t news = 0;
+
+    for (size_t i = 0; i < m->entry_count; i++)
+        news += take_entry(n, in, &m->entry[i], (unsigned)m->arc);
+    n->counts.taken += m->entry_count;
+    note_received(n, in, m->seq, news);
+    if (news > 0 && m->repair)
+        spread_later(n, in->now);
+}
+
+static void
+land(struct gvs_node *n, struct gvs_node_peer *p, uint64_t seq, uint64_t news)
+{
+    const struct gvs_flight *f = gvs_pace_land(&p->pace, seq);
+
+    if (f)
+        gvs_sync_landed(&n->sync, &p->sync, &f->cargo, news);
+}
+
+static void
+on_push_ack(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    struct gvs_node_peer *p = gvs_node_wake(n, in->from);
+    struct gvs_mono sent;
+
+    if (gvs_pace_sent(&p->pace, m->seq, &sent)) {
+        gvs_member_rtt(in->from, in->now.us - sent.us);
+        gvs_pace_sample(&p->pace, in->now.us - sent.us);
+    }
+    land(n, p, m->seq, m->news);
+    for (unsigned i = 0; i < 64 && i + 1 < m->seq; i++) {
+        if (m->mask >> i & 1)
+            land(n, p, m->seq - 1 - i, m->news);
+    }
+    n->due = gvs_mono_min(n->due, gvs_pace_deadline(&p->pace)); /* others may be overtaken */
+}
+
+/* --- reconciliation --- */
+
+static void
+on_sketch(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    struct gvs_node_peer *p = gvs_node_wake(n, in->from);
+
+    if (gvs_sync_sketch(&n->sync, &p->sync, in->now, m) && m->table == GVS_TABLE_CLAIMS)
+        n->synced = true;
+}
+
+static void
+on_more(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    gvs_sync_more(&n->sync, &gvs_node_wake(n, in->from)->sync, m);
+}
+
+static void
+on_sums(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    gvs_sync_sums(&n->sync, &gvs_node_wake(n, in->from)->sync, m, n->self.b[0]);
+}
+
+static void
+on_ids(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    gvs_sync_ids(&n->sync, &gvs_node_wake(n, in->from)->sync, in->now, m);
+}
+
+static void
+on_want(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    gvs_sync_want(&n->sync, &gvs_node_wake(n, in->from)->sync, in->now, m);
+}
+
+static const struct {
+    uint64_t type;
+    void (*handle)(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m);
+} handlers[] = {
+    {GVS_MSG_PROBE, on_probe},   {GVS_MSG_ACK, on_ack},   {GVS_MSG_PROBE_REQ, on_probe_req},
+    {GVS_MSG_VOUCH, on_vouch},   {GVS_MSG_PUSH, on_push}, {GVS_MSG_PUSH_ACK, on_push_ack},
+    {GVS_MSG_SKETCH, on_sketch}, {GVS_MSG_MORE, on_more}, {GVS_MSG_SUMS, on_sums},
+    {GVS_MSG_IDS, on_ids},       {GVS_MSG_WANT, on_want},
+};
+
+static void
+take_body(struct gvs_node *n, struct incoming *in, const uint8_t *b, size_t len)
+{
+    struct gvs_wire_reader reader;
+    struct gvs_msg m;
+
+    if (gvs_wire_open(&reader, b, len) < 0) {
+        n->counts.rejected[GVS_REJECT_MALFORMED]++;
+        return;
+    }
+    n->counts.unknown += reader.unknown;
+    while (gvs_wire_next(&reader, &m)) {
+        for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
+            if (handlers[i].type == m.type)
+                handlers[i].handle(n, in, &m);
+        }
+    }
+    if (!in->answered)
+        return;
+    gvs_node_wake(n, in->from)->check = GVS_MONO_NEVER;
+    gvs_node_wake(n, in->from)->checks = 0;
+    compare(n, in, GVS_TABLE_MEMBERS);
+    compare(n, in, GVS_TABLE_CLAIMS);
+}
+
+/* A session with a member that had none, or that has started anew: nothing is owed from before. It
+ * is told who we are, and what is said of it where that wants refuting. */
+static void
+greet(struct gvs_node *n, struct gvs_mono now, struct gvs_member *m, uint64_t boot)
+{
+    struct gvs_node_peer *p = gvs_node_wake(n, m);
+    struct gvs_entry e;
+
+    if (m->up && m->boot == boot)
+        return;
+    m->up = true;
+    m->boot = boot;
+    n->regroup = true;
+    gvs_pace_doom(&p->pace); /* relay owes it again */
+    gvs_sync_reset(&n->sync, &p->sync);
+    p->note_count = 0;
+    p->received = (struct gvs_received){0};
+    p->check = gvs_mono_add_ms(now, SETTLE_MS);
+    p->checks = 0;
+    n->due = now;
+    if (gvs_replica_get_member(&n->replica, &n->self, &e))
+        gvs_sync_give_id(&n->sync, &p->sync, GVS_TABLE_MEMBERS,
+                         gvs_table_id(n->replica.table[GVS_TABLE_MEMBERS], &e));
+    if (m->known && m->state != GVS_ALIVE && gvs_replica_get_member(&n->replica, &m->id, &e))
+        gvs_sync_give_id(&n->sync, &p->sync, GVS_TABLE_MEMBERS,
+                         gvs_table_id(n->replica.table[GVS_TABLE_MEMBERS], &e));
+    gvs_member_probe(n->members, now, m);
+}
+
+void
+gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+              const struct gvs_ep *from, const uint8_t *pkt, size_t len)
+{
+    struct incoming in = {.now = now, .wall = wall};
+    struct gvs_session_recv r;
+
+    if (!n->started)
+        return;
+    n->counts.received++;
+    n->counts.received_bytes += len;
+    gvs_sessions_recv(n->sessions, now, wall, from, pkt, len, &r);
+    if (r.event == GVS_SESSION_NOTHING)
+        return;
+    in.from = gvs_member_get(n->members, &r.peer);
+    if (!in.from)
+        in.from = gvs_member_add(n->members, &r.peer);
+    if (!in.from || in.from->self) {
+        gvs_sessions_drop(n->sessions, &r.peer);
+        return;
+    }
+    if (r.event == GVS_SESSION_UP || r.up)
+        greet(n, now, in.from, r.peer_boot);
+    gvs_member_heard(n->members, now, in.from);
+    if (r.event == GVS_SESSION_DATA && r.len > 0)
+        take_body(n, &in, r.body, r.len);
+}

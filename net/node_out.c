@@ -1,0 +1,444 @@
+/* net/node_out.c: timers, and what is sent.
+ *
+ * A body for a member holds all that waits for it: notes first, then one PUSH, then the search of
+ * reconciliation. Whose body is next is decided by what is most urgent: answers and probes, on
+ * which the time-outs of others depend; then relay, our own changes first; then reconciliation. */
+#include <string.h>
+
+#include "net/node_impl.h"
+
+#define BOOTSTRAP_FAST_TRIES 30
+#define BOOTSTRAP_FAST_MS 1000
+#define BOOTSTRAP_SLOW_MS 10000
+#define ASK_BURST_MAX 64 /* datagrams with searches that a peer gets each millisecond */
+#define ASK_BURST_US 1000
+#define CHECK_MS 500
+#define CHECKS_MAX 20
+#define SPREAD_PROBES 8
+#define SPREAD_INTERVAL_MS 100
+
+/* --- peers for whom there is something to do --- */
+
+struct gvs_node_peer *
+gvs_node_wake(struct gvs_node *n, struct gvs_member *m)
+{
+    struct gvs_node_peer *p = &n->peers[gvs_member_number(n->members, m)];
+
+    if (!p->member) {
+        p->member = m;
+        p->check = GVS_MONO_NEVER;
+        gvs_pace_reset(&p->pace);
+    }
+    if (!p->busy)
+        TAILQ_INSERT_TAIL(&n->busy, p, link);
+    p->busy = true;
+    return p;
+}
+
+void
+gvs_node_note(struct gvs_node *n, struct gvs_member *m, const struct gvs_note *note)
+{
+    struct gvs_node_peer *p = gvs_node_wake(n, m);
+
+    if (p->note_count == GVS_NOTES_MAX)
+        return;
+    p->note[(p->note_at + p->note_count++) % GVS_NOTES_MAX] = *note;
+}
+
+void
+gvs_node_acknowledge(struct gvs_node *n, struct gvs_node_peer *p)
+{
+    struct gvs_received *r = &p->received;
+
+    if (r->unsaid == 0)
+        return;
+    gvs_node_note(n, p->member,
+                  &(struct gvs_note){
+                      .type = GVS_MSG_PUSH_ACK, .seq = r->seq, .mask = r->mask, .news = r->news});
+    r->unsaid = 0;
+    r->news = 0;
+}
+
+static bool
+is_idle(const struct gvs_node_peer *p)
+{
+    return p->note_count == 0 && p->received.unsaid == 0 && p->pace.flying == 0 &&
+           p->check.us == GVS_MONO_NEVER.us && p->sync.ask.count == 0 && p->sync.give.count == 0;
+}
+
+/* --- timers --- */
+
+static void
+act(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+    const struct gvs_member_action *a)
+{
+    struct gvs_note note = {.id = a->m->id, .seq = a->seq};
+
+    switch (a->act) {
+    case GVS_ACT_NONE:
+        break;
+    case GVS_ACT_PROBE:
+        note.type = GVS_MSG_PROBE;
+        gvs_node_note(n, a->m, &note);
+        break;
+    case GVS_ACT_CONNECT:
+        if (a->m->value.ep.addr.family != GVS_FAMILY_NONE)
+            gvs_sessions_connect(n->sessions, now, wall, &a->m->value.ep); /* full: next time */
+        break;
+    case GVS_ACT_ASK:
+        note.type = GVS_MSG_PROBE_REQ;
+        gvs_node_note(n, a->other, &note);
+        break;
+    case GVS_ACT_VOUCH:
+        note.type = GVS_MSG_VOUCH;
+        gvs_node_note(n, a->other, &note);
+        break;
+    case GVS_ACT_SUSPECT:
+        gvs_replica_accuse(&n->replica, now, a->m, GVS_SUSPECT);
+        break;
+    case GVS_ACT_DEAD:
+        gvs_replica_accuse(&n->replica, now, a->m, GVS_DEAD);
+        break;
+    }
+}
+
+static bool
+is_live_at(const struct gvs_node *n, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
+        const struct gvs_member *m = gvs_members_ith(n->members, i);
+
+        if (m->known && m->state == GVS_ALIVE && m->up && gvs_ep_cmp(&m->value.ep, ep) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+try_bootstrap(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+              struct gvs_bootstrap *b)
+{
+    bool slow = b->tries >= BOOTSTRAP_FAST_TRIES;
+
+    if (!gvs_mono_due(b->next, now))
+        return;
+    b->next = gvs_mono_add_ms(now, slow ? BOOTSTRAP_SLOW_MS : BOOTSTRAP_FAST_MS);
+    if (is_live_at(n, &b->ep)) {
+        b->tries = 0;
+        return;
+    }
+    b->tries++;
+    gvs_sessions_connect(n->sessions, now, wall, &b->ep); /* full: next time */
+}
+
+/* Compares with it, by a probe; once more if that is not answered, for a while. */
+static void
+check_again(struct gvs_node *n, struct gvs_mono now, struct gvs_node_peer *p)
+{
+    p->check = ++p->checks < CHECKS_MAX ? gvs_mono_add_ms(now, CHECK_MS) : GVS_MONO_NEVER;
+    gvs_member_probe(n->members, now, p->member);
+}
+
+/* What was lost is owed again. A dead member is owed nothing. */
+static void
+run_peer(struct gvs_node *n, struct gvs_mono now, struct gvs_node_peer *p)
+{
+    struct gvs_flight lost;
+
+    while (gvs_pace_expire(&p->pace, now, &lost)) {
+        if (lost.cargo.kind == GVS_CARGO_LOG)
+            gvs_relay_owe(&n->replica.relay, now, p->member, &lost);
+        else
+            gvs_sync_lost(&n->sync, &p->sync, &lost.cargo);
+    }
+    if (p->member->state > GVS_SUSPECT && !p->member->up)
+        gvs_sync_reset(&n->sync, &p->sync); /* its next answer shows what it lacks */
+    if (gvs_mono_due(p->check, now))
+        check_again(n, now, p);
+}
+
+static void
+run_spread(struct gvs_node *n, struct gvs_mono now)
+{
+    if (!gvs_mono_due(n->spread, now))
+        return;
+    n->spread = GVS_MONO_NEVER;
+    n->spread_next = gvs_mono_add_ms(now, SPREAD_INTERVAL_MS);
+    gvs_members_probe_some(n->members, now, SPREAD_PROBES);
+}
+
+static void
+run_timers(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
+{
+    struct gvs_node_peer *p;
+    struct gvs_member_action a;
+
+    if (gvs_mono_due(n->due, now)) {
+        TAILQ_FOREACH(p, &n->busy, link)
+        run_peer(n, now, p);
+        for (size_t i = 0; i < n->bootstrap_count; i++)
+            try_bootstrap(n, now, wall, &n->bootstrap[i]);
+        run_spread(n, now);
+        gvs_sync_run(&n->sync, now);
+        n->due = GVS_MONO_NEVER; /* set once all is sent */
+    }
+    while (gvs_members_next(n->members, now, &a))
+        act(n, now, wall, &a);
+}
+
+/* Who lives, and with whom there is a session, decides whom relay hands entries to. */
+static void
+regroup(struct gvs_node *n, struct gvs_mono now)
+{
+    uint64_t members = gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]);
+
+    if (!n->regroup && members == n->regrouped)
+        return;
+    n->regroup = false;
+    n->regrouped = members;
+    gvs_relay_update(&n->replica.relay, now);
+}
+
+static struct gvs_mono
+peer_due(const struct gvs_node_peer *p)
+{
+    struct gvs_mono t = gvs_mono_min(p->check, gvs_pace_deadline(&p->pace));
+
+    if (p->member->up && p->sync.ask.count > 0)
+        t = gvs_mono_min(t, (struct gvs_mono){p->burst_at.us + ASK_BURST_US});
+    return t;
+}
+
+static void
+set_due(struct gvs_node *n, struct gvs_mono now)
+{
+    struct gvs_node_peer *p, *next;
+
+    for (p = TAILQ_FIRST(&n->busy); p; p = next) {
+        next = TAILQ_NEXT(p, link);
+        if (is_idle(p)) {
+            TAILQ_REMOVE(&n->busy, p, link);
+            p->busy = false;
+        } else {
+            n->due = gvs_mono_min(n->due, peer_due(p));
+        }
+    }
+    for (size_t i = 0; i < n->bootstrap_count; i++)
+        n->due = gvs_mono_min(n->due, n->bootstrap[i].next);
+    n->due = gvs_mono_min(n->due, n->spread);
+    n->due = gvs_mono_min(n->due, gvs_sync_run(&n->sync, now));
+}
+
+/* --- bodies --- */
+
+static void
+add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *p,
+          struct gvs_body *body)
+{
+    while (p->note_count > 0) {
+        const struct gvs_note *note = &p->note[p->note_at];
+        struct gvs_msg m = {
+            .type = note->type,
+            .seq = note->seq,
+            .id = note->id,
+            .news = note->news,
+            .mask = note->mask,
+            .claims = gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]),
+            .members = gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]),
+            .wall_ms = wall.ms,
+            .status = n->in_step ? GVS_STATUS_IN_STEP : 0,
+        };
+
+        if (gvs_body_add(body, &m) < 0)
+            return;
+        p->note_at = (p->note_at + 1) % GVS_NOTES_MAX;
+        p->note_count--;
+    }
+}
+
+/* One PUSH: of the duty, if there is one, else of what reconciliation gives. */
+static void
+add_push(struct gvs_node *n, struct gvs_mono now, struct gvs_node_peer *p,
+         const struct gvs_duty *duty, struct gvs_body *body)
+{
+    const struct gvs_table *const *table = (const struct gvs_table *const *)n->replica.table;
+    size_t room = gvs_body_room(body);
+    struct gvs_cargo cargo;
+    struct gvs_msg push;
+    int rc;
+
+    if (!gvs_pace_open(&p->pace))
+        return;
+    if (!(duty && gvs_relay_build(&n->replica.relay, duty, table, room, &push, &cargo)) &&
+        !gvs_sync_give(&n->sync, &p->sync, now, room, &push, &cargo))
+        return;
+    push.seq = gvs_pace_fly(&p->pace, now, &cargo);
+    n->counts.pushed += push.entry_count;
+    rc = gvs_body_add(body, &push);
+    GVS_ASSERT(rc == GVS_OK);
+}
+
+static bool
+may_ask(struct gvs_node_peer *p, struct gvs_mono now)
+{
+    if (now.us >= p->burst_at.us + ASK_BURST_US) {
+        p->burst_at = now;
+        p->burst = 0;
+    }
+    return p->sync.ask.count > 0 && p->burst < ASK_BURST_MAX;
+}
+
+static void
+add_asks(struct gvs_node *n, struct gvs_mono now, struct gvs_node_peer *p, struct gvs_body *body)
+{
+    uint8_t bin[GVS_BODY_LEN_MAX];
+    struct gvs_msg m;
+    bool added = false;
+    int rc;
+
+    if (!may_ask(p, now))
+        return;
+    while (gvs_sync_ask(&n->sync, &p->sync, gvs_body_room(body), &m, bin)) {
+        rc = gvs_body_add(body, &m);
+        GVS_ASSERT(rc == GVS_OK);
+        added = true;
+    }
+    p->burst += added;
+}
+
+/* A datagram with all that waits for it; 0 if that is nothing after all. */
+static size_t
+build_for(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, struct gvs_node_peer *p,
+          const struct gvs_duty *duty, uint8_t *buf, struct gvs_ep *to)
+{
+    struct gvs_duty owed;
+    struct gvs_body body;
+    int len;
+
+    if (!duty && gvs_relay_owes(&n->replica.relay, p->member, &owed))
+        duty = &owed;
+    gvs_body_init(&body);
+    gvs_node_acknowledge(n, p);
+    add_notes(n, wall, p, &body);
+    add_push(n, now, p, duty, &body);
+    add_asks(n, now, p, &body);
+    if (body.count == 0)
+        return 0;
+    len = gvs_sessions_seal(n->sessions, now, wall, &p->member->id, body.b, body.len, buf, to);
+    if (len > 0)
+        return (size_t)len;
+    p->member->up = false; /* the detector connects */
+    n->regroup = true;
+    return 0;
+}
+
+/* --- whose turn it is --- */
+
+/* To the end: all take turns. */
+static void
+move_back(struct gvs_node *n, struct gvs_node_peer *p)
+{
+    TAILQ_REMOVE(&n->busy, p, link);
+    TAILQ_INSERT_TAIL(&n->busy, p, link);
+}
+
+static size_t
+next_note(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, uint8_t *buf,
+          struct gvs_ep *to)
+{
+    struct gvs_node_peer *p;
+    size_t len;
+
+    TAILQ_FOREACH(p, &n->busy, link)
+    {
+        if (!p->member->up || (p->note_count == 0 && p->received.unsaid == 0))
+            continue;
+        len = build_for(n, now, wall, p, NULL, buf, to);
+        if (len == 0)
+            continue;
+        move_back(n, p);
+        return len;
+    }
+    return 0;
+}
+
+static bool
+may_send(void *ctx, const struct gvs_member *m)
+{
+    const struct gvs_node *n = ctx;
+    const struct gvs_node_peer *p = &n->peers[gvs_member_number(n->members, m)];
+
+    return m->up && (!p->member || gvs_pace_open(&p->pace));
+}
+
+static size_t
+next_duty(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, uint8_t *buf,
+          struct gvs_ep *to)
+{
+    struct gvs_duty duty;
+    size_t len;
+
+    while (gvs_relay_next(&n->replica.relay, may_send, n, &duty)) {
+        len = build_for(n, now, wall, gvs_node_wake(n, duty.lane->head), &duty, buf, to);
+        if (len > 0)
+            return len;
+    }
+    return 0;
+}
+
+static size_t
+next_repair(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, uint8_t *buf,
+            struct gvs_ep *to)
+{
+    struct gvs_node_peer *p;
+    size_t len;
+
+    TAILQ_FOREACH(p, &n->busy, link)
+    {
+        if (!p->member->up ||
+            !(may_ask(p, now) || (p->sync.give.count > 0 && gvs_pace_open(&p->pace))))
+            continue;
+        len = build_for(n, now, wall, p, NULL, buf, to);
+        if (len == 0)
+            continue;
+        move_back(n, p);
+        return len;
+    }
+    return 0;
+}
+
+size_t
+gvs_node_next(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+              uint8_t buf[static GVS_DATAGRAM_LEN_MAX], struct gvs_ep *to)
+{
+    size_t len;
+
+    if (!n->started)
+        return 0;
+    run_timers(n, now, wall);
+    regroup(n, now);
+    len = gvs_sessions_next(n->sessions, now, buf, to);
+    if (len == 0)
+        len = next_note(n, now, wall, buf, to);
+    if (len == 0)
+        len = next_duty(n, now, wall, buf, to);
+    if (len == 0)
+        len = next_repair(n, now, wall, buf, to);
+    if (len == 0) {
+        set_due(n, now);
+        return 0;
+    }
+    n->counts.sent++;
+    n->counts.sent_bytes += len;
+    return len;
+}
+
+struct gvs_mono
+gvs_node_deadline(const struct gvs_node *n)
+{
+    struct gvs_mono t = gvs_mono_min(n->due, gvs_members_deadline(n->members));
+
+    if (!n->started)
+        return GVS_MONO_NEVER;
+    return gvs_mono_min(t, gvs_sessions_deadline(n->sessions));
+}
