@@ -25,7 +25,8 @@ foreach(module
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
 
-foreach(module crossing crypto cursor hostile keyring member noise relay session sync window wire)
+foreach(module crossing crypto cursor hostile keyring member noise relay replica ring session sync
+        window wire)
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
 endforeach()
@@ -47,9 +48,11 @@ add_executable(bench_diff test/core/bench_diff.c)
 target_link_libraries(bench_diff PRIVATE gvs_core)
 add_executable(bench_table test/core/bench_table.c)
 target_link_libraries(bench_table PRIVATE gvs_core)
+add_executable(bench_detector test/net/bench_detector.c test/lib/cluster.c)
+target_link_libraries(bench_detector PRIVATE gvs_net)
 add_executable(bench_nl test/kernel/bench_nl.c)
 target_link_libraries(bench_nl PRIVATE gvs_ipvs)
-set_target_properties(bench_diff bench_table bench_nl PROPERTIES
+set_target_properties(bench_diff bench_table bench_detector bench_nl PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
 )
 
@@ -71,7 +74,7 @@ set_tests_properties(tools/cli PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMA
 
 # Planted errors, each of which the tests have to find. They build for themselves: once is enough.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
-    foreach(layer core ipvs)
+    foreach(layer core ipvs net)
         add_test(NAME ${layer}/mutants COMMAND "${PROJECT_SOURCE_DIR}/test/${layer}/mutants")
         set_tests_properties(${layer}/mutants PROPERTIES LABELS mutants)
     endforeach()

@@ -18,7 +18,8 @@
     X(REFUSED, -8, "the kernel refused")                       \
     X(LOST, -9, "the answers were lost; only a look can tell") \
     X(RANGE, -10, "a number is out of range")                  \
-    X(UNSUPPORTED, -11, "this kernel or build cannot do it")
+    X(UNSUPPORTED, -11, "this kernel or build cannot do it")   \
+    X(RETIRED, -12, "that node id is retired for ever")
 
 enum gvs_err {
     GVS_OK = 0,

@@ -1,47 +1,19 @@
-/* net/member.c: the rounds of the failure detector; the picture is in net/member.h.
- *
- * Three rules are Lifeguard's. A node that has heard nothing from anybody since it sent a probe has
- * more reason to doubt itself than the one it probed: it becomes slower (`health`) and asks again
- * before it accuses. Suspicion takes longer the less a node trusts itself. And a suspect is told
- * so, so that it can refute (relay sends it the entry like any other).
- *
- * `deadline` is never later than the earliest thing to do; whoever makes something due calls wake.
- */
-#include "net/member.h"
+/* net/member.c: places, and what is known of whom; the rounds are in net/detector.c. */
+#include "net/detector.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/err.h"
 
-#define FAVOURS_MAX 16
-#define FAVOUR_MS 1000
-#define MISSES_MAX 3 /* after so many rounds in a row self-doubt ends; nothing special about 3 */
-
-enum { DUE_PROBE = 1, DUE_CONNECT = 2, DUE_ROUND = 4 };
-
-struct favour {
-    struct gvs_member *asker; /* NULL: free */
-    struct gvs_member *m;
-    uint64_t seq;
-    bool answered;
-    struct gvs_mono until;
-};
-
-struct gvs_members {
-    struct gvs_random random;
-    size_t max, count;
-    size_t scan;            /* where this pass over the members stands */
-    unsigned health;        /* 0: well; up to GVS_HEALTH_MAX: we doubt ourselves */
-    uint64_t seq;           /* of the latest probe */
-    struct gvs_id ring;     /* whom the ring probed last */
-    struct gvs_mono period; /* the next one begins */
-    struct gvs_mono deadline;
-    struct gvs_mono heard_at; /* anything from anybody */
-    struct favour favour[FAVOURS_MAX];
-    struct gvs_member *place;
-    struct gvs_member **by_id;
-};
+#define TELL_AGAIN_MS 1000
+#define FALLS_FREE 2 /* so often it may come back at once; a restart is one */
+#define FALLS_MAX 8
+#define FALLS_HALVE_MS 300000
+#define HOLD_MS 4000 /* doubles with each further fall; nothing special about it */
+#define ALARMS_MAX 8
+#define CLOCK_AGE_MS 300000
+#define WALL_STEP_MS 1000
 
 /* --- places --- */
 
@@ -57,15 +29,18 @@ gvs_members_open(size_t max, const struct gvs_id *self, struct gvs_random random
     ms->max = max;
     ms->random = random;
     ms->period = now;
-    ms->deadline = now;
+    ms->next = now;
+    ms->clock_stale = true;
     ms->place = calloc(max, sizeof *ms->place);
     ms->by_id = calloc(max, sizeof *ms->by_id);
-    if (!ms->place || !ms->by_id) {
+    ms->heap = calloc(max, sizeof *ms->heap);
+    ms->clocks = calloc(max, sizeof *ms->clocks);
+    if (!ms->place || !ms->by_id || !ms->heap || !ms->clocks) {
         gvs_members_close(ms);
         return NULL;
     }
-    random.fn(random.ctx, ms->ring.b, sizeof ms->ring.b);
-    gvs_member_add(ms, self)->self = true;
+    ms->self = gvs_member_add(ms, self);
+    ms->self->self = true;
     return ms;
 }
 
@@ -76,6 +51,8 @@ gvs_members_close(struct gvs_members *ms)
         return;
     free(ms->place);
     free(ms->by_id);
+    free(ms->heap);
+    free(ms->clocks);
     free(ms);
 }
 
@@ -108,11 +85,7 @@ gvs_member_number(const struct gvs_members *ms, const struct gvs_member *m)
 size_t
 gvs_members_counted(const struct gvs_members *ms, enum gvs_member_state state)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < ms->count; i++)
-        n += ms->place[i].known && ms->place[i].state == state;
-    return n;
+    return ms->counted[state];
 }
 
 /* The first in order of ids that is not below `id`. */
@@ -151,98 +124,196 @@ gvs_member_add(struct gvs_members *ms, const struct gvs_id *id)
     if (ms->count == ms->max)
         return NULL;
     m = &ms->place[ms->count];
-    *m = (struct gvs_member){.id = *id, .verdict = GVS_MONO_NEVER, .retry = GVS_MONO_NEVER};
+    *m = (struct gvs_member){
+        .id = *id,
+        .verdict = GVS_MONO_NEVER,
+        .retry = GVS_MONO_NEVER,
+        .turn = GVS_MONO_NEVER,
+        .hold = GVS_MONO_NEVER,
+        .wake = GVS_MONO_NEVER,
+        .heap_at = ms->count,
+    };
+    ms->heap[ms->count] = m; /* whoever waits for ever stands well at the end */
     memmove(ms->by_id + i + 1, ms->by_id + i, (ms->count - i) * sizeof *ms->by_id);
     ms->by_id[i] = m;
     ms->count++;
     return m;
 }
 
+bool
+gvs_members_crowded(const struct gvs_members *ms)
+{
+    return ms->hearsay >= (ms->max + 1) / 2;
+}
+
+/* --- gone, and back --- */
+
+/* How long one that has fallen again and again has to last before it is believed. */
+static uint64_t
+hold_ms(const struct gvs_member *m)
+{
+    uint64_t ms;
+
+    if (m->falls <= FALLS_FREE)
+        return 0;
+    ms = (uint64_t)HOLD_MS << (m->falls - FALLS_FREE - 1);
+    return ms < GVS_HOLD_MS_MAX ? ms : GVS_HOLD_MS_MAX;
+}
+
+static void
+count_fall(struct gvs_mono now, struct gvs_member *m)
+{
+    uint64_t halvings = (now.us - m->fell.us) / 1000 / FALLS_HALVE_MS;
+
+    m->falls = halvings < FALLS_MAX ? m->falls >> halvings : 0;
+    if (m->falls < FALLS_MAX)
+        m->falls++;
+    m->fell = now;
+}
+
+/* It lives. */
+static void
+bring_back(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
+{
+    uint64_t wait = hold_ms(m);
+
+    if (!m->gone || m->hold.us != GVS_MONO_NEVER.us)
+        return;
+    if (wait == 0) {
+        m->gone = false;
+        m->todo |= GVS_DUE_EVENT;
+    } else {
+        m->hold = gvs_mono_add_ms(now, wait);
+    }
+    gvs_detector_arm(ms, now, m);
+}
+
 /* --- what is known --- */
 
 static void
-wake(struct gvs_members *ms, struct gvs_mono at)
+count_state(struct gvs_members *ms, struct gvs_member *m, enum gvs_member_state state)
 {
-    ms->deadline = gvs_mono_min(ms->deadline, at);
+    if (m->known)
+        ms->counted[m->state]--;
+    else if (!m->heard && !m->self)
+        ms->hearsay++;
+    ms->counted[state]++;
+}
+
+/* A suspicion was refuted by the process that was suspected: there was nothing to it. */
+static bool
+is_false_alarm(const struct gvs_member *m, enum gvs_member_state state,
+               const struct gvs_member_value *value)
+{
+    return m->known && !m->self && m->state == GVS_SUSPECT && state == GVS_ALIVE && value &&
+           value->boot == m->value.boot;
 }
 
 static void
-demand(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m, unsigned todo)
+note_living(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m, bool revived)
 {
-    if (m->self)
-        return;
-    m->todo |= todo;
-    wake(ms, now);
+    if (m->state == GVS_SUSPECT) {
+        gvs_detector_suspect(ms, now, m);
+        m->hold = GVS_MONO_NEVER;
+    } else { /* its own word, whoever brought it */
+        gvs_detector_relieve(ms, now, m);
+        bring_back(ms, now, m);
+    }
+    if (m->state == GVS_SUSPECT || !m->up || revived)
+        m->todo |= GVS_DUE_ROUND;
 }
 
-static uint64_t
-suspicion_ms(const struct gvs_members *ms)
-{
-    uint64_t bits = 0;
-
-    for (size_t n = gvs_members_counted(ms, GVS_ALIVE); n > 1; n /= 2)
-        bits++;
-    return GVS_SUSPICION_MS * (bits > 3 ? bits : 3) / 3 * (2 + ms->health) / 2;
-}
-
+/* A rumour: ask for ourselves, and then again and again. */
 static void
-begin_suspicion(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
+note_dead(struct gvs_mono now, struct gvs_member *m, bool fresh)
 {
+    if (fresh)
+        count_fall(now, m);
+    m->stage = GVS_STAGE_IDLE;
+    m->misses = 0;
     m->since = now;
-    m->verdict = gvs_mono_add_ms(now, suspicion_ms(ms));
-    wake(ms, m->verdict);
+    m->retry = now;
+    m->hold = GVS_MONO_NEVER;
 }
 
 void
 gvs_member_note(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m, uint64_t order,
                 const struct gvs_member_value *value)
 {
-    bool revived = m->known && m->state == GVS_DEAD;
+    enum gvs_member_state state = gvs_member_state(order);
+    bool was_dead = m->known && m->state == GVS_DEAD;
 
+    if (is_false_alarm(m, state, value) && ms->alarms < ALARMS_MAX) {
+        ms->alarms++;
+        ms->alarmed = now;
+    }
+    count_state(ms, m, state);
     m->known = true;
-    m->state = gvs_member_state(order);
+    m->state = state;
     m->incarnation = gvs_member_incarnation(order);
     m->value = value ? *value : (struct gvs_member_value){.boot = 0};
     m->verdict = GVS_MONO_NEVER;
+    if (m->self)
+        return;
     m->retry = GVS_MONO_NEVER;
-    if (m->self || m->state == GVS_LEFT)
-        return;
-    if (m->state == GVS_DEAD) { /* a rumour: ask, and then again and again */
+    if ((state == GVS_SUSPECT || state == GVS_DEAD) && m->up)
+        m->todo |= GVS_DUE_TELL;
+    if (state == GVS_LEFT) {
         m->stage = GVS_STAGE_IDLE;
-        m->retry = now;
-        wake(ms, now);
-        return;
+        m->todo = 0;
+        m->turn = m->hold = GVS_MONO_NEVER;
+        m->gone = false; /* what is retired is more than gone, and nobody asks any more */
+    } else if (state == GVS_DEAD) {
+        note_dead(now, m, !was_dead);
+    } else {
+        note_living(ms, now, m, was_dead);
     }
-    if (m->state == GVS_SUSPECT)
-        begin_suspicion(ms, now, m);
-    if (m->state == GVS_SUSPECT || !m->up || revived)
-        demand(ms, now, m, DUE_ROUND);
+    gvs_detector_arm(ms, now, m);
 }
 
-/* A sign of life, from it or about it: the round is over. */
-static void
-relieve(struct gvs_members *ms, struct gvs_member *m)
+void
+gvs_member_greeted(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m, uint64_t boot)
 {
-    if (m->stage != GVS_STAGE_IDLE && ms->health > 0)
-        ms->health--;
-    m->stage = GVS_STAGE_IDLE;
-    m->misses = 0;
-    m->helpers_left = 0;
+    (void)ms;
+    if (m->boot != boot && m->boot != 0) {
+        if (m->former_boot == boot && now.us - m->former_at.us < GVS_CLONE_MS * 1000) {
+            m->cloned = true; /* a process that was replaced does not come back */
+            m->cloned_at = now;
+        }
+        m->former_boot = m->boot;
+        m->former_at = m->heard_at;
+    }
+    m->up = true;
+    m->boot = boot;
+}
+
+static void
+answer_favours(struct gvs_members *ms, struct gvs_mono now, const struct gvs_member *m)
+{
+    for (size_t i = 0; i < GVS_FAVOURS_MAX; i++) {
+        if (ms->favour[i].asker && ms->favour[i].m == m) {
+            ms->favour[i].answered = true;
+            ms->next = gvs_mono_min(ms->next, now);
+        }
+    }
 }
 
 void
 gvs_member_heard(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 {
+    bool accused = m->known && (m->state == GVS_SUSPECT || m->state == GVS_DEAD);
+
+    if (!m->heard && m->known && !m->self)
+        ms->hearsay--;
     m->heard = true;
     m->heard_at = now;
     ms->heard_at = now;
-    relieve(ms, m);
-    for (size_t i = 0; i < FAVOURS_MAX; i++) {
-        if (ms->favour[i].asker && ms->favour[i].m == m) {
-            ms->favour[i].answered = true;
-            wake(ms, now);
-        }
-    }
+    gvs_detector_relieve(ms, now, m);
+    bring_back(ms, now, m);
+    if (accused && m->up && gvs_mono_due(gvs_mono_add_ms(m->told, TELL_AGAIN_MS), now))
+        gvs_detector_demand(ms, now, m, GVS_DUE_TELL);
+    if (ms->favours > 0)
+        answer_favours(ms, now, m);
 }
 
 /* When the probe was sent; false if it is none of the latest. */
@@ -265,36 +336,39 @@ gvs_member_answered(struct gvs_members *ms, struct gvs_mono now, struct gvs_memb
 
     if (!find_asked(m, seq, &at))
         return false;
-    relieve(ms, m);
+    gvs_detector_relieve(ms, now, m);
     gvs_member_rtt(m, now.us - at.us);
     if (m->answered.us < at.us)
         m->answered = at;
     return true;
 }
 
+/* For one that is dead in the table nobody else's word counts: we want to know whether it answers
+ * us. */
 void
 gvs_member_vouched(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m, uint64_t seq)
 {
     struct gvs_mono at;
 
-    if (!find_asked(m, seq, &at))
+    if (m->state >= GVS_DEAD || !find_asked(m, seq, &at))
         return;
     ms->heard_at = now;
-    relieve(ms, m);
+    gvs_detector_relieve(ms, now, m);
 }
 
 void
 gvs_member_favour(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *asker,
                   uint64_t seq, struct gvs_member *m)
 {
-    for (size_t i = 0; i < FAVOURS_MAX; i++) {
-        struct favour *f = &ms->favour[i];
+    for (size_t i = 0; i < GVS_FAVOURS_MAX; i++) {
+        struct gvs_favour *f = &ms->favour[i];
 
         if (f->asker && !gvs_mono_due(f->until, now))
             continue;
-        *f = (struct favour){
-            .asker = asker, .m = m, .seq = seq, .until = gvs_mono_add_ms(now, FAVOUR_MS)};
-        demand(ms, now, m, m->up ? DUE_PROBE : DUE_CONNECT);
+        ms->favours += f->asker == NULL;
+        *f = (struct gvs_favour){
+            .asker = asker, .m = m, .seq = seq, .until = gvs_mono_add_ms(now, GVS_FAVOUR_MS)};
+        gvs_detector_demand(ms, now, m, m->up ? GVS_DUE_PROBE : GVS_DUE_CONNECT);
         return;
     }
 }
@@ -303,7 +377,7 @@ void
 gvs_member_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 {
     if (m->up)
-        demand(ms, now, m, DUE_PROBE);
+        gvs_detector_demand(ms, now, m, GVS_DUE_PROBE);
 }
 
 void
@@ -321,28 +395,25 @@ gvs_member_rtt(struct gvs_member *m, uint64_t us)
     m->rtt_us = m->rtt_us == 0 ? us : (7 * m->rtt_us + us) / 8;
 }
 
-/* --- rounds --- */
-
-static size_t
-random_below(const struct gvs_members *ms, size_t n)
+void
+gvs_members_doubt(struct gvs_members *ms)
 {
-    uint32_t r;
-
-    ms->random.fn(ms->random.ctx, &r, sizeof r);
-    return r % n;
+    if (ms->health < GVS_HEALTH_MAX)
+        ms->health++;
 }
 
 void
 gvs_members_probe_some(struct gvs_members *ms, struct gvs_mono now, size_t count)
 {
-    size_t first = random_below(ms, ms->count);
+    uint32_t first;
 
+    ms->random.fn(ms->random.ctx, &first, sizeof first);
     for (size_t i = 0; i < ms->count && count > 0; i++) {
         struct gvs_member *m = &ms->place[(first + i) % ms->count];
 
         if (m->self || !m->up)
             continue;
-        demand(ms, now, m, DUE_PROBE);
+        gvs_detector_demand(ms, now, m, GVS_DUE_PROBE);
         count--;
     }
 }
@@ -350,272 +421,88 @@ gvs_members_probe_some(struct gvs_members *ms, struct gvs_mono now, size_t count
 void
 gvs_member_connect(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 {
-    demand(ms, now, m, DUE_CONNECT);
+    gvs_detector_demand(ms, now, m, GVS_DUE_CONNECT);
 }
 
-static uint64_t
-timeout_ms(const struct gvs_members *ms, const struct gvs_member *m)
+void
+gvs_members_assert_at(struct gvs_members *ms, struct gvs_mono at)
 {
-    uint64_t ms4 = m->rtt_us == 0 ? GVS_PROBE_TIMEOUT_MS_MAX : 4 * m->rtt_us / 1000;
-
-    if (ms4 < GVS_PROBE_TIMEOUT_MS_MIN)
-        ms4 = GVS_PROBE_TIMEOUT_MS_MIN;
-    if (ms4 > GVS_PROBE_TIMEOUT_MS_MAX)
-        ms4 = GVS_PROBE_TIMEOUT_MS_MAX;
-    return ms4 * (1 + ms->health);
+    ms->self->retry = at;
+    gvs_detector_arm(ms, at, ms->self);
 }
 
-static void
-begin_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
+/* --- clocks --- */
+
+void
+gvs_members_set_wall(struct gvs_members *ms, struct gvs_mono now, struct gvs_wall wall)
 {
-    if (m->stage != GVS_STAGE_IDLE)
-        return;
-    m->stage = GVS_STAGE_DIRECT;
-    m->probed = now;
-    m->due = gvs_mono_add_ms(now, timeout_ms(ms, m));
-    m->todo |= m->up ? DUE_PROBE : DUE_CONNECT;
+    int64_t was = ms->wall_ms;
+
+    ms->wall_ms = (int64_t)(wall.ms - now.us / 1000);
+    if (was - ms->wall_ms > WALL_STEP_MS || ms->wall_ms - was > WALL_STEP_MS)
+        ms->clock_stale = true;
 }
 
-/* The first miss: ask again, by handshake too since it may have restarted, and let others ask. */
-static void
-widen_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
+void
+gvs_member_clock(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
+                 uint64_t wall_ms)
 {
-    uint64_t wait = 2 * timeout_ms(ms, m);
-
-    if (wait < GVS_PROBE_TIMEOUT_MS_MAX)
-        wait = GVS_PROBE_TIMEOUT_MS_MAX;
-    m->stage = GVS_STAGE_INDIRECT;
-    m->due = gvs_mono_add_ms(now, wait);
-    m->todo |= DUE_CONNECT | (m->up ? DUE_PROBE : 0u);
-    m->helpers_left = m->up ? GVS_HELPERS : 0; /* without a probe there is no seq to ask with */
-    m->helper_at = random_below(ms, ms->count);
+    ms->clock_stale |= !m->has_clock;
+    m->has_clock = true;
+    m->clock_ms = (int64_t)(wall_ms - now.us / 1000 + m->rtt_us / 2000);
+    m->clock_at = now;
 }
 
-static bool
-answers(const struct gvs_member *m)
+static int
+compare_clocks(const void *a, const void *b)
 {
-    return !m->self && m->known && m->state == GVS_ALIVE && m->up;
+    int64_t x, y;
+
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
 }
 
-static bool
-has_others(const struct gvs_members *ms, const struct gvs_member *but)
+/* Of an even number there are two. Where both may be right all meet in the middle; else the one
+ * nearer to our own counts: half of the clocks against the other half convince nobody. */
+static int64_t
+median(int64_t *clocks, size_t count, int64_t own)
 {
-    for (size_t i = 0; i < ms->count; i++) {
-        if (&ms->place[i] != but && answers(&ms->place[i]))
-            return true;
+    int64_t lo, hi;
+
+    qsort(clocks, count, sizeof *clocks, compare_clocks);
+    lo = clocks[(count - 1) / 2];
+    hi = clocks[count / 2];
+    if (hi - lo <= GVS_CLOCK_OFF_MS)
+        return lo + (hi - lo) / 2;
+    return own - lo < hi - own ? lo : hi;
+}
+
+/* A look at all of them once a period, or when there is a new one. */
+struct gvs_clock
+gvs_members_clock(struct gvs_members *ms, struct gvs_mono now)
+{
+    struct gvs_clock c;
+    size_t n = 0;
+
+    if (ms->clock_stale) {
+        ms->clock_stale = false;
+        ms->clocks[n++] = ms->wall_ms;
+        for (size_t i = 0; i < ms->count; i++) {
+            const struct gvs_member *m = &ms->place[i];
+
+            if (m->has_clock && now.us - m->clock_at.us < CLOCK_AGE_MS * 1000)
+                ms->clocks[n++] = m->clock_ms;
+        }
+        ms->clock = (struct gvs_clock){n, median(ms->clocks, n, ms->wall_ms)};
     }
-    return false;
+    c = ms->clock;
+    c.median_ms = c.known < GVS_CLOCKS_MIN ? 0 : c.median_ms - ms->wall_ms;
+    return c;
 }
 
-/* The round ended without an answer. True: the member is to be accused. */
-static bool
-end_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
+int64_t
+gvs_member_clock_offset_ms(const struct gvs_members *ms, const struct gvs_member *m)
 {
-    m->stage = GVS_STAGE_IDLE;
-    m->misses++;
-    if (m->state != GVS_ALIVE)
-        return false; /* its time runs already */
-    if (has_others(ms, m) && ms->heard_at.us < m->probed.us && m->misses < MISSES_MAX) {
-        if (ms->health < GVS_HEALTH_MAX)
-            ms->health++;
-        begin_round(ms, now, m);
-        return false;
-    }
-    return true;
-}
-
-/* Everybody who is suspect, and one more: the next on the ring. */
-static void
-begin_period(struct gvs_members *ms, struct gvs_mono now)
-{
-    size_t at = lower_bound(ms, &ms->ring);
-    struct gvs_member *m;
-
-    ms->period = gvs_mono_add_ms(now, GVS_PERIOD_MS);
-    for (size_t i = 0; i < ms->count; i++) {
-        if (!ms->place[i].self && ms->place[i].known && ms->place[i].state == GVS_SUSPECT)
-            ms->place[i].todo |= DUE_ROUND;
-    }
-    for (size_t i = 0; i < ms->count; i++) {
-        m = ms->by_id[(at + i) % ms->count];
-        if (m->self || !m->known || m->state != GVS_ALIVE || gvs_id_cmp(&m->id, &ms->ring) == 0)
-            continue;
-        ms->ring = m->id;
-        m->todo |= DUE_ROUND;
-        return;
-    }
-    m = gvs_member_get(ms, &ms->ring); /* the only one, again */
-    if (m && !m->self && m->known && m->state == GVS_ALIVE)
-        m->todo |= DUE_ROUND;
-}
-
-/* I1: we did not run for a while. Whoever did not answer then had no chance to. */
-static void
-begin_anew(struct gvs_members *ms, struct gvs_mono now)
-{
-    for (size_t i = 0; i < ms->count; i++) {
-        struct gvs_member *m = &ms->place[i];
-
-        m->stage = GVS_STAGE_IDLE;
-        m->misses = 0;
-        m->helpers_left = 0;
-        if (m->known && m->state == GVS_SUSPECT && !m->self)
-            begin_suspicion(ms, now, m);
-    }
-    ms->period = now;
-}
-
-/* --- actions --- */
-
-static bool
-act_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
-          struct gvs_member_action *a)
-{
-    size_t i = m->asked_count++ % GVS_ASKED_MAX;
-
-    m->asked[i].seq = ++ms->seq;
-    m->asked[i].at = now;
-    *a = (struct gvs_member_action){.act = GVS_ACT_PROBE, .m = m, .seq = ms->seq};
-    return true;
-}
-
-static bool
-act_ask(struct gvs_members *ms, struct gvs_member *m, struct gvs_member_action *a)
-{
-    size_t latest = (m->asked_count - 1) % GVS_ASKED_MAX;
-    struct gvs_member *other;
-
-    for (size_t i = 0; i < ms->count && m->helpers_left > 0; i++) {
-        other = ms->by_id[m->helper_at++ % ms->count];
-        if (other == m || !answers(other))
-            continue;
-        m->helpers_left--;
-        *a = (struct gvs_member_action){
-            .act = GVS_ACT_ASK, .m = m, .other = other, .seq = m->asked[latest].seq};
-        return true;
-    }
-    m->helpers_left = 0;
-    return false;
-}
-
-static bool
-act_todo(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
-         struct gvs_member_action *a)
-{
-    if (m->todo & DUE_ROUND)
-        begin_round(ms, now, m);
-    m->todo &= ~(unsigned)DUE_ROUND;
-    if (m->todo & DUE_PROBE) {
-        m->todo &= ~(unsigned)DUE_PROBE;
-        return act_probe(ms, now, m, a);
-    }
-    if (m->todo & DUE_CONNECT) {
-        m->todo &= ~(unsigned)DUE_CONNECT;
-        *a = (struct gvs_member_action){.act = GVS_ACT_CONNECT, .m = m};
-        return true;
-    }
-    return act_ask(ms, m, a);
-}
-
-static void
-retry(struct gvs_member *m, struct gvs_mono now)
-{
-    m->retry = gvs_mono_add_ms(now, GVS_DEAD_RETRY_MS);
-    m->todo |= DUE_CONNECT | (m->up ? DUE_PROBE : 0u);
-}
-
-static bool
-act_timers(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
-           struct gvs_member_action *a)
-{
-    enum gvs_member_act act = GVS_ACT_NONE;
-
-    if (gvs_mono_due(m->retry, now))
-        retry(m, now);
-    if (m->stage == GVS_STAGE_DIRECT && gvs_mono_due(m->due, now)) {
-        widen_round(ms, now, m);
-    } else if (m->stage == GVS_STAGE_INDIRECT && gvs_mono_due(m->due, now)) {
-        if (end_round(ms, now, m))
-            act = GVS_ACT_SUSPECT;
-    }
-    if (m->state == GVS_SUSPECT && gvs_mono_due(m->verdict, now)) {
-        if (m->heard && m->heard_at.us >= m->since.us)
-            begin_suspicion(ms, now, m); /* I2 */
-        else
-            act = GVS_ACT_DEAD;
-    }
-    if (act == GVS_ACT_NONE)
-        return false;
-    m->verdict = GVS_MONO_NEVER;
-    *a = (struct gvs_member_action){.act = act, .m = m};
-    return true;
-}
-
-static bool
-act_favour(struct gvs_members *ms, struct gvs_mono now, struct gvs_member_action *a)
-{
-    for (size_t i = 0; i < FAVOURS_MAX; i++) {
-        struct favour *f = &ms->favour[i];
-
-        if (!f->asker || !f->answered)
-            continue;
-        *a = (struct gvs_member_action){
-            .act = GVS_ACT_VOUCH, .m = f->m, .other = f->asker, .seq = f->seq};
-        f->asker = NULL;
-        if (!gvs_mono_due(f->until, now))
-            return true;
-    }
-    return false;
-}
-
-static struct gvs_mono
-next_due(const struct gvs_members *ms, struct gvs_mono now)
-{
-    struct gvs_mono t = ms->period;
-
-    for (size_t i = 0; i < FAVOURS_MAX; i++) {
-        if (ms->favour[i].asker && ms->favour[i].answered)
-            return now;
-    }
-    for (size_t i = 0; i < ms->count; i++) {
-        const struct gvs_member *m = &ms->place[i];
-
-        if (m->todo != 0)
-            return now;
-        if (m->stage != GVS_STAGE_IDLE)
-            t = gvs_mono_min(t, m->due);
-        t = gvs_mono_min(t, gvs_mono_min(m->verdict, m->retry));
-    }
-    return t;
-}
-
-bool
-gvs_members_next(struct gvs_members *ms, struct gvs_mono now, struct gvs_member_action *a)
-{
-    if (!gvs_mono_due(ms->deadline, now))
-        return false;
-    if (gvs_mono_due(gvs_mono_add_ms(ms->deadline, GVS_PAUSE_MS), now))
-        begin_anew(ms, now);
-    ms->deadline = now;
-    if (gvs_mono_due(ms->period, now))
-        begin_period(ms, now);
-    if (act_favour(ms, now, a))
-        return true;
-    for (; ms->scan < ms->count; ms->scan++) {
-        struct gvs_member *m = &ms->place[ms->scan];
-
-        if (m->self)
-            continue;
-        if (act_timers(ms, now, m, a) || act_todo(ms, now, m, a))
-            return true;
-    }
-    ms->scan = 0;
-    ms->deadline = next_due(ms, now);
-    return false;
-}
-
-struct gvs_mono
-gvs_members_deadline(const struct gvs_members *ms)
-{
-    return ms->deadline;
+    return m->has_clock ? m->clock_ms - ms->wall_ms : 0;
 }

@@ -88,11 +88,10 @@ gvs_node_load(struct gvs_node *n, const struct gvs_entry *e)
 void
 gvs_node_start(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
 {
-    (void)wall;
     GVS_ASSERT(!n->started);
     n->started = true;
     n->due = now;
-    gvs_replica_assert_self(&n->replica, now);
+    gvs_replica_start(&n->replica, now, wall);
 }
 
 int
@@ -176,11 +175,16 @@ gvs_node_list(const struct gvs_node *n, struct gvs_node_member *out, size_t max)
             .heard = m->heard,
             .heard_at = m->heard_at,
             .rtt_us = m->rtt_us,
-            .clock_offset_ms = m->clock_offset_ms,
+            .clock_offset_ms = gvs_member_clock_offset_ms(n->members, m),
             .has_fingerprint = m->has_fingerprint,
             .fingerprint = m->fingerprint,
             .in_step = m->in_step,
             .answered = m->answered,
+            .gone = m->gone,
+            .gone_since = m->gone_since,
+            .deferred = m->deferred,
+            .cloned = m->cloned,
+            .cloned_at = m->cloned_at,
         };
     }
     return count;
@@ -197,7 +201,59 @@ gvs_node_count(const struct gvs_node *n)
     c.suspect = gvs_members_counted(n->members, GVS_SUSPECT);
     c.dead = gvs_members_counted(n->members, GVS_DEAD);
     c.left = gvs_members_counted(n->members, GVS_LEFT);
+    c.deferred = n->replica.deferred;
+    c.ahead = n->replica.ahead;
+    c.leaps = n->replica.leaps;
     return c;
+}
+
+int
+gvs_node_leave(struct gvs_node *n, struct gvs_mono now)
+{
+    GVS_ASSERT(n->started);
+    return gvs_replica_retire(&n->replica, now, gvs_member_get(n->members, &n->self));
+}
+
+int
+gvs_node_forget(struct gvs_node *n, struct gvs_mono now, const struct gvs_id *id)
+{
+    struct gvs_member *m = gvs_member_get(n->members, id);
+
+    if (!m)
+        return GVS_E_NOTFOUND;
+    return m->self ? GVS_E_RANGE : gvs_replica_retire(&n->replica, now, m);
+}
+
+bool
+gvs_node_retired(const struct gvs_node *n)
+{
+    return gvs_replica_retired(&n->replica, &n->self);
+}
+
+bool
+gvs_node_is_retired(const struct gvs_node *n, const struct gvs_id *id)
+{
+    return gvs_replica_retired(&n->replica, id);
+}
+
+struct gvs_node_clock
+gvs_node_clock(struct gvs_node *n, struct gvs_mono now)
+{
+    struct gvs_clock c = gvs_members_clock(n->members, now);
+
+    return (struct gvs_node_clock){
+        .known = c.known,
+        .median_ms = c.median_ms,
+        .off = c.median_ms < -GVS_CLOCK_OFF_MS || c.median_ms > GVS_CLOCK_OFF_MS,
+    };
+}
+
+bool
+gvs_node_cloned(const struct gvs_node *n, struct gvs_mono *when, struct gvs_ep *ep)
+{
+    *when = n->replica.cloned_at;
+    *ep = n->replica.cloned_ep;
+    return n->replica.cloned;
 }
 
 bool

@@ -18,7 +18,8 @@
  *   I1  Per key, what is held only ever becomes greater (core/entry.h).
  *   I2  Nothing is taken from a peer that has not proven the cluster key.
  *   I3  A node never believes that it is dead: it raises its incarnation above any such rumour.
- *   I4  A local write is stamped above everything that this node has seen.
+ * That it is retired it believes at once, whoever says so. I4  A local write is stamped above
+ * everything that this node has admitted.
  */
 #pragma once
 
@@ -71,7 +72,8 @@ struct gvs_mono gvs_node_deadline(const struct gvs_node *n);
 
 /* A local write: stamped, merged, queued for everybody, and lent by gvs_node_news like any other
  * change. *stamp (may be NULL) is its stamp. GVS_E_FULL: the table has no room; GVS_E_RANGE: the
- * key bears the greatest stamp that there can be. Nothing changed then. */
+ * key bears the greatest stamp that there can be; GVS_E_RETIRED: this node is, or the key's owner.
+ * Nothing changed then. */
 int gvs_node_write(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
                    const struct gvs_key *key, bool tombstone, const uint8_t *value,
                    size_t value_len, struct gvs_stamp *stamp);
@@ -86,9 +88,28 @@ struct gvs_node_event {
     struct gvs_id member;
     enum gvs_member_state before, after;
     bool first; /* not known before */
+    bool gone;  /* as below, after; an event comes also when only this has changed */
 };
 bool gvs_node_event(struct gvs_node *n,
                     struct gvs_node_event *ev); /* the ring holds 256; older ones are lost */
+
+/* --- members that leave, for good --- */
+
+/* A member that is retired stays so for ever, in every table: LEFT is above all that can be said of
+ * it, nothing is written in its name any more, and what it claimed counts for nothing (the view's
+ * business: entries stay as they are). A node that returns after it was retired needs a new id.
+ *
+ * leave retires this node, forget another one, which may be dead or alive and is told. 0 also if it
+ * was retired already. GVS_E_NOTFOUND: no such member; GVS_E_RANGE: forget does not take this
+ * node's own id; GVS_E_RETIRED: this node has no say any more. leave wants a started node. */
+int gvs_node_leave(struct gvs_node *n, struct gvs_mono now);
+int gvs_node_forget(struct gvs_node *n, struct gvs_mono now, const struct gvs_id *id);
+
+/* Is this node, or whoever it is? */
+bool gvs_node_retired(const struct gvs_node *n);
+bool gvs_node_is_retired(const struct gvs_node *n, const struct gvs_id *id);
+
+/* --- what this node makes of it --- */
 
 /* Is our kernel as the table wants it? Carried in probes; false until told. */
 void gvs_node_set_in_step(struct gvs_node *n, bool in_step);
@@ -117,6 +138,17 @@ struct gvs_node_member { /* zero and false where unknown */
     uint64_t fingerprint;     /* of his claims, as of his latest probe or answer */
     bool in_step;             /* likewise */
     struct gvs_mono answered; /* when the latest probe that he answered was sent */
+
+    /* The table says that he is dead, and our own probe and handshake, begun after that was heard,
+     * were not answered either. Ends when anything of his is opened or the table says otherwise, at
+     * once the first times; for one that dies again and again within minutes after 4 s, 8 s and so
+     * on up to 60. */
+    bool gone;
+    struct gvs_mono gone_since;
+
+    uint64_t deferred;         /* entries he brought that were stamped in the future */
+    bool cloned;               /* two processes went by his name within a minute, */
+    struct gvs_mono cloned_at; /* the last time */
 };
 /* Members in id order, ourselves included. Returns how many were written. */
 size_t gvs_node_list(const struct gvs_node *n, struct gvs_node_member *out, size_t max);
@@ -128,10 +160,25 @@ struct gvs_node_counts {
     uint64_t pushed, taken;              /* entries: sent, received */
     uint64_t merged, refused;            /* of these: news to us, not taken */
     uint64_t own_name;                   /* news in this node's own name that it did not write */
-    uint64_t unknown;                    /* messages of types that this version does not know */
+    uint64_t deferred;                   /* entries not taken now: stamped > 30 s in the future */
+    uint64_t ahead;   /* the same, but taken: fewer than three clocks to judge by */
+    uint64_t leaps;   /* members' entries not taken: incarnations that nobody can have */
+    uint64_t unknown; /* messages of types that this version does not know */
     size_t alive, suspect, dead, left;
 };
 struct gvs_node_counts gvs_node_count(const struct gvs_node *n);
+
+/* The wall clocks of this node and of those whom it heard in the last five minutes. */
+struct gvs_node_clock {
+    size_t known;      /* our own among them */
+    int64_t median_ms; /* their median less ours; 0 while fewer than three are known */
+    bool off;          /* ours is more than 15 s off: local writes are stamped by the median */
+};
+struct gvs_node_clock gvs_node_clock(struct gvs_node *n, struct gvs_mono now);
+
+/* Another process uses this node's key: true if one was ever noticed; when last, and where it is.
+ * Our own entry is then asserted against it once a minute, no more. */
+bool gvs_node_cloned(const struct gvs_node *n, struct gvs_mono *when, struct gvs_ep *ep);
 
 /* Somebody uses a key that we do not have: who, how often. */
 bool gvs_node_stranger(const struct gvs_node *n, struct gvs_ep *from, uint64_t *count,

@@ -84,5 +84,9 @@ struct gvs_node_peer *gvs_node_wake(struct gvs_node *n, struct gvs_member *m);
 /* What came from it is to be acknowledged now. Nothing, if all is. */
 void gvs_node_acknowledge(struct gvs_node *n, struct gvs_node_peer *p);
 
+/* It is to learn what the members table says of a member: whoever is accused has to know, and who is
+ * retired. */
+void gvs_node_tell(struct gvs_node *n, struct gvs_member *m, const struct gvs_id *of);
+
 /* A small message waits for it. Dropped if too many do. */
 void gvs_node_note(struct gvs_node *n, struct gvs_member *m, const struct gvs_note *note);

@@ -49,7 +49,7 @@ static void
 on_probe(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 {
     take_status(n, in, m);
-    in->from->clock_offset_ms = (int64_t)(m->wall_ms - in->wall.ms + in->from->rtt_us / 2000);
+    gvs_member_clock(n->members, in->now, in->from, m->wall_ms);
     gvs_node_note(n, in->from, &(struct gvs_note){.type = GVS_MSG_ACK, .seq = m->seq});
 }
 
@@ -100,7 +100,7 @@ static bool
 take_entry(struct gvs_node *n, const struct incoming *in, const struct gvs_entry *e, unsigned arc)
 {
     bool arrival = is_arrival(n, in->from, e);
-    int rc = gvs_replica_take(&n->replica, in->now, e);
+    int rc = gvs_replica_take(&n->replica, in->now, in->wall, in->from, e);
 
     if (rc < 0) {
         n->counts.refused++;
@@ -271,12 +271,10 @@ static void
 greet(struct gvs_node *n, struct gvs_mono now, struct gvs_member *m, uint64_t boot)
 {
     struct gvs_node_peer *p = gvs_node_wake(n, m);
-    struct gvs_entry e;
 
     if (m->up && m->boot == boot)
         return;
-    m->up = true;
-    m->boot = boot;
+    gvs_member_greeted(n->members, now, m, boot);
     n->regroup = true;
     gvs_pace_doom(&p->pace); /* relay owes it again */
     gvs_sync_reset(&n->sync, &p->sync);
@@ -285,12 +283,9 @@ greet(struct gvs_node *n, struct gvs_mono now, struct gvs_member *m, uint64_t bo
     p->check = gvs_mono_add_ms(now, SETTLE_MS);
     p->checks = 0;
     n->due = now;
-    if (gvs_replica_get_member(&n->replica, &n->self, &e))
-        gvs_sync_give_id(&n->sync, &p->sync, GVS_TABLE_MEMBERS,
-                         gvs_table_id(n->replica.table[GVS_TABLE_MEMBERS], &e));
-    if (m->known && m->state != GVS_ALIVE && gvs_replica_get_member(&n->replica, &m->id, &e))
-        gvs_sync_give_id(&n->sync, &p->sync, GVS_TABLE_MEMBERS,
-                         gvs_table_id(n->replica.table[GVS_TABLE_MEMBERS], &e));
+    gvs_node_tell(n, m, &n->self);
+    if (m->known && m->state != GVS_ALIVE)
+        gvs_node_tell(n, m, &m->id);
     gvs_member_probe(n->members, now, m);
 }
 
@@ -311,6 +306,8 @@ gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     in.from = gvs_member_get(n->members, &r.peer);
     if (!in.from)
         in.from = gvs_member_add(n->members, &r.peer);
+    if (in.from && in.from->self && r.peer_boot != n->replica.value.boot)
+        gvs_replica_cloned(&n->replica, now, &r.from);
     if (!in.from || in.from->self) {
         gvs_sessions_drop(n->sessions, &r.peer);
         return;

@@ -46,6 +46,17 @@ gvs_node_note(struct gvs_node *n, struct gvs_member *m, const struct gvs_note *n
 }
 
 void
+gvs_node_tell(struct gvs_node *n, struct gvs_member *m, const struct gvs_id *of)
+{
+    const struct gvs_table *t = n->replica.table[GVS_TABLE_MEMBERS];
+    struct gvs_entry e;
+
+    if (gvs_replica_get_member(&n->replica, of, &e))
+        gvs_sync_give_id(&n->sync, &gvs_node_wake(n, m)->sync, GVS_TABLE_MEMBERS,
+                         gvs_table_id(t, &e));
+}
+
+void
 gvs_node_acknowledge(struct gvs_node *n, struct gvs_node_peer *p)
 {
     struct gvs_received *r = &p->received;
@@ -92,6 +103,15 @@ act(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     case GVS_ACT_VOUCH:
         note.type = GVS_MSG_VOUCH;
         gvs_node_note(n, a->other, &note);
+        break;
+    case GVS_ACT_TELL:
+        gvs_node_tell(n, a->m, &a->m->id);
+        break;
+    case GVS_ACT_ASSERT:
+        gvs_replica_assert_self(&n->replica, now);
+        break;
+    case GVS_ACT_GONE:
+        gvs_replica_gone(&n->replica, a->m);
         break;
     case GVS_ACT_SUSPECT:
         gvs_replica_accuse(&n->replica, now, a->m, GVS_SUSPECT);
@@ -182,6 +202,7 @@ run_timers(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
         gvs_sync_run(&n->sync, now);
         n->due = GVS_MONO_NEVER; /* set once all is sent */
     }
+    gvs_members_set_wall(n->members, now, wall);
     while (gvs_members_next(n->members, now, &a))
         act(n, now, wall, &a);
 }

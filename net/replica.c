@@ -1,3 +1,4 @@
+/* net/replica.c: every way into the tables, and what changes in them. */
 #include "net/replica.h"
 
 #include <stdio.h>
@@ -96,6 +97,7 @@ member_changed(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
 
     gvs_member_note(r->members, now, m, e->order, readable ? &value : NULL);
     ev.after = m->state;
+    ev.gone = m->gone;
     if (!quiet && (ev.first || ev.before != ev.after))
         add_event(r, &ev);
 }
@@ -131,40 +133,205 @@ write_member(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m, u
         member_changed(r, now, m, &e, false);
 }
 
-/* A retired id is above every incarnation, and a rumour at the last one, which only malice writes,
- * cannot be topped either: then the table keeps its word, and the caller learns it by an event. */
+/* Does our own entry say what it should? */
+static bool
+is_asserted(const struct gvs_replica *r, const struct gvs_entry *e)
+{
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    size_t len = gvs_member_encode(value, &r->value);
+
+    return gvs_member_state(e->order) == GVS_ALIVE && len == e->value_len &&
+           memcmp(value, e->value, len) == 0;
+}
+
+/* A retired id is above every incarnation, and at the last one, which nobody reaches
+ * (net/replica.h), a rumour could not be topped: then the table keeps its word, and the caller
+ * learns it by an event. */
 void
 gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now)
 {
-    struct gvs_member *self = gvs_member_get(r->members, &r->self);
     uint8_t value[GVS_VALUE_LEN_MAX];
     uint64_t incarnation = 0;
     struct gvs_entry e;
 
     if (gvs_replica_get_member(r, &r->self, &e)) {
         incarnation = gvs_member_incarnation(e.order);
-        if (gvs_member_state(e.order) == GVS_LEFT || incarnation == GVS_INCARNATION_MAX)
+        if (gvs_member_state(e.order) == GVS_LEFT || incarnation == GVS_INCARNATION_MAX ||
+            is_asserted(r, &e))
             return;
     }
-    write_member(r, now, self, gvs_member_order(incarnation + 1, GVS_ALIVE), value,
+    write_member(r, now, gvs_member_get(r->members, &r->self),
+                 gvs_member_order(incarnation + 1, GVS_ALIVE), value,
                  gvs_member_encode(value, &r->value));
+}
+
+void
+gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
+{
+    r->start_ms = wall.ms;
+    gvs_replica_assert_self(r, now);
+}
+
+/* The member's own entry in another state, with its own value. */
+static void
+rewrite_member(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
+               const struct gvs_entry *e, enum gvs_member_state state)
+{
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    memcpy(value, e->value, e->value_len);
+    write_member(r, now, m, gvs_member_order(gvs_member_incarnation(e->order), state), value,
+                 e->value_len);
 }
 
 void
 gvs_replica_accuse(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
                    enum gvs_member_state state)
 {
-    uint8_t value[GVS_VALUE_LEN_MAX];
     struct gvs_entry e;
 
     GVS_ASSERT(!m->self);
     GVS_ASSERT(state == GVS_SUSPECT || state == GVS_DEAD);
-    if (!gvs_replica_get_member(r, &m->id, &e) || gvs_member_state(e.order) >= state)
+    if (gvs_replica_retired(r, &r->self) || !gvs_replica_get_member(r, &m->id, &e) ||
+        gvs_member_state(e.order) >= state)
         return;
-    memcpy(value, e.value, e.value_len);
-    write_member(r, now, m, gvs_member_order(gvs_member_incarnation(e.order), state), value,
-                 e.value_len);
+    rewrite_member(r, now, m, &e, state);
 }
+
+int
+gvs_replica_retire(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m)
+{
+    struct gvs_entry e;
+
+    if (!gvs_replica_get_member(r, &m->id, &e))
+        return GVS_E_NOTFOUND;
+    if (gvs_member_state(e.order) == GVS_LEFT)
+        return GVS_OK;
+    if (gvs_replica_retired(r, &r->self))
+        return GVS_E_RETIRED;
+    rewrite_member(r, now, m, &e, GVS_LEFT);
+    return GVS_OK;
+}
+
+bool
+gvs_replica_retired(const struct gvs_replica *r, const struct gvs_id *id)
+{
+    const struct gvs_member *m = gvs_member_get(r->members, id);
+
+    return m && m->known && m->state == GVS_LEFT;
+}
+
+void
+gvs_replica_gone(struct gvs_replica *r, const struct gvs_member *m)
+{
+    add_event(r, &(struct gvs_node_event){
+                     .member = m->id, .before = m->state, .after = m->state, .gone = m->gone});
+}
+
+/* --- clones --- */
+
+void
+gvs_replica_cloned(struct gvs_replica *r, struct gvs_mono now, const struct gvs_ep *ep)
+{
+    r->cloned = true;
+    r->cloned_at = now;
+    r->cloned_ep = *ep;
+}
+
+/* Another process asserted our name. Once that is our own former life, from a time that our disk
+ * knows nothing of, and outbid at once. Again, after it was outbid, and it is alive; then two
+ * processes that both refute would duel as fast as the network allows. */
+static void
+answer_usurper(struct gvs_replica *r, struct gvs_mono now, const struct gvs_member_value *value)
+{
+    if (++r->usurped == 1) {
+        gvs_replica_assert_self(r, now);
+        return;
+    }
+    gvs_replica_cloned(r, now, &value->ep);
+    if (gvs_mono_due(r->reassert_at, now))
+        r->reassert_at = gvs_mono_add_ms(now, GVS_CLONE_MS);
+    gvs_members_assert_at(r->members, r->reassert_at);
+}
+
+/* I3: it was not we who wrote it. */
+static void
+answer_rumour(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e)
+{
+    struct gvs_member_value value;
+
+    if (gvs_member_state(e->order) == GVS_ALIVE &&
+        gvs_member_decode(&value, e->value, e->value_len) == GVS_OK &&
+        value.boot != r->value.boot) {
+        answer_usurper(r, now, &value);
+        return;
+    }
+    gvs_members_doubt(r->members);
+    gvs_replica_assert_self(r, now);
+}
+
+/* A claim of ours that we did not write, stamped a while after our start: no former life did. */
+static void
+suspect_clone(struct gvs_replica *r, struct gvs_mono now, const struct gvs_member *from,
+              const struct gvs_entry *e)
+{
+    if (gvs_hlc_ms(e->order) > r->start_ms + GVS_CLONE_MS)
+        gvs_replica_cloned(r, now, &from->value.ep);
+}
+
+/* --- what is admitted --- */
+
+/* Nothing is held yet that this would replace? */
+static bool
+is_held(const struct gvs_replica *r, const struct gvs_entry *e)
+{
+    struct gvs_entry held;
+
+    return gvs_table_get(r->table[GVS_TABLE_CLAIMS], e->key, e->key_len, &held) &&
+           gvs_entry_cmp(&held, e) >= 0;
+}
+
+static int
+admit_claim(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+            struct gvs_member *from, const struct gvs_entry *e)
+{
+    struct gvs_clock clock = gvs_members_clock(r->members, now);
+    int64_t ahead = (int64_t)(gvs_hlc_ms(e->order) - wall.ms) - clock.median_ms;
+
+    if (ahead <= GVS_AHEAD_MS || is_held(r, e))
+        return GVS_OK;
+    if (clock.known < GVS_CLOCKS_MIN) {
+        r->ahead++;
+        return GVS_OK;
+    }
+    r->deferred++;
+    from->deferred++;
+    return GVS_E_RANGE;
+}
+
+static int
+admit_member(struct gvs_replica *r, const struct gvs_member *from, const struct gvs_entry *e)
+{
+    uint64_t incarnation = gvs_member_incarnation(e->order), held = 0;
+    const struct gvs_member *m;
+    struct gvs_id id;
+
+    memcpy(id.b, e->key + 1, GVS_ID_LEN);
+    m = gvs_member_get(r->members, &id);
+    if (m == from && gvs_member_state(e->order) == GVS_ALIVE)
+        return GVS_OK;
+    if (m && m->known)
+        held = m->incarnation;
+    if (incarnation > GVS_INCARNATION_FREE && incarnation > held + GVS_INCARNATION_STEP) {
+        r->leaps++;
+        return GVS_E_RANGE;
+    }
+    if (!(m && (m->known || m->heard)) && gvs_members_crowded(r->members))
+        return GVS_E_FULL;
+    return GVS_OK;
+}
+
+/* --- entries from elsewhere, and of our own --- */
 
 /* 1: news; 0: not; or an error, and the tables are as they were. */
 static int
@@ -189,8 +356,6 @@ merge_member(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry 
     return rc;
 }
 
-/* --- entries from elsewhere, and of our own --- */
-
 static int
 merge(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e, bool quiet)
 {
@@ -213,17 +378,35 @@ gvs_replica_load(struct gvs_replica *r, struct gvs_mono now, const struct gvs_en
 }
 
 int
-gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e)
+gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+                 struct gvs_member *from, const struct gvs_entry *e)
 {
-    int rc = merge(r, now, e, false);
+    bool member = e->kind == GVS_KEY_MEMBER;
+    int rc = member ? admit_member(r, from, e) : admit_claim(r, now, wall, from, e);
 
+    if (rc == GVS_OK)
+        rc = merge(r, now, e, false);
     if (rc <= 0)
         return rc;
-    gvs_keylog_append(&r->news, now, e->key, e->key_len,
-                      gvs_table_id(r->table[e->kind == GVS_KEY_MEMBER], e));
-    if (e->kind == GVS_KEY_MEMBER && memcmp(e->key + 1, r->self.b, GVS_ID_LEN) == 0)
-        gvs_replica_assert_self(r, now); /* I3: it was not we who wrote it */
+    gvs_keylog_append(&r->news, now, e->key, e->key_len, gvs_table_id(r->table[member], e));
+    if (member && memcmp(e->key + 1, r->self.b, GVS_ID_LEN) == 0)
+        answer_rumour(r, now, e);
+    else if (!member && gvs_id_cmp(&e->writer, &r->self) == 0)
+        suspect_clone(r, now, from, e);
     return rc;
+}
+
+/* A clock that is off is not what claims are stamped by. */
+static struct gvs_wall
+stamping_wall(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
+{
+    int64_t median_ms;
+
+    gvs_members_set_wall(r->members, now, wall);
+    median_ms = gvs_members_clock(r->members, now).median_ms;
+    if (median_ms < -GVS_CLOCK_OFF_MS || median_ms > GVS_CLOCK_OFF_MS)
+        wall.ms += (uint64_t)median_ms;
+    return wall;
 }
 
 int
@@ -239,9 +422,12 @@ gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wa
     int rc;
 
     GVS_ASSERT(key->kind != GVS_KEY_MEMBER);
+    if (gvs_replica_retired(r, &r->self) || gvs_replica_retired(r, &key->owner))
+        return GVS_E_RETIRED;
     gvs_key_build(&k, key);
     if (gvs_table_get(r->table[GVS_TABLE_CLAIMS], k.b, k.len, &e))
         above = e.order;
+    wall = stamping_wall(r, now, wall);
     len = gvs_entry_build(b, key, gvs_hlc_issue(&r->clock, wall, above), &r->self, tombstone, value,
                           value_len);
     rc = originate(r, now, GVS_TABLE_CLAIMS, b, len, &e);

@@ -5,8 +5,25 @@
  * originated is given to relay. What the members table says of a member is passed to net/member.h.
  *
  *   I1  Per key, what is held only ever becomes greater (core/entry.h).
- *   I3  This node's own entry is alive and above any rumour about it (net/node.h).
- *   I4  A local write is stamped above everything that was seen.
+ *   I3  This node's own entry is alive and above any rumour about it, unless the rumour is that it
+ *       is retired (net/node.h).
+ *   I4  A local write is stamped above everything that was admitted.
+ *   I5  Only the network is doubted. What is on this node's own disk is taken whatever it says.
+ *
+ * What the network brings is admitted unless
+ *   - a claim's stamp lies more than 30 s beyond the median of the clocks, as they are now, and
+ *     there are three or more: it is deferred, and reconciliation offers it again. Compared with
+ *     what is held instead, one wild stamp would shut out every sane one;
+ *   - a member's incarnation is one that no process can have counted up to. Up to 2^32 (136 years
+ * of refuting once a second) everything is possible and nothing is compared, since whoever was away
+ *     for long must be let in; beyond, steps of up to 2^20 are, and whatever a member says of
+ * itself in its own session. So the last incarnation, above which nobody could refute, is 2^35
+ * entries away;
+ *   - it names a member nobody here has ever heard, and half of the room is taken by such ones
+ *     (gvs_members_crowded).
+ *
+ * What stands on a retired member's name is admitted like anything else: the order of arrival must
+ * not matter to what is held. It is the view that passes it over.
  */
 #pragma once
 
@@ -15,6 +32,9 @@
 #include "net/relay.h"
 
 #define GVS_EVENTS_MAX 256
+#define GVS_AHEAD_MS 30000 /* a stamp may be so far beyond the median clock */
+#define GVS_INCARNATION_FREE (UINT64_C(1) << 32)
+#define GVS_INCARNATION_STEP (UINT64_C(1) << 20)
 
 struct gvs_replica {
     struct gvs_table *table[GVS_TABLE_COUNT];
@@ -23,8 +43,16 @@ struct gvs_replica {
     struct gvs_keylog news;        /* what changed lately, here or elsewhere */
     struct gvs_member_value value; /* what our own entry says */
 
+    uint64_t deferred, ahead, leaps; /* as in gvs_node_counts */
+    bool cloned;
+    struct gvs_mono cloned_at;
+    struct gvs_ep cloned_ep;
+
     /* Private. */
     struct gvs_id self;
+    uint64_t start_ms;           /* our wall clock when we started */
+    unsigned usurped;            /* how often another process asserted our name */
+    struct gvs_mono reassert_at; /* not before, against such a one */
     struct gvs_siphash_key hash_key;
     void *memory[GVS_TABLE_COUNT];
     struct gvs_hlc clock;
@@ -45,8 +73,10 @@ void gvs_replica_close(struct gvs_replica *r);
  * value). */
 int gvs_replica_load(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e);
 
-/* The same from another member: 1 if it was news. A rumour about us is refuted at once. */
-int gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e);
+/* The same from another member: 1 if it was news. A rumour about us is refuted at once.
+ * GVS_E_RANGE: not admitted, for its stamp or its incarnation. */
+int gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+                     struct gvs_member *from, const struct gvs_entry *e);
 
 /* A local write of a claim; see gvs_node_write. */
 int gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
@@ -57,11 +87,25 @@ int gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wal
 void gvs_replica_serve(struct gvs_replica *r, struct gvs_mono now, unsigned level,
                        const uint8_t *key, size_t len);
 
-/* Writes this node's own entry, alive and one incarnation above what the table says of us. */
+/* Loading is over: writes this node's own entry, and remembers when. */
+void gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall);
+
+/* Writes this node's own entry, alive and one incarnation above what the table says of us; not if
+ * that is what it says, nor if we are retired. */
 void gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now);
 
+/* Writes LEFT; see gvs_node_leave and gvs_node_forget. */
+int gvs_replica_retire(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m);
+bool gvs_replica_retired(const struct gvs_replica *r, const struct gvs_id *id);
+
+/* Another process has our key, and speaks from `ep`. */
+void gvs_replica_cloned(struct gvs_replica *r, struct gvs_mono now, const struct gvs_ep *ep);
+
+/* m->gone has changed: an event. */
+void gvs_replica_gone(struct gvs_replica *r, const struct gvs_member *m);
+
 /* Writes SUSPECT or DEAD, with the member's own value, so that all accusers write the same bytes.
- */
+ * Nothing if it is as bad already, or if we are retired. */
 void gvs_replica_accuse(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
                         enum gvs_member_state state);
 

@@ -211,6 +211,8 @@ gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev)
 
     if (gvs_id_cmp(&ev->member, &self) == 0)
         return; /* who asks is answered by somebody alive */
+    if (!ev->first && ev->before == ev->after)
+        return; /* only whether it is gone: the view's business */
     gvs_text_id_name(a, &ev->member, name, sizeof name);
     snprintf(event, sizeof event, "member.%s", states[ev->after]);
     gvs_agent_log(a, ev->after == GVS_ALIVE ? GVS_LOG_INFO : GVS_LOG_WARN, "member %s: %s%s%s",

@@ -147,8 +147,10 @@ pump(struct cluster *c, size_t i)
         transmit(c, i, &to, buf, len);
     while (gvs_node_news(h->node, &e))
         h->news++;
-    while (gvs_node_event(h->node, &ev))
-        h->died += ev.after == GVS_DEAD;
+    while (gvs_node_event(h->node, &ev)) {
+        h->died += ev.after == GVS_DEAD && (ev.first || ev.before != GVS_DEAD);
+        h->hid += ev.before == ev.after && ev.gone;
+    }
 }
 
 struct cluster *

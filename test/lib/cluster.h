@@ -11,7 +11,7 @@
 #include "net/node.h"
 #include "test/lib/prng.h"
 
-#define CLUSTER_NODES_MAX 64
+#define CLUSTER_NODES_MAX 128
 #define CLUSTER_WALL_MS UINT64_C(1763827200000)
 
 struct cluster_config {
@@ -46,7 +46,8 @@ struct cluster_host {
     size_t disk_len;
     uint64_t sent, sent_bytes; /* since the start of the cluster; bytes with 28 a datagram */
     uint64_t news;             /* entries that were lent as news */
-    uint64_t died;             /* events that said somebody is dead */
+    uint64_t died;             /* events that said somebody is dead, */
+    uint64_t hid;              /* and that somebody is gone */
 };
 
 struct cluster {

@@ -22,8 +22,8 @@ struct bench {
     bool silent[MAX];                     /* answers nothing */
     bool unreachable[MAX];                /* answers others, not us */
     bool sleeping;                        /* we do not run */
-    unsigned seen[MAX][GVS_ACT_DEAD + 1]; /* actions, by member and kind */
-    uint64_t last_us[MAX][GVS_ACT_DEAD + 1];
+    unsigned seen[MAX][GVS_ACT_GONE + 1]; /* actions, by member and kind */
+    uint64_t last_us[MAX][GVS_ACT_GONE + 1];
 };
 
 static void
@@ -103,13 +103,14 @@ play(struct bench *b, const struct gvs_member_action *a)
         gvs_member_heard(b->ms, b->now, a->m);
         assert_true(gvs_member_answered(b->ms, b->now, a->m, a->seq));
     }
-    if (a->act == GVS_ACT_ASK && answers_us(b, helper)) {
+    if (a->act == GVS_ACT_ASK && answers_us(b, helper) && !b->silent[i]) {
         gvs_member_heard(b->ms, b->now, a->other);
-        if (!b->silent[i])
-            gvs_member_vouched(b->ms, b->now, a->m, a->seq);
+        gvs_member_vouched(b->ms, b->now, a->m, a->seq);
     }
     if (a->act == GVS_ACT_SUSPECT)
         note(b, i, a->m->incarnation, GVS_SUSPECT);
+    if (a->act == GVS_ACT_DEAD)
+        assert_true(b->now.us - a->m->since.us >= GVS_SUSPICION_MS * 1000); /* I2 */
     if (a->act == GVS_ACT_DEAD)
         note(b, i, a->m->incarnation, GVS_DEAD);
 }
@@ -159,6 +160,27 @@ test_one_probe_a_second_and_everybody_in_turn(void **state)
         assert_in_range(b.seen[i][GVS_ACT_PROBE], 9, 11);
     assert_int_equal(b.seen[0][GVS_ACT_PROBE], 0);
     assert_int_equal(all(&b, GVS_ACT_ASK) + all(&b, GVS_ACT_SUSPECT), 0);
+    close_bench(&b);
+}
+
+static void
+test_who_has_a_session_only_is_probed_too(void **state)
+{
+    struct gvs_id id = id_of(7);
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 3, 17);
+    assert_non_null(gvs_member_add(b.ms, &id));
+    b.count = 8;
+    gvs_member_greeted(b.ms, b.now, member_of(&b, 7), 7);
+    gvs_member_heard(b.ms, b.now, member_of(&b, 7));
+    run(&b, 10000);
+    assert_in_range(b.seen[7][GVS_ACT_PROBE], 3, 4); /* two others are there */
+    b.silent[7] = true;
+    run(&b, 10000);
+    assert_false(member_of(&b, 7)->up);
+    assert_int_equal(all(&b, GVS_ACT_SUSPECT), 0); /* of whom? */
     close_bench(&b);
 }
 
@@ -285,7 +307,7 @@ test_the_dead_are_tried_for_ever_and_may_return(void **state)
     b.silent[1] = true;
     note(&b, 1, 1, GVS_DEAD);
     run(&b, 100000);
-    assert_in_range(b.seen[1][GVS_ACT_CONNECT], 20, 21);
+    assert_in_range(b.seen[1][GVS_ACT_CONNECT], 18, 27);
     assert_int_equal(b.seen[1][GVS_ACT_SUSPECT], 0);
     memset(b.seen, 0, sizeof b.seen);
     b.silent[1] = false;
@@ -307,7 +329,7 @@ test_who_has_left_is_let_go(void **state)
     note(&b, 1, 1, GVS_LEFT);
     memset(b.seen, 0, sizeof b.seen);
     run(&b, 60000);
-    for (unsigned act = 0; act <= GVS_ACT_DEAD; act++)
+    for (unsigned act = 0; act <= GVS_ACT_GONE; act++)
         assert_int_equal(b.seen[1][act], 0);
     close_bench(&b);
 }
@@ -359,6 +381,267 @@ test_who_did_not_run_accuses_nobody(void **state)
         assert_int_equal(all(&b, GVS_ACT_DEAD), 0);
         close_bench(&b);
     }
+}
+
+/* --- gone --- */
+
+static void
+test_dead_is_a_rumour_until_our_own_round_failed(void **state)
+{
+    struct bench b;
+    uint64_t heard_of;
+
+    (void)state;
+    open_bench(&b, 5, 20);
+    run(&b, 20000);
+    memset(b.seen, 0, sizeof b.seen);
+    note(&b, 3, 1, GVS_DEAD); /* it lives, and answers us: whatever is said */
+    assert_false(member_of(&b, 3)->gone);
+    run(&b, 60000);
+    assert_false(member_of(&b, 3)->gone);
+    assert_int_equal(b.seen[3][GVS_ACT_GONE], 0);
+    assert_true(b.seen[3][GVS_ACT_TELL] >= 1);
+    b.unreachable[3] = true; /* others may vouch for it as they like */
+    heard_of = b.now.us;
+    run(&b, 3000);
+    assert_true(member_of(&b, 3)->gone);
+    assert_int_equal(b.seen[3][GVS_ACT_GONE], 1);
+    assert_in_range(member_of(&b, 3)->gone_since.us - heard_of, 200000, 1500000);
+    assert_int_equal(b.seen[3][GVS_ACT_ASK], 0);
+    close_bench(&b);
+}
+
+static uint64_t
+latest_seq(const struct bench *b, size_t i)
+{
+    const struct gvs_member *m = member_of(b, i);
+
+    return m->asked[(m->asked_count - 1) % GVS_ASKED_MAX].seq;
+}
+
+/* Neither without a handshake of our own, nor before both had their time. */
+static void
+test_gone_takes_a_whole_round_by_probe_and_handshake(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 5, 21);
+    run(&b, 20000);
+    memset(b.seen, 0, sizeof b.seen);
+    b.silent[3] = true;
+    note(&b, 3, 1, GVS_DEAD);
+    run(&b, 2 * GVS_PROBE_TIMEOUT_MS_MIN - 5);
+    gvs_member_vouched(b.ms, b.now, member_of(&b, 3), latest_seq(&b, 3)); /* it is our probe */
+    assert_false(member_of(&b, 3)->gone);
+    assert_int_equal(b.seen[3][GVS_ACT_CONNECT], 1);
+    assert_int_equal(b.seen[3][GVS_ACT_PROBE], 2);
+    run(&b, 10);
+    assert_true(member_of(&b, 3)->gone);
+    run(&b, 20000);
+    assert_true(member_of(&b, 3)->gone);
+    gvs_member_heard(b.ms, b.now, member_of(&b, 3)); /* that it is dead stands in the table still */
+    assert_false(member_of(&b, 3)->gone);
+    run(&b, 1);
+    assert_int_equal(b.seen[3][GVS_ACT_GONE], 2);
+    close_bench(&b);
+}
+
+static void
+test_what_is_heard_in_the_round_saves_it(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 5, 22);
+    run(&b, 20000);
+    for (unsigned k = 0; k < 50; k++) {
+        b.silent[3] = true;
+        note(&b, 3, 1 + k, GVS_DEAD);
+        run(&b, 150);
+        gvs_member_heard(b.ms, b.now, member_of(&b, 3)); /* a datagram, of whatever kind */
+        b.silent[3] = false;
+        run(&b, 2000);
+        assert_false(member_of(&b, 3)->gone);
+    }
+    close_bench(&b);
+}
+
+static void
+test_suspects_and_the_living_are_never_gone(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 2, 23);
+    run(&b, 20000);
+    b.silent[1] = true;
+    while (b.seen[1][GVS_ACT_DEAD] == 0) {
+        assert_false(member_of(&b, 1)->gone);
+        run(&b, 1);
+    }
+    run(&b, 500);
+    assert_true(member_of(&b, 1)->gone);
+    note(&b, 1, 2, GVS_ALIVE); /* somebody else has heard it refute */
+    assert_false(member_of(&b, 1)->gone);
+    run(&b, 1);
+    assert_int_equal(b.seen[1][GVS_ACT_GONE], 2);
+    close_bench(&b);
+}
+
+/* How long until it is believed again. */
+static void
+test_who_falls_again_and_again_is_believed_later_and_later(void **state)
+{
+    static const struct {
+        unsigned fall;
+        uint64_t hold_ms;
+    } rows[] = {{1, 0}, {2, 0}, {3, 4000}, {4, 8000}, {5, 16000}, {6, 32000}, {7, 60000}};
+    struct bench b;
+    uint64_t began;
+
+    (void)state;
+    open_bench(&b, 3, 24);
+    run(&b, 20000);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        b.silent[1] = true;
+        note(&b, 1, rows[i].fall, GVS_DEAD);
+        run(&b, 5000);
+        assert_true(member_of(&b, 1)->gone); /* and never later than the first time */
+        b.silent[1] = false;
+        note(&b, 1, rows[i].fall + 1, GVS_ALIVE);
+        began = b.now.us;
+        while (member_of(&b, 1)->gone)
+            run(&b, 10);
+        assert_in_range(b.now.us - began, rows[i].hold_ms * 1000, rows[i].hold_ms * 1000 + 20000);
+    }
+    run(&b, 1000000); /* forgotten after a while */
+    b.silent[1] = true;
+    note(&b, 1, 20, GVS_DEAD);
+    run(&b, 5000);
+    note(&b, 1, 21, GVS_ALIVE);
+    assert_false(member_of(&b, 1)->gone);
+    close_bench(&b);
+}
+
+static void
+test_a_fall_while_it_is_held_begins_anew(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 3, 25);
+    run(&b, 20000);
+    for (unsigned k = 1; k <= 4; k++) {
+        b.silent[1] = true;
+        note(&b, 1, 2 * k, GVS_DEAD);
+        run(&b, 3000);
+        b.silent[1] = false;
+        note(&b, 1, 2 * k + 1, GVS_ALIVE);
+        run(&b, 10);
+    }
+    assert_true(member_of(&b, 1)->gone);
+    run(&b, 8000 - 50); /* the fourth holds it for 8 s */
+    b.silent[1] = true;
+    note(&b, 1, 20, GVS_DEAD);
+    for (unsigned k = 0; k < 1400; k++) { /* nobody hears it, or once: no hold runs out */
+        if (k == 700)
+            gvs_member_heard(b.ms, b.now, member_of(&b, 1));
+        run(&b, 100);
+        assert_true(member_of(&b, 1)->gone);
+    }
+    close_bench(&b);
+}
+
+static void
+test_a_rumour_is_not_believed_for_a_time_in_which_we_did_not_run(void **state)
+{
+    struct gvs_member_action a;
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 5, 26);
+    run(&b, 20000);
+    b.silent[3] = true;
+    note(&b, 3, 1, GVS_DEAD);
+    run(&b, 50);
+    b.silent[3] = false;
+    b.now = gvs_mono_add_ms(b.now, 60000);
+    while (gvs_members_next(b.ms, b.now, &a))
+        play(&b, &a);
+    run(&b, 5000);
+    assert_false(member_of(&b, 3)->gone);
+    assert_int_equal(b.seen[3][GVS_ACT_GONE], 0);
+    close_bench(&b);
+}
+
+static void
+test_the_accused_is_told_at_once_and_again_when_it_speaks(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 5, 27);
+    run(&b, 20000);
+    b.silent[3] = true;
+    note(&b, 3, 1, GVS_SUSPECT);
+    run(&b, 1);
+    assert_int_equal(b.seen[3][GVS_ACT_TELL], 1);
+    run(&b, 5000);
+    assert_int_equal(b.seen[3][GVS_ACT_DEAD], 1);
+    assert_int_equal(b.seen[3][GVS_ACT_TELL], 2);
+    for (unsigned k = 0; k < 10; k++) {
+        gvs_member_heard(b.ms, b.now, member_of(&b, 3));
+        run(&b, 1);
+    }
+    assert_int_equal(b.seen[3][GVS_ACT_TELL], 3); /* not for each datagram */
+    close_bench(&b);
+}
+
+/* --- how long suspicion lasts --- */
+
+static void
+test_a_network_that_cries_wolf_gets_more_time(void **state)
+{
+    struct bench b;
+    uint64_t first, later;
+
+    (void)state;
+    open_bench(&b, 5, 28);
+    run(&b, 20000);
+    note(&b, 3, 1, GVS_SUSPECT);
+    first = member_of(&b, 3)->verdict.us - b.now.us;
+    assert_int_equal(first, GVS_SUSPICION_MS * 1000);
+    for (uint64_t k = 2; k < 20; k++) {
+        note(&b, 3, k, GVS_ALIVE);
+        note(&b, 3, k, GVS_SUSPECT);
+    }
+    later = member_of(&b, 3)->verdict.us - b.now.us;
+    assert_int_equal(later, 3 * first);
+    note(&b, 3, 30, GVS_ALIVE);
+    run(&b, 120000); /* and then forgets */
+    note(&b, 3, 30, GVS_SUSPECT);
+    assert_int_equal(member_of(&b, 3)->verdict.us - b.now.us, first);
+    close_bench(&b);
+}
+
+static void
+test_a_quiet_cluster_is_no_reason_for_doubt(void **state)
+{
+    struct bench b;
+    uint64_t began;
+
+    (void)state;
+    open_bench(&b, 3, 29);
+    run(&b, 20000);
+    b.silent[1] = true;
+    while (member_of(&b, 1)->stage == GVS_STAGE_IDLE)
+        run(&b, 1);
+    began = b.now.us;
+    while (b.seen[1][GVS_ACT_SUSPECT] == 0)
+        run(&b, 1);
+    assert_true(b.now.us - began <= 410000); /* the other one was asked, and it answered us */
+    close_bench(&b);
 }
 
 /* --- favours, samples, places --- */
@@ -452,7 +735,6 @@ test_invariants_hold_under_random_scripts(void **state)
         open_bench(&b, 2 + seed % (MAX - 1), seed);
         for (unsigned step = 0; step < 60; step++) {
             size_t i = 1 + gvs_prng_below(&b.prng, (uint32_t)b.count - 1);
-            unsigned deaths = b.seen[i][GVS_ACT_DEAD];
 
             switch (gvs_prng_below(&b.prng, 6)) {
             case 0:
@@ -474,11 +756,8 @@ test_invariants_hold_under_random_scripts(void **state)
                 b.now = gvs_mono_add_ms(b.now, gvs_prng_below(&b.prng, 8000)); /* we slept */
             }
             run(&b, gvs_prng_below(&b.prng, 3000));
-            if (b.seen[i][GVS_ACT_DEAD] > deaths)
-                assert_true(b.last_us[i][GVS_ACT_DEAD] - member_of(&b, i)->since.us >=
-                            GVS_SUSPICION_MS * 1000);
         }
-        for (unsigned act = 0; act <= GVS_ACT_DEAD; act++)
+        for (unsigned act = 0; act <= GVS_ACT_GONE; act++)
             assert_int_equal(b.seen[0][act], 0);
         close_bench(&b);
     }
@@ -489,6 +768,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_probe_a_second_and_everybody_in_turn),
+        cmocka_unit_test(test_who_has_a_session_only_is_probed_too),
         cmocka_unit_test(test_silence_becomes_suspicion_and_then_death),
         cmocka_unit_test(test_a_first_miss_asks_again_and_asks_three_others),
         cmocka_unit_test(test_whom_others_reach_is_not_accused),
@@ -499,6 +779,16 @@ main(void)
         cmocka_unit_test(test_who_has_left_is_let_go),
         cmocka_unit_test(test_who_hears_nobody_doubts_itself_first),
         cmocka_unit_test(test_who_did_not_run_accuses_nobody),
+        cmocka_unit_test(test_dead_is_a_rumour_until_our_own_round_failed),
+        cmocka_unit_test(test_gone_takes_a_whole_round_by_probe_and_handshake),
+        cmocka_unit_test(test_what_is_heard_in_the_round_saves_it),
+        cmocka_unit_test(test_suspects_and_the_living_are_never_gone),
+        cmocka_unit_test(test_who_falls_again_and_again_is_believed_later_and_later),
+        cmocka_unit_test(test_a_fall_while_it_is_held_begins_anew),
+        cmocka_unit_test(test_a_rumour_is_not_believed_for_a_time_in_which_we_did_not_run),
+        cmocka_unit_test(test_the_accused_is_told_at_once_and_again_when_it_speaks),
+        cmocka_unit_test(test_a_network_that_cries_wolf_gets_more_time),
+        cmocka_unit_test(test_a_quiet_cluster_is_no_reason_for_doubt),
         cmocka_unit_test(test_a_favour_is_done_once_and_only_on_an_answer),
         cmocka_unit_test(test_only_the_latest_probes_can_be_answered),
         cmocka_unit_test(test_places_are_bounded_and_in_order_of_ids),
