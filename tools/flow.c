@@ -351,10 +351,13 @@ store_seq(struct gvs_agent *a)
     gvs_store_put(a->store, GVS_BUCKET_META, "seq", 3, &a->events.seq, sizeof a->events.seq);
 }
 
+/* At least 1 ms: a timer of 0 that is armed in its own callback runs again before libuv 1.44 looks
+ * at a socket. A pass that took longer than that is followed by the next one as soon as the loop
+ * has looked. */
 static void
 schedule(struct gvs_agent *a, struct gvs_mono now, struct gvs_mono next, bool more)
 {
-    uint64_t ms = 0;
+    uint64_t ms = 1;
 
     if (!more && !gvs_mono_due(next, now))
         ms = next.us == GVS_MONO_NEVER.us ? 60000 : (next.us - now.us + 999) / 1000;
