@@ -320,6 +320,8 @@ on_close(cfg_t *cfg, cfg_opt_t *opt)
     GVS_ASSERT(section != NULL && strcmp(section->name, opt->name) == 0); /* I3 */
     if (section->form == GVS_SYNTAX_SECTION)
         tell_empty_lists(r, opt, line);
+    else /* at each new one the library searches all that it keeps, of 20 kB and more */
+        cfg_opt_rmnsec(opt, cfg_opt_size(opt) - 1);
     r->depth--;
     return tell(r, GVS_SYNTAX_CLOSED, section, NULL, line) < 0;
 }
