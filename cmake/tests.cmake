@@ -52,9 +52,15 @@ add_executable(bench_detector test/net/bench_detector.c test/lib/cluster.c)
 target_link_libraries(bench_detector PRIVATE gvs_net)
 add_executable(bench_nl test/kernel/bench_nl.c)
 target_link_libraries(bench_nl PRIVATE gvs_ipvs)
-set_target_properties(bench_diff bench_table bench_detector bench_nl PROPERTIES
+add_executable(bench_gossip test/net/bench_gossip.c test/lib/loopback.c)
+target_link_libraries(bench_gossip PRIVATE gvs_net)
+set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
 )
+
+# That it still runs, and that what it counts can be: not how fast it is.
+add_test(NAME net/bench_gossip COMMAND bench_gossip latency -n 3 -c 20 -s 1)
+set_tests_properties(net/bench_gossip PROPERTIES LABELS unit)
 
 # What the scripts test/kernel/t_* run inside the virtual machine.
 foreach(part nl link kernel)

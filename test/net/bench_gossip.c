@@ -1,0 +1,503 @@
+/* test/net/bench_gossip: N of our nodes over loopback sockets; what a change, silence and catching
+ * up cost. Run by tools/bench; judges no time.
+ *
+ *     bench_gossip MODE [-n NODES] [-e ENTRIES] [-c CHANGES] [-r ROUNDS] [-s SECONDS] [-t LIMIT]
+ *
+ *     latency   CHANGES, one at a time, at random nodes, until the last table has each
+ *     burst     CHANGES at once at one node, until all fingerprints are equal
+ *     idle      SECONDS of nothing, in sync, with ENTRIES in every table
+ *     catchup   two nodes meet; one lacks 1 % of ENTRIES, which it has never seen
+ *     join      two nodes meet; one is empty
+ *     memory    anonymous bytes an entry after a join, and after each entry was overwritten once
+ *
+ * One line of JSON a round, with the names that tools/lib/bench_memberlist uses. A round that takes
+ * longer than LIMIT seconds says "timeout": true, and then the status is 1. What can be checked is:
+ * each change has been carried to each node at least once, and nodes and sockets count alike. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "test/lib/loopback.h"
+#include "test/lib/prng.h"
+
+#define ENTRY_LEN 92   /* the reference entry */
+#define ENTRY_TAG 63   /* of its value: one that core/value.h does not know */
+#define GAP_US 5000    /* between lone changes: this and up to twice as much on top */
+#define TAIL_MS 100    /* what is still sent when all have everything belongs to it */
+#define SETTLE_MS 3000 /* after a start, before anything is counted */
+#define LOADED_HLC_MS UINT64_C(1700000000000)
+
+struct options {
+    const char *mode;
+    unsigned nodes, entries, changes, rounds, seconds, limit;
+};
+
+struct round {
+    const struct options *o;
+    struct loopback l;
+    struct gvs_prng prng;
+    struct gvs_mono began, limit; /* a round that is not over then is given up */
+    struct loopback_sent sent;    /* when counting began */
+    uint64_t pushed;              /* likewise */
+    uint64_t anonymous;           /* before there was any node */
+    double cpu;
+    bool late, wrong;
+};
+
+/* --- entries --- */
+
+/* The k-th: a backend of the cluster, its value filled up to ENTRY_LEN with random bytes, so that
+ * nobody can compress it. Returns the value's length. */
+static size_t
+make_entry(struct gvs_prng *prng, uint32_t k, struct gvs_key *key, uint8_t *value)
+{
+    static const struct gvs_id writer = {{1}};
+    uint8_t b[GVS_ENTRY_LEN_MAX];
+    size_t pad;
+
+    *key = (struct gvs_key){.kind = GVS_KEY_BACKEND};
+    key->svc.proto = GVS_PROTO_TCP;
+    key->svc.addr = (struct gvs_addr){GVS_FAMILY_V4, {10, 99, (uint8_t)(k >> 16), 1}};
+    key->svc.port = 80;
+    key->ep.addr =
+        (struct gvs_addr){GVS_FAMILY_V4, {10, (uint8_t)(k >> 16), (uint8_t)(k >> 8), (uint8_t)k}};
+    key->ep.port = 8080;
+    pad = ENTRY_LEN - 2 -
+          gvs_entry_build(b, key, gvs_hlc_make(LOADED_HLC_MS, 0), &writer, false, NULL, 0);
+    GVS_ASSERT(pad > 0 && pad < 256);
+    value[0] = ENTRY_TAG;
+    value[1] = (uint8_t)pad;
+    gvs_prng_fill(prng, value + 2, pad);
+    return pad + 2;
+}
+
+static bool
+over(struct round *r)
+{
+    r->late |= gvs_mono_due(r->limit, loopback_now());
+    return r->late;
+}
+
+/* Into every table, but for one in `lacks` (0: none) that the last node has not got. */
+static void
+load(struct round *r, uint32_t lacks)
+{
+    static const struct gvs_id writer = {{1}};
+    uint8_t b[GVS_ENTRY_LEN_MAX], value[GVS_VALUE_LEN_MAX];
+    struct gvs_entry e;
+    struct gvs_key key;
+    size_t len;
+
+    for (uint32_t k = 0; k < r->o->entries && !over(r); k++) {
+        len = make_entry(&r->prng, k, &key, value);
+        len = gvs_entry_build(b, &key, gvs_hlc_make(LOADED_HLC_MS + k / 1000, (uint16_t)(k % 1000)),
+                              &writer, false, value, len);
+        GVS_ASSERT(len == ENTRY_LEN && gvs_entry_parse(&e, b, len) == GVS_OK);
+        for (size_t i = 0; i < r->l.count; i++) {
+            if (i + 1 == r->l.count && lacks > 0 && k % lacks == 0)
+                continue;
+            GVS_ASSERT(gvs_node_load(r->l.nodes[i].node, &e) >= 0);
+        }
+    }
+}
+
+static void
+write_entry(struct round *r, size_t i, uint32_t k, struct gvs_keybuf *name)
+{
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_key key;
+    size_t len = make_entry(&r->prng, k, &key, value);
+    int rc;
+
+    gvs_key_build(name, &key);
+    rc = gvs_node_write(r->l.nodes[i].node, loopback_now(), loopback_wall(), &key, false, value,
+                        len, NULL);
+    GVS_ASSERT(rc == GVS_OK);
+}
+
+/* --- counting --- */
+
+static double
+cpu_seconds(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static uint64_t
+anonymous_bytes(void)
+{
+    FILE *f = fopen("/proc/self/smaps_rollup", "r");
+    unsigned long long kb = 0;
+    char line[256];
+
+    while (f && fgets(line, sizeof line, f))
+        sscanf(line, "Anonymous: %llu kB", &kb);
+    if (f)
+        fclose(f);
+    return kb * 1024;
+}
+
+static uint64_t
+pushed(const struct loopback *l)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < l->count; i++)
+        sum += gvs_node_count(l->nodes[i].node).pushed;
+    return sum;
+}
+
+static void
+count_from_now(struct round *r)
+{
+    r->began = loopback_now();
+    r->sent = r->l.sent;
+    r->pushed = pushed(&r->l);
+    r->cpu = cpu_seconds();
+}
+
+static double
+seconds_since(struct gvs_mono then)
+{
+    return (double)(loopback_now().us - then.us) / 1e6;
+}
+
+static double
+copies(const struct round *r, unsigned changes)
+{
+    return (double)(pushed(&r->l) - r->pushed) / changes / (r->o->nodes - 1);
+}
+
+/* --- running --- */
+
+static void
+run_for(struct round *r, uint64_t us)
+{
+    struct gvs_mono end = {loopback_now().us + us};
+
+    while (!gvs_mono_due(end, loopback_now()))
+        loopback_turn(&r->l, end);
+}
+
+static void
+run_until(struct round *r, bool (*done)(const struct loopback *l))
+{
+    while (!done(&r->l) && !over(r))
+        loopback_turn(&r->l, r->limit);
+}
+
+/* Everybody knows everybody, has a session with everybody (whoever writes something needs one), and
+ * is quiet. */
+static void
+warm_up(struct round *r)
+{
+    struct gvs_keybuf name;
+
+    loopback_start(&r->l);
+    run_until(r, loopback_joined);
+    for (size_t i = 0; i < r->l.count && !over(r); i++) {
+        write_entry(r, i, r->o->entries + (uint32_t)i, &name);
+        loopback_flush(&r->l, i);
+        run_until(r, loopback_agree);
+    }
+    run_for(r, SETTLE_MS * UINT64_C(1000));
+}
+
+static bool
+has(const struct loopback_node *n, const struct gvs_keybuf *name)
+{
+    struct gvs_entry e;
+
+    return gvs_table_get(gvs_node_claims(n->node), name->b, name->len, &e);
+}
+
+/* Writes a new entry at a random node; ms until the last has it. */
+static double
+change(struct round *r, uint32_t k)
+{
+    size_t from = gvs_prng_below(&r->prng, r->o->nodes), lacking = 0;
+    struct gvs_mono began = loopback_now();
+    struct gvs_keybuf name;
+
+    write_entry(r, from, k, &name);
+    loopback_flush(&r->l, from);
+    for (;;) {
+        while (lacking < r->l.count && has(&r->l.nodes[lacking], &name))
+            lacking++;
+        if (lacking == r->l.count || over(r))
+            return seconds_since(began) * 1e3;
+        loopback_turn(&r->l, r->limit);
+    }
+}
+
+/* --- what a round says --- */
+
+/* Nodes and sockets must have counted the same datagrams, and each change must have gone to each
+ * node at least once; else the program is wrong, not slow. */
+static void
+check(struct round *r, unsigned changes, double copies)
+{
+    struct gvs_node_counts c;
+    uint64_t datagrams = 0, bytes = 0, carried = r->l.sent.bytes - r->sent.bytes;
+
+    for (size_t i = 0; i < r->l.count; i++) {
+        c = gvs_node_count(r->l.nodes[i].node);
+        datagrams += c.sent;
+        bytes += c.sent_bytes + LOOPBACK_HEADERS_LEN * c.sent;
+    }
+    r->wrong |= datagrams != r->l.sent.datagrams + r->l.sent.refused;
+    r->wrong |= r->l.sent.refused == 0 && bytes != r->l.sent.bytes;
+    if (!r->late)
+        r->wrong |= copies < 1 || carried < (uint64_t)changes * (r->o->nodes - 1) * ENTRY_LEN;
+}
+
+static void
+print_head(const struct round *r)
+{
+    printf("{\"side\": \"gossipvs\", \"mode\": \"%s\", \"nodes\": %u, \"entries\": %u, "
+           "\"timeout\": %s",
+           r->o->mode, r->o->nodes, r->o->entries, r->late ? "true" : "false");
+}
+
+static void
+print_sent(const struct round *r, const struct loopback_sent *to)
+{
+    printf(", \"datagrams\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"refused\": %" PRIu64,
+           to->datagrams - r->sent.datagrams, to->bytes - r->sent.bytes,
+           to->refused - r->sent.refused);
+}
+
+static void
+print_tail(const struct round *r)
+{
+    printf(", \"cpu_s\": %.6f}\n", cpu_seconds() - r->cpu);
+    fflush(stdout);
+}
+
+/* Idle traffic is measured before, so that it can be taken off. */
+static void
+latency(struct round *r)
+{
+    double *ms = calloc(r->o->changes, sizeof *ms), seconds, made;
+    struct loopback_sent idle;
+    unsigned done = 0;
+
+    GVS_ASSERT(ms);
+    warm_up(r);
+    count_from_now(r);
+    run_for(r, r->o->seconds * UINT64_C(1000000));
+    idle = (struct loopback_sent){.datagrams = r->l.sent.datagrams - r->sent.datagrams,
+                                  .bytes = r->l.sent.bytes - r->sent.bytes};
+    count_from_now(r);
+    while (done < r->o->changes && !over(r)) {
+        ms[done] = change(r, r->o->entries + r->o->nodes + done);
+        done++;
+        run_for(r, GAP_US + gvs_prng_below(&r->prng, 2 * GAP_US));
+    }
+    run_for(r, TAIL_MS * 1000);
+    seconds = seconds_since(r->began);
+    made = done ? copies(r, done) : 0;
+    check(r, done, made);
+    print_head(r);
+    printf(", \"changes\": %u, \"seconds\": %.3f, \"copies\": %.4f, \"idle_seconds\": %u, "
+           "\"idle_datagrams\": %" PRIu64 ", \"idle_bytes\": %" PRIu64,
+           done, seconds, made, r->o->seconds, idle.datagrams, idle.bytes);
+    print_sent(r, &r->l.sent);
+    for (unsigned i = 0; i < done; i++)
+        printf("%s%.4f", i ? ", " : ", \"ms\": [", ms[i]);
+    printf("]");
+    print_tail(r);
+    free(ms);
+}
+
+static void
+burst(struct round *r)
+{
+    struct gvs_keybuf name;
+    double seconds;
+
+    warm_up(r);
+    count_from_now(r);
+    for (uint32_t k = 0; k < r->o->changes; k++)
+        write_entry(r, 0, r->o->entries + r->o->nodes + k, &name);
+    loopback_flush(&r->l, 0);
+    run_until(r, loopback_agree);
+    seconds = seconds_since(r->began);
+    run_for(r, TAIL_MS * 1000);
+    check(r, r->o->changes, copies(r, r->o->changes));
+    print_head(r);
+    printf(", \"changes\": %u, \"seconds\": %.6f, \"copies\": %.4f", r->o->changes, seconds,
+           copies(r, r->o->changes));
+    print_sent(r, &r->l.sent);
+    print_tail(r);
+}
+
+static void
+idle(struct round *r)
+{
+    load(r, 0);
+    warm_up(r);
+    count_from_now(r);
+    run_for(r, r->o->seconds * UINT64_C(1000000));
+    r->late |= !loopback_agree(&r->l);
+    print_head(r);
+    printf(", \"seconds\": %.3f", seconds_since(r->began));
+    print_sent(r, &r->l.sent);
+    print_tail(r);
+}
+
+/* The last node meets the first and takes over what it lacks. */
+static void
+meet(struct round *r, uint32_t lacks)
+{
+    uint32_t missing = lacks ? (r->o->entries + lacks - 1) / lacks : r->o->entries;
+    double seconds;
+
+    load(r, lacks);
+    count_from_now(r);
+    loopback_start(&r->l);
+    run_until(r, loopback_agree);
+    seconds = seconds_since(r->began);
+    run_for(r, TAIL_MS * 1000);
+    check(r, missing, copies(r, missing));
+    print_head(r);
+    printf(", \"lacking\": %u, \"seconds\": %.6f", missing, seconds);
+    print_sent(r, &r->l.sent);
+    print_tail(r);
+}
+
+static void
+catchup(struct round *r)
+{
+    meet(r, 100);
+}
+
+static void
+join(struct round *r)
+{
+    meet(r, 1);
+}
+
+/* Of the whole process, both nodes; the base is what it had before they were opened. */
+static void
+memory(struct round *r)
+{
+    uint64_t joined;
+    struct gvs_keybuf name;
+
+    load(r, 1);
+    loopback_start(&r->l);
+    run_until(r, loopback_agree);
+    joined = anonymous_bytes();
+    for (uint32_t k = 0; k < r->o->entries && !over(r); k++) {
+        write_entry(r, 0, k, &name);
+        if (k % 64 != 63)
+            continue;
+        loopback_flush(&r->l, 0);
+        loopback_turn(&r->l, loopback_now());
+    }
+    loopback_flush(&r->l, 0);
+    run_until(r, loopback_agree);
+    print_head(r);
+    printf(", \"joined\": %" PRIu64 ", \"churned\": %" PRIu64, joined - r->anonymous,
+           anonymous_bytes() - r->anonymous);
+    print_tail(r);
+}
+
+static const struct mode {
+    const char *name;
+    void (*run)(struct round *r);
+    unsigned nodes; /* fixed; 0: as asked for */
+} modes[] = {
+    {"latency", latency, 0}, {"burst", burst, 0}, {"idle", idle, 0},
+    {"catchup", catchup, 2}, {"join", join, 2},   {"memory", memory, 2},
+};
+
+/* Returns whether all was well. */
+static bool
+run_round(const struct options *o, const struct mode *mode, uint64_t seed)
+{
+    struct round r = {.o = o, .prng = gvs_prng_init(seed), .anonymous = anonymous_bytes()};
+
+    r.limit = gvs_mono_add_ms(loopback_now(), o->limit * UINT64_C(1000));
+    loopback_open(&r.l, o->nodes, 1024 + (o->entries + o->changes + o->nodes) * 9 / 8);
+    count_from_now(&r);
+    mode->run(&r);
+    loopback_close(&r.l);
+    if (r.wrong)
+        fprintf(stderr, "bench_gossip: what was counted cannot be\n");
+    return !r.late && !r.wrong;
+}
+
+static int
+usage(void)
+{
+    fprintf(stderr, "usage: bench_gossip latency|burst|idle|catchup|join|memory [-n NODES] "
+                    "[-e ENTRIES] [-c CHANGES] [-r ROUNDS] [-s SECONDS] [-t LIMIT]\n");
+    return 2;
+}
+
+static bool
+take_option(struct options *o, int option, const char *text)
+{
+    unsigned long value = strtoul(text, NULL, 10);
+
+    if (value > 4000000)
+        return false;
+    switch (option) {
+    case 'n':
+        o->nodes = (unsigned)value;
+        return value >= 2 && value <= 1000;
+    case 'e':
+        o->entries = (unsigned)value;
+        return true;
+    case 'c':
+        o->changes = (unsigned)value;
+        return value > 0;
+    case 'r':
+        o->rounds = (unsigned)value;
+        return value > 0;
+    case 's':
+        o->seconds = (unsigned)value;
+        return value > 0;
+    case 't':
+        o->limit = (unsigned)value;
+        return value > 0;
+    default:
+        return false;
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options o = {.nodes = 3, .changes = 1000, .rounds = 1, .seconds = 5, .limit = 120};
+    const struct mode *mode = NULL;
+    bool good = true;
+    int option;
+
+    for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof *modes; i++) {
+        if (strcmp(argv[1], modes[i].name) == 0)
+            mode = &modes[i];
+    }
+    if (!mode)
+        return usage();
+    for (argv++, argc--; (option = getopt(argc, argv, "n:e:c:r:s:t:")) != -1;) {
+        if (!take_option(&o, option, optarg))
+            return usage();
+    }
+    if (optind < argc)
+        return usage();
+    o.mode = mode->name;
+    o.nodes = mode->nodes ? mode->nodes : o.nodes;
+    for (unsigned i = 0; i < o.rounds; i++)
+        good &= run_round(&o, mode, i);
+    return good ? 0 : 1;
+}
