@@ -12,7 +12,7 @@ def clock():
 def quantile(values, q):
     """The least value that at least that share of them does not exceed."""
     ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * q // 100) - 1)]
+    return ordered[max(0, int(-(-len(ordered) * q // 100)) - 1)]
 
 
 def median(values):

@@ -142,14 +142,12 @@ loopback_close(struct loopback *l)
 }
 
 void
-loopback_start(struct loopback *l)
+loopback_start(struct loopback *l, size_t i)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        if (i > 0)
-            gvs_node_set_peers(l->nodes[i].node, &l->nodes[0].ep, 1);
-        gvs_node_start(l->nodes[i].node, loopback_now(), loopback_wall());
-        loopback_flush(l, i);
-    }
+    if (i > 0)
+        gvs_node_set_peers(l->nodes[i].node, &l->nodes[0].ep, 1);
+    gvs_node_start(l->nodes[i].node, loopback_now(), loopback_wall());
+    loopback_flush(l, i);
 }
 
 /* --- datagrams --- */

@@ -40,8 +40,9 @@ struct gvs_wall loopback_wall(void);
 void loopback_open(struct loopback *l, size_t count, size_t entries);
 void loopback_close(struct loopback *l);
 
-/* They begin to talk; the first is the others' bootstrap peer. */
-void loopback_start(struct loopback *l);
+/* Node i begins to talk; the first is the others' bootstrap peer. Starting a hundred at once is
+ * more handshakes than one thread answers before they are sent again. */
+void loopback_start(struct loopback *l, size_t i);
 
 /* Waits for a datagram or a deadline, no longer than `until`, and serves it. */
 void loopback_turn(struct loopback *l, struct gvs_mono until);

@@ -1,6 +1,6 @@
 # tools/lib/setup.sh: from a fresh clone to a build. Sourced, by sh, from the top of the tree:
 #
-#   gvs_setup                 install what docs/packages.txt names and this machine lacks
+#   gvs_setup [LIST]          install what docs/packages.txt, or LIST, names and this machine lacks
 #   gvs_build PRESET [ARG...] configure and build a preset of CMakePresets.json; ARGs go to
 #                             `cmake --build`
 #
@@ -9,7 +9,7 @@
 
 gvs_missing()
 {
-    sed 's/#.*//' docs/packages.txt | while read -r name; do
+    sed 's/#.*//' "$1" | while read -r name; do
         [ -n "$name" ] || continue
         # A removed package whose configuration is left has a status too, only another one.
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] ||
@@ -37,7 +37,7 @@ gvs_install()
 
 gvs_setup()
 {
-    gvs_lacking=$(gvs_missing | tr '\n' ' ')
+    gvs_lacking=$(gvs_missing "${1:-docs/packages.txt}" | tr '\n' ' ')
     gvs_lacking=${gvs_lacking% }
     [ -n "$gvs_lacking" ] || return 0
     if [ "$(id -u)" != 0 ]; then
