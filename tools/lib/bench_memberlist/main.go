@@ -471,7 +471,7 @@ func (c *cluster) exchange(r result, lacks int) {
 	lacking := c.entries - last.count()
 	before, began := c.sent(), time.Now()
 	if err := meet(last, c.list[0]); err != nil {
-		r["refused"] = err.Error()
+		r["failed"] = err.Error()
 	} else {
 		c.complete(c.entries)
 	}
@@ -491,7 +491,7 @@ func (c *cluster) memory(r result) {
 		c.list[0].merge(keyOf(k), value{uint64(c.entries + k + 1), randomValue()})
 	}
 	if err := meet(c.list[1], c.list[0]); err != nil {
-		r["refused"] = err.Error()
+		r["failed"] = err.Error()
 	}
 	r["churned"] = anonymousBytes() - c.base
 	debug.FreeOSMemory()
