@@ -23,12 +23,13 @@
 #include "test/lib/loopback.h"
 #include "test/lib/prng.h"
 
-#define ENTRY_LEN 92     /* the reference entry */
-#define ENTRY_TAG 63     /* of its value: one that core/value.h does not know */
-#define GAP_US 5000      /* between lone changes: this and up to twice as much on top */
-#define TAIL_MS 100      /* what is still sent when all have everything belongs to it */
-#define STAGGER_US 30000 /* from one node's start to the next; nothing special about it */
-#define SETTLE_MS 3000   /* after a start, before anything is counted */
+#define ENTRY_LEN 92       /* the reference entry */
+#define ENTRY_TAG 63       /* of its value: one that core/value.h does not know */
+#define GAP_US 5000        /* between lone changes: this and up to twice as much on top */
+#define TAIL_MS 100        /* what is still sent when all have everything belongs to it */
+#define STAGGER_US 30000   /* from one node's start to the next; nothing special about it */
+#define SETTLE_MS 3000     /* after a start, before anything is counted */
+#define NUMBER_MAX 3000000 /* nothing special about it */
 #define LOADED_HLC_MS UINT64_C(1700000000000)
 
 struct options {
@@ -458,9 +459,13 @@ usage(void)
 static bool
 take_option(struct options *o, int option, const char *text)
 {
-    unsigned long value = strtoul(text, NULL, 10);
+    unsigned long value;
+    char *end;
 
-    if (value > 4000000)
+    if (option == '?') /* and then there is no text */
+        return false;
+    value = strtoul(text, &end, 10);
+    if (end == text || *end != '\0' || value > NUMBER_MAX)
         return false;
     switch (option) {
     case 'n':
