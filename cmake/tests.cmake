@@ -25,8 +25,8 @@ foreach(module
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
 
-foreach(module crossing crypto cursor hostile keyring member noise relay replica ring session sync
-        window wire)
+foreach(module crossing crypto cursor hostile keyring member noise overwrite relay replica ring
+        session sync window wire)
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
 endforeach()
@@ -71,12 +71,16 @@ foreach(part nl link kernel)
     )
 endforeach()
 
-foreach(module claims config fault store store_file)
+foreach(module agent claims config fault hide names store store_file)
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
 add_test(NAME tools/cli COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_cli")
-set_tests_properties(tools/cli PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}")
+add_test(NAME tools/agents COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_agents")
+set_tests_properties(tools/cli tools/agents PROPERTIES
+    LABELS unit
+    ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
+)
 
 # Planted errors, each of which the tests have to find. They build for themselves: once is enough.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)

@@ -581,3 +581,32 @@ gvs_backend_equal(const struct gvs_backend *a, const struct gvs_backend *b)
     return a->weight == b->weight && a->forward == b->forward && a->lower == b->lower &&
            a->upper == b->upper && a->tunnel == b->tunnel && a->tunnel_port == b->tunnel_port;
 }
+
+#define TAG_PREV 64
+
+size_t
+gvs_prev_add(uint8_t *value, size_t len, uint64_t hlc)
+{
+    struct sink to = {value, len};
+
+    if (hlc == 0)
+        return len;
+    put_number(&to, TAG_PREV, hlc);
+    GVS_ASSERT(gvs_value_valid(value, to.len));
+    return to.len;
+}
+
+uint64_t
+gvs_prev_get(const uint8_t *b, size_t len)
+{
+    uint64_t hlc = 0;
+
+    if (!gvs_value_valid(b, len))
+        return 0;
+    for (size_t at = 0; at < len; at += 2 + (size_t)b[at + 1]) {
+        if (b[at] == TAG_PREV &&
+            read_number((uint8_t *)&hlc, sizeof hlc, UINT64_MAX, b + at + 2, b[at + 1]) < 0)
+            return 0;
+    }
+    return hlc;
+}

@@ -15,6 +15,7 @@
 
 struct scan {
     struct gvs_view_service *v;
+    const struct gvs_view_env *env;
     uint64_t reset;                   /* cluster claims on backends up to here do not count */
     struct gvs_stamp speaker;         /* of the service, then of the backend at hand */
     struct gvs_ep ep;                 /* the backend at hand */
@@ -23,6 +24,27 @@ struct scan {
     bool beyond;                      /* it is one too many */
     size_t overridden;                /* backends below this one have seen their override */
 };
+
+/* --- owners --- */
+
+static enum gvs_owner_stage
+stage_of(const struct gvs_view_env *env, const struct gvs_id *owner)
+{
+    size_t lo = 0, hi = env->owner_count;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int cmp = gvs_id_cmp(&env->owners[mid].id, owner);
+
+        if (cmp == 0)
+            return env->owners[mid].stage;
+        if (cmp < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return GVS_OWNER_THERE; /* the cluster, too */
+}
 
 /* --- claims --- */
 
@@ -140,6 +162,7 @@ claim_backend(struct scan *s, const struct gvs_key *key, const struct gvs_entry 
     struct gvs_view_backend *b;
     struct gvs_backend claim = {0};
     enum gvs_withheld withheld = GVS_SHOWN;
+    enum gvs_owner_stage stage = stage_of(s->env, &key->owner);
     bool speaks;
 
     turn_to(s, &key->ep);
@@ -160,6 +183,8 @@ claim_backend(struct scan *s, const struct gvs_key *key, const struct gvs_entry 
     }
     if (b->owner_count > 0 && (withheld != b->withheld || !gvs_backend_equal(&claim, &b->claim)))
         b->conflict = true;
+    if (b->owner_count == 0 || stage < b->hidden)
+        b->hidden = stage; /* as long as one claimant is there, it is */
     speaks = claim_speaks(s, b->owners, b->owner_count, e);
     add_owner(b->owners, &b->owner_count, &key->owner, speaks);
     if (!speaks)
@@ -221,6 +246,25 @@ addr_own(const struct gvs_view_env *env, const struct gvs_addr *a)
 }
 
 static bool
+addr_of_member(const struct gvs_view_env *env, const struct gvs_addr *a)
+{
+    size_t lo = 0, hi = env->member_count;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int cmp = gvs_addr_cmp(&env->members[mid], a);
+
+        if (cmp == 0)
+            return true;
+        if (cmp < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return false;
+}
+
+static bool
 flags_fit(const struct gvs_svcid *id, const struct gvs_service *claim)
 {
     bool hashes = strcmp(claim->sched, "sh") == 0 || strcmp(claim->sched, "mh") == 0;
@@ -259,6 +303,8 @@ gvs_view_judge_service(const struct gvs_view_service *v, const struct gvs_view_e
         return GVS_WITHHELD_NOT_ALLOWED;
     if (addr_own(env, &id->addr))
         return GVS_WITHHELD_OWN_ADDRESS;
+    if (addr_of_member(env, &id->addr))
+        return GVS_WITHHELD_MEMBER_ADDRESS;
     if (id->port == 0 && v->claim.persistent == 0)
         return GVS_WITHHELD_PORT_ZERO;
     return GVS_SHOWN;
@@ -281,6 +327,8 @@ gvs_view_judge_backend(const struct gvs_view_service *v, const struct gvs_view_b
         return b->withheld;
     if (addr_unusable(&b->ep.addr) || is_own_vip(&v->id, &b->ep))
         return GVS_WITHHELD_ADDRESS;
+    if (b->ep.port == 0 && v->id.port != 0)
+        return GVS_WITHHELD_PORT_ZERO;
     if (b->ep.addr.family != v->id.addr.family && b->claim.forward != GVS_FORWARD_TUN)
         return GVS_WITHHELD_FAMILY;
     return GVS_SHOWN;
@@ -294,6 +342,38 @@ weight_in_effect(const struct gvs_view_backend *b)
     return b->override.has_weight ? b->override.weight : b->claim.weight;
 }
 
+/* Does a new connection find a server here? */
+static bool
+usable(const struct gvs_view_backend *b)
+{
+    return b->withheld == GVS_SHOWN && b->weight > 0;
+}
+
+/* Hides what only the gone claim, unless that leaves no usable destination (fail open). */
+static void
+hide(struct gvs_view_service *v)
+{
+    bool any = false, left = false;
+
+    for (size_t i = 0; i < v->backend_count; i++) {
+        const struct gvs_view_backend *b = &v->backends[i];
+
+        any |= b->hidden != GVS_OWNER_THERE;
+        left |= b->hidden == GVS_OWNER_THERE && usable(b);
+    }
+    v->open = any && !left;
+    for (size_t i = 0; any && i < v->backend_count; i++) {
+        struct gvs_view_backend *b = &v->backends[i];
+
+        if (!left)
+            b->hidden = GVS_OWNER_THERE;
+        else if (b->hidden == GVS_OWNER_GONE && v->id.proto == GVS_PROTO_UDP)
+            b->hidden = GVS_OWNER_SILENT;
+        if (b->hidden != GVS_OWNER_THERE)
+            b->weight = 0;
+    }
+}
+
 static void
 judge(struct gvs_view_service *v, const struct gvs_view_env *env)
 {
@@ -304,6 +384,7 @@ judge(struct gvs_view_service *v, const struct gvs_view_env *env)
         b->withheld = gvs_view_judge_backend(v, b);
         b->weight = weight_in_effect(b);
     }
+    hide(v);
 }
 
 /* --- the scan --- */
@@ -315,6 +396,8 @@ scan_entry(struct scan *s, const struct gvs_entry *e)
     int rc = gvs_key_parse(&key, e->key, e->key_len);
 
     GVS_ASSERT(rc == GVS_OK);
+    if (stage_of(s->env, &key.owner) == GVS_OWNER_RETIRED)
+        return;
     if (key.kind == GVS_KEY_SERVICE)
         claim_service(s, &key, e);
     else if (key.kind == GVS_KEY_BACKEND)
@@ -327,7 +410,7 @@ bool
 gvs_view_service(const struct gvs_table *t, const struct gvs_view_env *env,
                  const struct gvs_svcid *svc, struct gvs_view_service *out)
 {
-    struct scan s = {.v = out};
+    struct scan s = {.v = out, .env = env};
     struct gvs_keybuf prefix;
     struct gvs_entry e;
     bool found;
@@ -411,7 +494,7 @@ gvs_view_items(const struct gvs_view_service *v, struct gvs_item *out, size_t ma
         return 0;
     out[count++] = service_item(v);
     for (size_t i = 0; i < v->backend_count; i++) {
-        if (v->backends[i].withheld == GVS_SHOWN)
+        if (v->backends[i].withheld == GVS_SHOWN && v->backends[i].hidden != GVS_OWNER_SILENT)
             out[count++] = dest_item(v, &v->backends[i]);
     }
     return count;

@@ -16,6 +16,11 @@
  *   - A name is a label. Two services with the same name both work; the name alone then finds
  *     neither.
  *   - A backend whose service nobody claims is an orphan: kept, shown, not programmed.
+ *   - A backend all of whose claimants are gone (none is the cluster) is hidden: weight 0, and
+ *     later not programmed at all; a datagram service's at once, since weight 0 stops only new
+ *     connections. Unless no destination of weight above 0 would be left: then nothing is hidden
+ *     in that service. What claims say never depends on who is alive.
+ *   - What a retired member claims, or took back, does not count.
  *
  *   I1  Every item of `wanted` comes from here, and the same table gives the same items on every
  *       node but for what `env` withholds.
@@ -34,12 +39,27 @@ enum gvs_withheld {
     GVS_WITHHELD_NOT_ALLOWED, /* outside vip-allow; a mark has no address and is never outside */
     GVS_WITHHELD_OWN_ADDRESS, /* an address of this node */
     GVS_WITHHELD_FAMILY,      /* backend's family is not the service's (only tun can mix) */
-    GVS_WITHHELD_PORT_ZERO,   /* a service on port 0 without persistence */
+    GVS_WITHHELD_PORT_ZERO,   /* a service on port 0 without persistence; a backend on port 0 of a
+                                 service that has a port */
     GVS_WITHHELD_FLAGS,       /* flags that do not go with the protocol or scheduler */
     GVS_WITHHELD_TOO_MANY,    /* more than GVS_VIEW_BACKENDS_MAX: counted in backend_more */
     GVS_WITHHELD_ADDRESS,     /* unspecified, multicast, loopback; a backend equal to its own VIP */
     GVS_WITHHELD_ORPHAN,      /* nobody claims the service */
     GVS_WITHHELD_ANCHOR,      /* the mark of an anchor */
+    GVS_WITHHELD_MEMBER_ADDRESS, /* where a member takes datagrams: it would be cut off */
+};
+
+/* What has become of a member, as far as its claims go; each hides more than the one before. */
+enum gvs_owner_stage {
+    GVS_OWNER_THERE = 0,
+    GVS_OWNER_GONE,    /* its backends get weight 0 */
+    GVS_OWNER_SILENT,  /* for so long that they are not programmed */
+    GVS_OWNER_RETIRED, /* for ever: all its claims are as good as withdrawn */
+};
+
+struct gvs_view_owner {
+    struct gvs_id id;
+    enum gvs_owner_stage stage;
 };
 
 struct gvs_view_env {
@@ -47,6 +67,10 @@ struct gvs_view_env {
     size_t allow_count;
     const struct gvs_addr *own; /* addresses of this node, without those on its VIP interface */
     size_t own_count;
+    const struct gvs_view_owner *owners; /* ascending by id; who is not among them is there */
+    size_t owner_count;
+    const struct gvs_addr *members; /* ascending: addresses of the members' endpoints */
+    size_t member_count;
 };
 
 struct gvs_view_backend {
@@ -55,6 +79,7 @@ struct gvs_view_backend {
     struct gvs_override override; /* zero if there is none */
     uint32_t weight;              /* in effect: claim and override */
     enum gvs_withheld withheld;
+    enum gvs_owner_stage hidden; /* THERE, GONE or SILENT */
     bool conflict;
     uint16_t owner_count;
     struct gvs_id owners[GVS_VIEW_OWNERS_MAX]; /* the speaker first; zero is the cluster */
@@ -67,6 +92,7 @@ struct gvs_view_service {
     enum gvs_withheld withheld; /* the service as a whole */
     bool claimed;               /* false: orphaned backends only */
     bool conflict;
+    bool open; /* owners are gone, but nothing is hidden: nothing else is left */
     uint16_t owner_count;
     struct gvs_id owners[GVS_VIEW_OWNERS_MAX];
     struct gvs_stamp changed;

@@ -114,6 +114,12 @@ gvs_node_event(struct gvs_node *n, struct gvs_node_event *ev)
     return gvs_replica_event(&n->replica, ev);
 }
 
+bool
+gvs_node_overwrite(struct gvs_node *n, struct gvs_node_overwrite *out, uint64_t *missed)
+{
+    return gvs_replica_overwrite(&n->replica, out, missed);
+}
+
 /* --- what the caller asks --- */
 
 void

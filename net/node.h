@@ -111,6 +111,15 @@ bool gvs_node_is_retired(const struct gvs_node *n, const struct gvs_id *id);
 
 /* --- what this node makes of it --- */
 
+/* Two writes of one key of the cluster's, neither of whose writers knew the other: the greater
+ * stays, and what was lost is lent here once. The ring holds 256; older ones are lost and counted
+ * in *missed (since the last call). */
+struct gvs_node_overwrite {
+    uint16_t kept_len, lost_len;
+    uint8_t kept[GVS_ENTRY_LEN_MAX], lost[GVS_ENTRY_LEN_MAX];
+};
+bool gvs_node_overwrite(struct gvs_node *n, struct gvs_node_overwrite *out, uint64_t *missed);
+
 /* Is our kernel as the table wants it? Carried in probes; false until told. */
 void gvs_node_set_in_step(struct gvs_node *n, bool in_step);
 

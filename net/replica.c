@@ -54,6 +54,7 @@ gvs_replica_close(struct gvs_replica *r)
     gvs_members_close(r->members);
     gvs_relay_close(&r->relay);
     gvs_keylog_close(&r->news);
+    free(r->overwrite);
     free(r->memory[GVS_TABLE_CLAIMS]);
     free(r->memory[GVS_TABLE_MEMBERS]);
 }
@@ -356,6 +357,54 @@ merge_member(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry 
     return rc;
 }
 
+static void
+add_overwrite(struct gvs_replica *r, const struct gvs_entry *kept, const struct gvs_entry *lost)
+{
+    struct gvs_node_overwrite *o;
+
+    if (!r->overwrite)
+        r->overwrite = calloc(GVS_OVERWRITES_MAX, sizeof *r->overwrite);
+    if (!r->overwrite || r->overwrite_count == GVS_OVERWRITES_MAX) {
+        r->overwrite_missed++;
+        return;
+    }
+    o = &r->overwrite[(r->overwrite_at + r->overwrite_count++) % GVS_OVERWRITES_MAX];
+    o->kept_len = kept->len;
+    memcpy(o->kept, kept->b, kept->len);
+    o->lost_len = lost->len;
+    memcpy(o->lost, lost->b, lost->len);
+}
+
+/* The writer of a cluster's entry says in it what it replaced (`prev`; nothing: 0). If that is
+ * below what loses now, it did not know the loser: else the table would have held that, or more.
+ * Equal is an ordinary write; above it, this node has missed one in between. An owner does not race
+ * with itself. */
+static void
+note_overwrite(struct gvs_replica *r, const struct gvs_entry *e)
+{
+    const struct gvs_entry *kept = e, *lost;
+    struct gvs_entry held;
+    struct gvs_key key;
+    int cmp, rc;
+
+    if (!gvs_table_get(r->table[GVS_TABLE_CLAIMS], e->key, e->key_len, &held))
+        return;
+    cmp = gvs_entry_cmp(e, &held);
+    if (cmp == 0)
+        return;
+    lost = &held;
+    if (cmp < 0) {
+        kept = &held;
+        lost = e;
+    }
+    if (gvs_prev_get(kept->value, kept->value_len) >= lost->order)
+        return;
+    rc = gvs_key_parse(&key, e->key, e->key_len);
+    GVS_ASSERT(rc == GVS_OK);
+    if (gvs_id_is_cluster(&key.owner))
+        add_overwrite(r, kept, lost);
+}
+
 static int
 merge(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e, bool quiet)
 {
@@ -363,6 +412,8 @@ merge(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e, boo
 
     if (e->kind == GVS_KEY_MEMBER)
         return merge_member(r, now, e, quiet);
+    if (!quiet)
+        note_overwrite(r, e);
     rc = gvs_table_merge(r->table[GVS_TABLE_CLAIMS], e);
     if (rc > 0)
         gvs_hlc_witness(&r->clock, e->order);
@@ -498,5 +549,18 @@ gvs_replica_event(struct gvs_replica *r, struct gvs_node_event *ev)
     *ev = r->event[r->event_at];
     r->event_at = (r->event_at + 1) % GVS_EVENTS_MAX;
     r->event_count--;
+    return true;
+}
+
+bool
+gvs_replica_overwrite(struct gvs_replica *r, struct gvs_node_overwrite *out, uint64_t *missed)
+{
+    *missed = r->overwrite_missed;
+    r->overwrite_missed = 0;
+    if (r->overwrite_count == 0)
+        return false;
+    *out = r->overwrite[r->overwrite_at];
+    r->overwrite_at = (r->overwrite_at + 1) % GVS_OVERWRITES_MAX;
+    r->overwrite_count--;
     return true;
 }

@@ -32,6 +32,7 @@
 #include "net/relay.h"
 
 #define GVS_EVENTS_MAX 256
+#define GVS_OVERWRITES_MAX 256
 #define GVS_AHEAD_MS 30000 /* a stamp may be so far beyond the median clock */
 #define GVS_INCARNATION_FREE (UINT64_C(1) << 32)
 #define GVS_INCARNATION_STEP (UINT64_C(1) << 20)
@@ -62,6 +63,9 @@ struct gvs_replica {
     struct gvs_keybuf scan_key;
     struct gvs_node_event event[GVS_EVENTS_MAX];
     size_t event_at, event_count;
+    struct gvs_node_overwrite *overwrite; /* NULL until there is one */
+    size_t overwrite_at, overwrite_count;
+    uint64_t overwrite_missed;
 };
 
 /* GVS_E_SYS if memory is short; close frees whatever there is. Not to be moved while open. */
@@ -115,3 +119,4 @@ bool gvs_replica_get_member(const struct gvs_replica *r, const struct gvs_id *id
 /* As net/node.h says. */
 bool gvs_replica_news(struct gvs_replica *r, struct gvs_entry *e);
 bool gvs_replica_event(struct gvs_replica *r, struct gvs_node_event *ev);
+bool gvs_replica_overwrite(struct gvs_replica *r, struct gvs_node_overwrite *out, uint64_t *missed);

@@ -39,7 +39,11 @@ gvs_agent_env(const struct gvs_agent *a)
     return (struct gvs_view_env){.allow = a->cfg.allow,
                                  .allow_count = a->cfg.allow_count,
                                  .own = a->own,
-                                 .own_count = a->own_count};
+                                 .own_count = a->own_count,
+                                 .owners = a->hide.owners,
+                                 .owner_count = a->hide.count,
+                                 .members = a->member_addrs,
+                                 .member_count = a->member_addr_count};
 }
 
 /* --- what the store remembers --------------------------------------------------------------- */
@@ -191,6 +195,31 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
                       load.refused);
     gvs_agent_log(a, GVS_LOG_INFO, "%zu entries loaded from %s; events go on from %llu",
                   load.entries, a->cfg.state, (unsigned long long)a->events.seq);
+    return GVS_OK;
+}
+
+/* An id that was retired is so for ever. The old store is kept, beside; the new one goes on with
+ * the numbers of events, and with the ledger, which has a file of its own: the kernel's services
+ * stay ours. */
+static int
+begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    uint64_t seq = a->events.seq;
+
+    gvs_node_close(a->node);
+    gvs_store_close(a->store);
+    a->node = NULL;
+    a->store = NULL;
+    if (gvs_store_retire(a->cfg.state, fault) < 0 || open_store(a, fault) < 0 ||
+        open_node(a, fault) < 0)
+        return -1;
+    a->events.seq = seq;
+    a->events.first = seq + 1;
+    gvs_agent_log(
+        a, GVS_LOG_WARN,
+        "this node's id was retired: its store is set aside in %s, and it joins with a new "
+        "id",
+        a->cfg.state);
     return GVS_OK;
 }
 
@@ -371,6 +400,7 @@ on_tick(uv_timer_t *t)
     struct gvs_agent *a = t->data;
 
     raise_floor(a);
+    a->members_due = true;
     if (gvs_mono_due(gvs_mono_add_ms(a->resolved, RESOLVE_MS), gvs_udp_now()))
         resolve_peers(a);
     gvs_agent_read_claims(a);
@@ -380,7 +410,21 @@ on_tick(uv_timer_t *t)
 static void
 on_kernel_timer(uv_timer_t *t)
 {
-    gvs_agent_pump(t->data);
+    struct gvs_agent *a = t->data;
+    void (*on_left)(void *) = a->on_left;
+
+    gvs_agent_pump(a);
+    if (!a->left || !on_left)
+        return;
+    a->on_left = NULL;
+    on_left(a->on_left_ctx); /* who closes us, perhaps */
+}
+
+void
+gvs_agent_on_left(struct gvs_agent *a, void (*left)(void *ctx), void *ctx)
+{
+    a->on_left = left;
+    a->on_left_ctx = ctx;
 }
 
 static void
@@ -426,6 +470,9 @@ free_agent(struct gvs_agent *a)
         gvs_kernel_close(a->kernel);
     if (a->node)
         gvs_node_close(a->node);
+    gvs_agent_free_overwrites(a);
+    gvs_owners_close(a);
+    gvs_names_free(&a->names);
     gvs_claims_free(&a->claims);
     gvs_events_free(&a->events);
     gvs_crypto_wipe(a->priv, sizeof a->priv);
@@ -481,7 +528,8 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
         goto out;
     }
     if (gvs_config_read(&a->cfg, config, fault) < 0 || open_store(a, fault) < 0 ||
-        open_sets(a, fault) < 0 || open_node(a, fault) < 0 || open_ledger(a, fault) < 0 ||
+        open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||
+        (gvs_node_retired(a->node) && begin_anew(a, fault) < 0) || open_ledger(a, fault) < 0 ||
         open_kernel(a, fault) < 0 || open_udp(a, fault) < 0)
         goto out;
     a->handles++; /* the socket's */
@@ -493,6 +541,11 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
         gvs_store_put(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
     raise_floor(a);
     open_timers(a);
+    if (gvs_owners_open(a) < 0) {
+        rc = gvs_fault_set(fault, GVS_EXIT_NO, "out of memory for %zu members",
+                           a->cfg.limits.members);
+        goto out;
+    }
     a->quiet = true; /* what was there before the restart is nothing new */
     gvs_agent_dirty_all(a);
     gvs_agent_absorb(a);

@@ -19,11 +19,14 @@
 #include "tools/claims.h"
 #include "tools/config.h"
 #include "tools/gossipvs.h"
+#include "tools/hide.h"
+#include "tools/names.h"
 #include "tools/store.h"
 
 #define GVS_AGENT_RING 1000   /* events kept for watch --since */
 #define GVS_AGENT_OWN_MAX 128 /* addresses of this node that views are told of */
 #define GVS_AGENT_ALONE_MS 10000
+#define GVS_AGENT_OVERWRITES 1000 /* kept for conflicts */
 
 enum gvs_via {
     GVS_VIA_PEER = 0,
@@ -71,13 +74,37 @@ struct gvs_agent {
     struct gvs_addr own[GVS_AGENT_OWN_MAX]; /* this node's addresses, as views were told */
     size_t own_count;
 
+    /* owners.c */
+    struct gvs_node_member *members; /* as last listed, ourselves included */
+    size_t member_count;
+    struct gvs_addr *member_addrs; /* where they take datagrams, as views were told; ascending */
+    size_t member_addr_count;
+    struct gvs_mono *differs; /* of `members`, since when each one's table is not ours, or NEVER */
+    struct gvs_hide hide;
+    struct gvs_mono hide_next;  /* a stage changes then */
+    bool members_due;           /* something happened to a member */
+    bool scanning;              /* services of owners whose stage changed are being viewed */
+    struct gvs_keybuf scan_key; /* up to here */
+    bool retired;               /* and told so */
+    bool left;                  /* by command: the caller is told, once */
+    void (*on_left)(void *ctx);
+    void *on_left_ctx;
+
+    /* conflicts.c */
+    json_t *overwrites[GVS_AGENT_OVERWRITES]; /* number i in slot i % GVS_AGENT_OVERWRITES */
+    uint64_t overwrite_count, overwrites_missed, overwrites_unlogged;
+    struct gvs_mono overwrite_logged;
+
+    struct gvs_names names; /* of services that are shown, or on their way out of the kernel */
+
     enum gvs_via via; /* who causes what happens now */
     const char *by;   /* the user, if via is CLI or API */
 
     struct gvs_mono started;
-    bool quiet;       /* what views bring now is no news for watch */
-    bool fresh;       /* the store was empty: this node has never been part of anything */
-    bool claims_read; /* services.d has been read at least once */
+    bool quiet;        /* what views bring now is no news for watch */
+    bool fresh;        /* the store was empty: this node has never been part of anything */
+    bool claims_read;  /* services.d has been read at least once */
+    bool claims_tried; /* or could not be */
     bool ledger_pending;
     bool ledger_again;        /* the latest could not be written: ask again */
     struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */
@@ -113,9 +140,24 @@ void gvs_agent_pump(struct gvs_agent *a);
 void gvs_agent_take_news(struct gvs_agent *a); /* queues them for the store, marks services */
 /* Takes news and brings every view up to date, under the name of whoever a->via and a->by say. */
 void gvs_agent_absorb(struct gvs_agent *a);
+void gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc);
 void gvs_agent_dirty_all(struct gvs_agent *a);
 bool gvs_agent_may_write(const struct gvs_agent *a); /* synced, or alone for long enough */
 bool gvs_agent_in_step(const struct gvs_agent *a);
+
+/* owners.c: who takes part, as far as views, status and the screen go. */
+int gvs_owners_open(struct gvs_agent *a); /* once the node is; GVS_E_FULL: memory */
+void gvs_owners_close(struct gvs_agent *a);
+/* Lists the members anew if something happened to one, or a stage is due. Returns when the next is.
+ */
+struct gvs_mono gvs_owners_refresh(struct gvs_agent *a, struct gvs_mono now);
+/* The next service with a claim of an owner whose stage changed; looks at no more than *budget
+ * entries, and lowers it. False: none, or the budget is spent (a->scanning stays). */
+bool gvs_owners_next(struct gvs_agent *a, size_t *budget, struct gvs_svcid *out);
+/* For how long his table has not been ours; 0 if it is, or nothing is known. */
+uint64_t gvs_owners_differs_ms(const struct gvs_agent *a, const struct gvs_id *id);
+/* The member that takes datagrams at this address; NULL: none. */
+const struct gvs_node_member *gvs_owners_at(const struct gvs_agent *a, const struct gvs_addr *addr);
 
 /* own.c: makes the table say what services.d says. */
 void gvs_agent_read_claims(struct gvs_agent *a);
@@ -160,7 +202,13 @@ struct gvs_request {
     struct gvs_stamp stamp;
     size_t svc_count;
     struct gvs_svcid *svcs; /* touched; owned */
-    struct gvs_mono asked;  /* status --wait-converged: when everybody was last probed */
+    struct gvs_mono asked;  /* --wait-converged, --peers: when everybody was last probed */
+    struct gvs_mono wrote;
+    size_t peers;      /* to wait for */
+    bool has_if_stamp; /* write only over this; 0: only if it is not there */
+    uint64_t if_stamp;
+    json_t *dry;    /* --dry-run: what would be written, else NULL */
+    size_t written; /* entries */
     /* A watcher. */
     uint64_t since;
     const char *glob;
@@ -179,6 +227,37 @@ json_t *gvs_fault_json(const struct gvs_fault *f);
  * false), then answer when that is durable and this kernel has done it or refused. */
 void gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r));
 void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
+/* For changes that do without gvs_request_change: makes what was written durable (r->durable, and a
+ * poll), and answers. */
+void gvs_request_sync(struct gvs_request *r);
+void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel);
+/* gvs_agent_command, with the pid of who asks; 0: unknown. */
+void gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pid,
+                       bool may_change, gvs_reply_fn reply, void *ctx);
+
+/* write.c: entries of the cluster's. Each returns false having answered with a fault. */
+struct gvs_key gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc,
+                             const struct gvs_ep *ep /* or NULL */);
+bool gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e);
+/* `value` holds GVS_VALUE_LEN_MAX, and is changed. */
+bool gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone,
+                     uint8_t *value, size_t len);
+bool gvs_write_service(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_service *s);
+bool gvs_write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                       const struct gvs_backend *b);
+/* One that says nothing is a tombstone. */
+bool gvs_write_override(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                        const struct gvs_override *o);
+bool gvs_write_tombstone(struct gvs_request *r, const struct gvs_key *key, bool force);
+/* Takes --peers N, --if-stamp S and --dry-run out of the arguments. */
+int gvs_write_options(struct gvs_request *r, struct gvs_fault *f);
+/* --if-stamp: is this the stamp held (0: nothing is)? */
+int gvs_write_check_stamp(const struct gvs_request *r, const char *what, uint64_t held,
+                          struct gvs_fault *f);
+
+/* conflicts.c */
+void gvs_agent_take_overwrites(struct gvs_agent *a);
+void gvs_agent_free_overwrites(struct gvs_agent *a);
 
 /* change.c, show.c: each answers the request, now or later. */
 typedef void (*gvs_command_fn)(struct gvs_request *r);
@@ -190,6 +269,9 @@ void gvs_change_backend_set(struct gvs_request *r);
 void gvs_change_backend_del(struct gvs_request *r);
 void gvs_change_backend_drain(struct gvs_request *r);
 void gvs_change_backend_undrain(struct gvs_request *r);
+void gvs_change_leave(struct gvs_request *r);
+void gvs_change_forget(struct gvs_request *r);
+void gvs_show_conflicts(struct gvs_request *r);
 void gvs_show_status(struct gvs_request *r);
 void gvs_show_members(struct gvs_request *r);
 void gvs_show_vip_list(struct gvs_request *r);
@@ -199,12 +281,19 @@ void gvs_show_audit(struct gvs_request *r);
 void gvs_show_watch(struct gvs_request *r);
 void gvs_show_version(struct gvs_request *r);
 void gvs_show_reload(struct gvs_request *r);
+/* True, having answered with a fault, if there are more words than the command takes. */
+bool gvs_show_too_many_words(struct gvs_request *r, size_t max);
+/* The members, ourselves included; to be freed. NULL with *count 0 if memory is short. */
+struct gvs_node_member *gvs_list_members(const struct gvs_agent *a, size_t *count);
+json_t *gvs_problems(struct gvs_agent *a, bool *critical); /* problems.c */
 
 /* text.c: what several of them say alike. */
 void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap);
+void gvs_text_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m);
 void gvs_text_time(char text[static 32], uint64_t unix_ms); /* RFC 3339, UTC, ms */
 void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits);
 json_t *gvs_text_flags(uint32_t flags);
+json_t *gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len);
 json_t *gvs_text_item(const struct gvs_item *item); /* its fields, for before and after */
 const char *gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
                               const struct gvs_view_service *v, const struct gvs_view_backend *b);

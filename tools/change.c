@@ -82,10 +82,8 @@ need_args(struct gvs_request *r, size_t min, size_t max, const char *usage, stru
 {
     size_t forced = 0;
 
-    for (size_t i = 0; i < r->argc; i++)
-        if (strcmp(r->argv[i], "--peers") == 0 || strcmp(r->argv[i], "--if-stamp") == 0 ||
-            strcmp(r->argv[i], "--dry-run") == 0)
-            return gvs_fault_set(f, GVS_EXIT_USAGE, "'%s': not in this version", r->argv[i]);
+    if (gvs_write_options(r, f) < 0)
+        return -1;
     for (size_t i = 0; i < r->argc; i++)
         forced += strcmp(r->argv[i], "--force") == 0 && strstr(usage, "--force");
     if (r->argc - forced >= min && r->argc - forced <= max)
@@ -96,8 +94,7 @@ need_args(struct gvs_request *r, size_t min, size_t max, const char *usage, stru
     return -1;
 }
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- whose it is ----------------------------------------------------------------------------- */
 
 static bool
 has_cluster(const struct gvs_id *owners, size_t count)
@@ -128,93 +125,28 @@ claimed_by_node(struct gvs_request *r, const struct gvs_id *owners, size_t count
     return true;
 }
 
-static bool
-write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone, const uint8_t *value,
-            size_t len)
+/* --if-stamp, of the service that the view holds or of one of its backends (NULL: it is not there).
+ */
+static int
+check_vip_stamp(struct gvs_request *r, struct gvs_fault *f)
 {
-    struct gvs_agent *a = r->a;
-    struct gvs_fault f;
+    const struct gvs_view_service *v = r->a->view;
+    char vip[GVS_SVCID_TEXT_LEN], what[96];
 
-    if (gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len,
-                       &r->stamp) < 0) {
-        gvs_fault_set(&f, GVS_EXIT_NO, "the table is full (%zu entries)", a->cfg.limits.entries);
-        gvs_fault_hint(&f, "raise limits { entries } in gossipvs.conf on every node");
-        return fail(r, &f);
-    }
-    gvs_agent_take_news(a);
-    return true;
+    gvs_svcid_format(vip, &v->id);
+    snprintf(what, sizeof what, "vip '%s'", vip);
+    return gvs_write_check_stamp(r, what, v->claimed ? v->changed.hlc : 0, f);
 }
 
-static struct gvs_key
-cluster_key(enum gvs_key_kind kind, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+static int
+check_backend_stamp(struct gvs_request *r, const struct gvs_ep *ep,
+                    const struct gvs_view_backend *b, struct gvs_fault *f)
 {
-    struct gvs_key key = {.kind = kind, .svc = *svc};
+    char text[GVS_EP_TEXT_LEN], what[192];
 
-    if (ep)
-        key.ep = *ep;
-    return key;
-}
-
-/* The entry of a cluster key, dead or alive. */
-static bool
-get_entry(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e)
-{
-    struct gvs_keybuf kb;
-
-    gvs_key_build(&kb, key);
-    return gvs_table_get(gvs_node_claims(r->a->node), kb.b, kb.len, e);
-}
-
-static bool
-write_service(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_service *s)
-{
-    struct gvs_key key = cluster_key(GVS_KEY_SERVICE, svc, NULL);
-    uint8_t value[GVS_VALUE_LEN_MAX];
-    struct gvs_service old;
-    struct gvs_entry e;
-
-    s->reset = 0;
-    if (get_entry(r, &key, &e)) {
-        if (e.tombstone)
-            s->reset = e.order;
-        else if (gvs_service_decode(&old, e.value, e.value_len) == GVS_OK)
-            s->reset = old.reset;
-    }
-    return write_entry(r, &key, false, value, gvs_service_encode(value, s));
-}
-
-static bool
-write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
-              const struct gvs_backend *b)
-{
-    struct gvs_key key = cluster_key(GVS_KEY_BACKEND, svc, ep);
-    uint8_t value[GVS_VALUE_LEN_MAX];
-
-    return write_entry(r, &key, false, value, gvs_backend_encode(value, b));
-}
-
-/* An override that says nothing is a tombstone. */
-static bool
-write_override(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
-               const struct gvs_override *o)
-{
-    struct gvs_key key = cluster_key(GVS_KEY_OVERRIDE, svc, ep);
-    uint8_t value[GVS_VALUE_LEN_MAX];
-
-    if (!o->drain && !o->has_weight)
-        return write_entry(r, &key, true, value, gvs_tombstone_encode(value, false));
-    return write_entry(r, &key, false, value, gvs_override_encode(value, o));
-}
-
-static bool
-bury(struct gvs_request *r, const struct gvs_key *key, bool force)
-{
-    uint8_t value[GVS_VALUE_LEN_MAX];
-    struct gvs_entry e;
-
-    if (!get_entry(r, key, &e) || e.tombstone)
-        return true;
-    return write_entry(r, key, true, value, gvs_tombstone_encode(value, force));
+    gvs_ep_format(text, ep);
+    snprintf(what, sizeof what, "backend '%s' of vip '%s'", text, r->a->view->claim.name);
+    return gvs_write_check_stamp(r, what, b ? b->changed.hlc : 0, f);
 }
 
 /* The stamp that an answer `already so` names. */
@@ -245,9 +177,39 @@ check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct 
     v->withheld = gvs_view_judge_service(v, &env);
     if (v->withheld == GVS_SHOWN)
         return GVS_OK;
-    return gvs_fault_set(
-        f, v->withheld == GVS_WITHHELD_OWN_ADDRESS ? GVS_EXIT_CONFLICT : GVS_EXIT_USAGE, "%s",
-        gvs_text_withheld(r->a, text, sizeof text, v, NULL));
+    return gvs_fault_set(f,
+                         v->withheld == GVS_WITHHELD_OWN_ADDRESS ||
+                                 v->withheld == GVS_WITHHELD_MEMBER_ADDRESS
+                             ? GVS_EXIT_CONFLICT
+                             : GVS_EXIT_USAGE,
+                         "%s", gvs_text_withheld(r->a, text, sizeof text, v, NULL));
+}
+
+/* The address of a VIP stands on every balancer, which then reaches no server that has it. */
+static int
+refuse_server_address(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_fault *f)
+{
+    const struct gvs_table *t = gvs_node_claims(r->a->node);
+    char vip[GVS_SVCID_TEXT_LEN], other[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN];
+    struct gvs_entry e;
+    struct gvs_key key;
+
+    if (svc->proto == GVS_PROTO_FWMARK || r->a->cfg.interface[0] == 0)
+        return GVS_OK;
+    for (bool found = gvs_table_seek(t, NULL, 0, false, &e); found;
+         found = gvs_table_seek(t, e.key, e.key_len, true, &e)) {
+        if (e.kind != GVS_KEY_BACKEND || e.tombstone || gvs_key_parse(&key, e.key, e.key_len) < 0 ||
+            gvs_svcid_cmp(&key.svc, svc) == 0 || gvs_addr_cmp(&key.ep.addr, &svc->addr) != 0 ||
+            gvs_node_is_retired(r->a->node, &key.owner))
+            continue;
+        gvs_svcid_format(vip, svc);
+        gvs_svcid_format(other, &key.svc);
+        gvs_ep_format(ep, &key.ep);
+        return gvs_fault_set(f, GVS_EXIT_CONFLICT,
+                             "vip '%s' is the own address of '%s', a backend of %s", vip, ep,
+                             other);
+    }
+    return GVS_OK;
 }
 
 /* Is a service with this name, other than svc, there already? */
@@ -295,16 +257,21 @@ do_vip_add(struct gvs_request *r)
     struct gvs_view_env env;
     struct gvs_svcid svc;
     struct gvs_fault f;
+    bool claimed;
 
     if (gvs_words_name(s.name, r->argv[0], &f) < 0 || gvs_words_vip(&svc, r->argv[1], &f) < 0)
         return fail(r, &f);
     memcpy(s.sched, "wlc", 4);
     if (gvs_words_service(&s, &svc, r->argv + 2, r->argc - 2, &f) < 0 ||
-        check_vip_here(r, &svc, &s, &f) < 0 || name_taken(r, s.name, &svc, &f))
+        check_vip_here(r, &svc, &s, &f) < 0 || refuse_server_address(r, &svc, &f) < 0 ||
+        name_taken(r, s.name, &svc, &f))
         return fail(r, &f);
     env = gvs_agent_env(r->a);
-    if (gvs_view_service(gvs_node_claims(r->a->node), &env, &svc, r->a->view) &&
-        r->a->view->claimed) {
+    claimed = gvs_view_service(gvs_node_claims(r->a->node), &env, &svc, r->a->view) &&
+              r->a->view->claimed;
+    if (check_vip_stamp(r, &f) < 0)
+        return fail(r, &f);
+    if (claimed) {
         if (!gvs_service_equal(&r->a->view->claim, &s)) {
             vip_clash(r, &s, &f);
             return fail(r, &f);
@@ -312,7 +279,7 @@ do_vip_add(struct gvs_request *r)
         return already(r, &svc, &r->a->view->changed);
     }
     gvs_request_touch(r, &svc);
-    return write_service(r, &svc, &s);
+    return gvs_write_service(r, &svc, &s);
 }
 
 void
@@ -335,7 +302,7 @@ do_vip_set(struct gvs_request *r)
     struct gvs_svcid svc;
     struct gvs_fault f;
 
-    if (load_vip(r, r->argv[0], &f) < 0)
+    if (load_vip(r, r->argv[0], &f) < 0 || check_vip_stamp(r, &f) < 0)
         return fail(r, &f);
     svc = r->a->view->id;
     s = r->a->view->claim;
@@ -344,7 +311,7 @@ do_vip_set(struct gvs_request *r)
     if (gvs_service_equal(&s, &r->a->view->claim))
         return already(r, &svc, &r->a->view->changed);
     gvs_request_touch(r, &svc);
-    return write_service(r, &svc, &s);
+    return gvs_write_service(r, &svc, &s);
 }
 
 void
@@ -434,11 +401,11 @@ bury_service(struct gvs_request *r, const struct gvs_svcid *svc, bool force)
         if (gvs_key_parse(&key, e.key, e.key_len) < 0 || key.kind == GVS_KEY_SERVICE ||
             !gvs_id_is_cluster(&key.owner))
             continue;
-        if (!bury(r, &key, force))
+        if (!gvs_write_tombstone(r, &key, force))
             return false;
     }
-    key = cluster_key(GVS_KEY_SERVICE, svc, NULL);
-    return bury(r, &key, force);
+    key = gvs_write_key(GVS_KEY_SERVICE, svc, NULL);
+    return gvs_write_tombstone(r, &key, force);
 }
 
 static bool
@@ -448,8 +415,8 @@ do_vip_del(struct gvs_request *r)
     struct gvs_svcid svc;
     struct gvs_fault f;
 
-    if (load_vip(r, r->argv[0], &f) < 0 || refuse_claimed(r, &f) < 0 ||
-        (!force && refuse_active(r, &f) < 0))
+    if (load_vip(r, r->argv[0], &f) < 0 || check_vip_stamp(r, &f) < 0 ||
+        refuse_claimed(r, &f) < 0 || (!force && refuse_active(r, &f) < 0))
         return fail(r, &f);
     svc = r->a->view->id;
     gvs_request_touch(r, &svc);
@@ -489,7 +456,7 @@ static bool
 do_backend_add(struct gvs_request *r)
 {
     struct gvs_view_service *v = r->a->view;
-    struct gvs_backend b = {.weight = 1};
+    struct gvs_backend b = {.weight = 1}, have;
     const struct gvs_view_backend *old;
     struct gvs_ep ep;
     struct gvs_fault f;
@@ -502,17 +469,23 @@ do_backend_add(struct gvs_request *r)
         return fail(r, &f);
     gvs_ep_format(text, &ep);
     old = find_backend(v, &ep);
-    if (old && gvs_backend_equal(&old->claim, &b))
+    if (check_backend_stamp(r, &ep, old, &f) < 0)
+        return fail(r, &f);
+    if (old) { /* what is in effect is what the operator sees, and compares with */
+        have = old->claim;
+        have.weight = old->override.has_weight ? old->override.weight : have.weight;
+    }
+    if (old && gvs_backend_equal(&have, &b))
         return already(r, &v->id, &old->changed);
     if (old) {
-        gvs_words_backend_difference(diff, sizeof diff, &old->claim, &b);
+        gvs_words_backend_difference(diff, sizeof diff, &have, &b);
         gvs_fault_set(&f, GVS_EXIT_CONFLICT, "backend '%s' of vip '%s' is there and differs: %s",
                       text, v->claim.name, diff);
         gvs_fault_hint(&f, "gossipvs backend set %s %s ... changes it", v->claim.name, text);
         return fail(r, &f);
     }
     gvs_request_touch(r, &v->id);
-    return write_backend(r, &v->id, &ep, &b);
+    return gvs_write_backend(r, &v->id, &ep, &b);
 }
 
 void
@@ -559,7 +532,7 @@ do_backend_set(struct gvs_request *r)
     struct gvs_fault f;
     bool weight_only;
 
-    if (load_backend(r, &old, &f) < 0)
+    if (load_backend(r, &old, &f) < 0 || check_backend_stamp(r, &old->ep, old, &f) < 0)
         return fail(r, &f);
     was = *old;
     svc = v->id;
@@ -590,15 +563,15 @@ do_backend_set(struct gvs_request *r)
     if (weight_only) {
         o.has_weight = b.weight != was.claim.weight;
         o.weight = o.has_weight ? b.weight : 0;
-        return write_override(r, &svc, &was.ep, &o);
+        return gvs_write_override(r, &svc, &was.ep, &o);
     }
     if (o.has_weight) {
         o.has_weight = false;
         o.weight = 0;
-        if (!write_override(r, &svc, &was.ep, &o))
+        if (!gvs_write_override(r, &svc, &was.ep, &o))
             return false;
     }
-    return write_backend(r, &svc, &was.ep, &b);
+    return gvs_write_backend(r, &svc, &was.ep, &b);
 }
 
 void
@@ -623,7 +596,7 @@ do_backend_del(struct gvs_request *r)
     struct gvs_ep ep;
     struct gvs_fault f;
 
-    if (load_backend(r, &b, &f) < 0)
+    if (load_backend(r, &b, &f) < 0 || check_backend_stamp(r, &b->ep, b, &f) < 0)
         return fail(r, &f);
     svc = r->a->view->id;
     ep = b->ep;
@@ -636,11 +609,11 @@ do_backend_del(struct gvs_request *r)
         return fail(r, &f);
     }
     gvs_request_touch(r, &svc);
-    key = cluster_key(GVS_KEY_OVERRIDE, &svc, &ep);
-    if (!bury(r, &key, force))
+    key = gvs_write_key(GVS_KEY_OVERRIDE, &svc, &ep);
+    if (!gvs_write_tombstone(r, &key, force))
         return false;
-    key = cluster_key(GVS_KEY_BACKEND, &svc, &ep);
-    return bury(r, &key, force);
+    key = gvs_write_key(GVS_KEY_BACKEND, &svc, &ep);
+    return gvs_write_tombstone(r, &key, force);
 }
 
 void
@@ -669,6 +642,7 @@ static bool
 drain_service(struct gvs_request *r, struct drain *d)
 {
     struct gvs_svcid svc = r->a->view->id;
+    struct gvs_fault f;
 
     for (size_t i = 0; i < r->a->view->backend_count; i++) {
         struct gvs_view_backend *b = &r->a->view->backends[i];
@@ -677,13 +651,15 @@ drain_service(struct gvs_request *r, struct drain *d)
         if (gvs_addr_cmp(&b->ep.addr, &d->ep.addr) != 0 ||
             (!d->any_port && b->ep.port != d->ep.port))
             continue;
+        if (check_backend_stamp(r, &b->ep, b, &f) < 0)
+            return fail(r, &f);
         if (gvs_stamp_cmp(&r->stamp, &b->changed) < 0)
             r->stamp = b->changed;
         d->matched++;
         if (o.drain == d->drain)
             continue;
         o.drain = d->drain;
-        if (!write_override(r, &svc, &b->ep, &o))
+        if (!gvs_write_override(r, &svc, &b->ep, &o))
             return false;
         d->written++;
     }
@@ -721,6 +697,10 @@ do_drain(struct gvs_request *r, bool on)
         if (gvs_addr_parse(&d.ep.addr, r->argv[1], strlen(r->argv[1]), NULL) < 0)
             return fail(r, &f);
         d.any_port = true;
+    }
+    if (r->has_if_stamp && (d.any_port || strcmp(r->argv[0], "all") == 0)) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "--if-stamp takes one vip and one ADDR:PORT");
+        return fail(r, &f);
     }
     if (strcmp(r->argv[0], "all") == 0) {
         if (!drain_all(r, &d))

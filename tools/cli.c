@@ -319,6 +319,13 @@ say_changed(const struct gvs_cli *c, const json_t *doc)
     const char *result = json_string_value(json_object_get(doc, "result"));
     const char *kernel = json_string_value(json_object_get(doc, "kernel"));
 
+    if (json_is_array(json_object_get(doc, "changes"))) { /* --dry-run */
+        if (!c->json)
+            gvs_screen_changes(&c->screen, doc);
+        if (json_array_size(json_object_get(doc, "changes")) == 0)
+            gvs_cli_say(c, "already so");
+        return;
+    }
     if (!result)
         return;
     if (kernel && strcmp(kernel, "refused") == 0)

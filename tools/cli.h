@@ -3,6 +3,7 @@
  *     gossipvs.c    main(): arguments, the table of commands, help
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
+ *     cli_conflicts.c  what conflicts shows
  *     client.c      the control socket
  *     screen.c      what a person sees
  *     print.c       nothing that came from outside reaches a terminal as it came
@@ -53,6 +54,8 @@ int gvs_cli_changes(struct gvs_cli *c); /* plan, audit */
 int gvs_cli_watch(struct gvs_cli *c);
 int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload */
 int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
+
+int gvs_cli_conflicts(struct gvs_cli *c); /* cli_conflicts.c */
 
 /* cli_local.c */
 int gvs_cli_keys_generate(struct gvs_cli *c);

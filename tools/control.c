@@ -35,6 +35,7 @@ struct client {
     struct client *next;
     uv_pipe_t pipe;
     char by[160]; /* user@node */
+    long pid;
     bool may_read, may_change;
     bool ended;     /* he will send no more */
     size_t pending; /* requests without their last answer */
@@ -90,6 +91,7 @@ identify(struct client *c)
         return;
     pw = getpwuid(cred.uid);
     snprintf(c->by, sizeof c->by, "%s@%s", pw ? pw->pw_name : "?", c->control->a->cfg.name);
+    c->pid = (long)cred.pid;
     self = cred.uid == 0 || cred.uid == geteuid();
     c->may_change = self || (pw && in_group(&cred, pw->pw_name, c->control->admin_group));
     c->may_read = c->may_change || (pw && in_group(&cred, pw->pw_name, c->control->group));
@@ -211,7 +213,7 @@ take_lines(struct client *c)
         if (c->pending > PENDING_MAX)
             refuse(c, "no", "too many requests at once", "");
         else if (c->may_read)
-            gvs_agent_command(a, start, c->by, c->may_change, send_line, c);
+            gvs_request_begin(a, start, c->by, c->pid, c->may_change, send_line, c);
         else
             refuse(c, "not_permitted", "you may not read here",
                    "sudo, or adduser to the group of gossipvs.conf");

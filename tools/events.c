@@ -92,12 +92,6 @@ gvs_show_watch(struct gvs_request *r)
     feed(r);
 }
 
-static const char *
-service_name(const struct gvs_agent *a, const struct gvs_svcid *svc)
-{
-    return gvs_svcid_cmp(&a->view->id, svc) == 0 && a->view->claimed ? a->view->claim.name : NULL;
-}
-
 void
 gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
                const struct gvs_ep *ep, const struct gvs_id *node, json_t *before, json_t *after,
@@ -118,7 +112,7 @@ gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *s
     json_object_set_new(o, "event", json_string(event));
     if (svc) {
         char vip[GVS_SVCID_TEXT_LEN];
-        const char *label = service_name(a, svc);
+        const char *label = gvs_names_get(&a->names, svc);
 
         gvs_svcid_format(vip, svc);
         json_object_set_new(o, "vip", json_string(vip));
@@ -200,6 +194,9 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev)
                    fields && op->before.kind ? gvs_text_item(&op->before) : NULL,
                    fields && op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
     a->via = via;
+    if (ev->what == GVS_KERNEL_DONE && op->kind == GVS_OP_SERVICE_DEL &&
+        gvs_set_service(a->shown, &op->item.svc).at == gvs_set_service(a->shown, &op->item.svc).end)
+        gvs_names_del(&a->names, &op->item.svc); /* nobody will speak of it any more */
 }
 
 void

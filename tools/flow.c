@@ -18,6 +18,7 @@
 #define SERVICES_PER_PASS 256
 #define BATCHES_PER_PASS 4
 #define HOLD_MS 1000
+#define ENTRIES_PER_PASS 2048 /* looked at for owners; a millisecond or so */
 
 bool
 gvs_agent_may_write(const struct gvs_agent *a)
@@ -52,15 +53,15 @@ may_remove(const struct gvs_agent *a)
 bool
 gvs_agent_in_step(const struct gvs_agent *a)
 {
-    return gvs_set_count(a->dirty) == 0 && gvs_set_count(a->held[0]) == 0 &&
+    return gvs_set_count(a->dirty) == 0 && !a->scanning && gvs_set_count(a->held[0]) == 0 &&
            gvs_set_count(a->held[1]) == 0 && gvs_kernel_status(a->kernel).in_step;
 }
 
 /* --- news
  * ----------------------------------------------------------------------------------------- */
 
-static void
-mark_dirty(struct gvs_agent *a, const struct gvs_svcid *svc)
+void
+gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc)
 {
     struct gvs_item item = gvs_item_make_service(svc);
 
@@ -77,10 +78,10 @@ gvs_agent_dirty_all(struct gvs_agent *a)
     bool after = false;
 
     for (; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
-        mark_dirty(a, &svc);
+        gvs_agent_dirty(a, &svc);
     for (; shown.at < shown.end; shown.at++)
         if (shown.at->kind == GVS_ITEM_SERVICE)
-            mark_dirty(a, &shown.at->svc);
+            gvs_agent_dirty(a, &shown.at->svc);
 }
 
 void
@@ -95,7 +96,7 @@ gvs_agent_take_news(struct gvs_agent *a)
         gvs_store_put(a->store, member ? GVS_BUCKET_MEMBER : GVS_BUCKET_ENTRY, e.key, e.key_len,
                       e.b, e.len);
         if (!member && gvs_key_parse(&key, e.key, e.key_len) == GVS_OK)
-            mark_dirty(a, &key.svc);
+            gvs_agent_dirty(a, &key.svc);
     }
 }
 
@@ -104,8 +105,11 @@ take_member_events(struct gvs_agent *a)
 {
     struct gvs_node_event ev;
 
-    while (gvs_node_event(a->node, &ev))
-        gvs_event_member(a, &ev);
+    while (gvs_node_event(a->node, &ev)) {
+        a->members_due = true;
+        if (ev.first || ev.before != ev.after)
+            gvs_event_member(a, &ev);
+    }
 }
 
 /* --- view
@@ -166,6 +170,10 @@ static void
 show_service(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range items,
              const struct gvs_id *writer)
 {
+    bool gone = items.at == items.end;
+
+    if (!gone)
+        gvs_names_put(&a->names, svc, a->view->claim.name);
     if (same_items(gvs_set_service(a->shown, svc), items))
         return;
     if (!a->quiet)
@@ -174,10 +182,14 @@ show_service(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range 
     for (; items.at < items.end; items.at++)
         if (gvs_set_put(a->shown, items.at) < 0)
             break; /* only watch would miss it: the set is as large as the table */
+    if (gone && gvs_kernel_observing(a->kernel))
+        gvs_names_del(&a->names, svc); /* else when the kernel has let go of it */
 }
 
+/* `writer`: who causes it; NULL: whoever wrote last. */
 static void
-refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist)
+refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist,
+                const struct gvs_id *writer)
 {
     struct gvs_view_env env = gvs_agent_env(a);
     bool alive = gvs_view_service(gvs_node_claims(a->node), &env, svc, a->view);
@@ -187,7 +199,9 @@ refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist)
 
     if (!local && !insist && hold(a, svc, gvs_set_service(a->shown, svc), after))
         return;
-    show_service(a, svc, after, alive ? latest_writer(a->view) : NULL);
+    if (!writer && alive)
+        writer = latest_writer(a->view);
+    show_service(a, svc, after, writer);
     if (gvs_kernel_want(a->kernel, svc, a->items, count, local) < 0)
         gvs_agent_log(a, GVS_LOG_ERR, "no room to program more than %zu objects",
                       a->cfg.limits.entries);
@@ -204,7 +218,7 @@ refresh_dirty(struct gvs_agent *a, size_t max)
 
     count = more ? max : count;
     for (size_t i = 0; i < count; i++)
-        refresh_service(a, &all.at[i].svc, false); /* which marks nothing dirty */
+        refresh_service(a, &all.at[i].svc, false, NULL); /* which marks nothing dirty */
     if (!more) {
         gvs_set_clear(a->dirty);
         return false;
@@ -226,11 +240,27 @@ release_held(struct gvs_agent *a, struct gvs_mono now)
     if (gvs_set_count(a->held[0]) + gvs_set_count(due) == 0 || !gvs_mono_due(a->held_turn, now))
         return;
     for (; all.at < all.end; all.at++)
-        refresh_service(a, &all.at->svc, true);
+        refresh_service(a, &all.at->svc, true, NULL);
     gvs_set_clear(due);
     a->held[1] = a->held[0];
     a->held[0] = due;
     a->held_turn = gvs_mono_add_ms(now, HOLD_MS);
+}
+
+/* Members that went or came back: nobody wrote anything, it is this node that says so. Returns
+ * whether some services are left for the next pass. */
+static bool
+refresh_owners(struct gvs_agent *a)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    size_t budget = ENTRIES_PER_PASS;
+    struct gvs_svcid svc;
+
+    a->via = GVS_VIA_NONE;
+    for (int i = 0; i < SERVICES_PER_PASS && gvs_owners_next(a, &budget, &svc); i++)
+        refresh_service(a, &svc, false, &self);
+    a->via = GVS_VIA_PEER;
+    return a->scanning;
 }
 
 void
@@ -318,7 +348,7 @@ run_kernel(struct gvs_agent *a, struct gvs_mono now)
 {
     struct gvs_mono next = now;
 
-    if (may_remove(a))
+    if (may_remove(a) && a->claims_tried)
         gvs_kernel_trust(a->kernel, GVS_TRUST_ALL);
     else if (gvs_agent_may_write(a))
         gvs_kernel_trust(a->kernel, GVS_TRUST_EDITS);
@@ -367,7 +397,7 @@ schedule(struct gvs_agent *a, struct gvs_mono now, struct gvs_mono next, bool mo
 void
 gvs_agent_pump(struct gvs_agent *a)
 {
-    struct gvs_mono now, next;
+    struct gvs_mono now, next, owners;
     bool more;
 
     if (a->closing || a->pumping)
@@ -375,10 +405,15 @@ gvs_agent_pump(struct gvs_agent *a)
     a->pumping = true;
     gvs_agent_take_news(a);
     take_member_events(a);
-    more = refresh_dirty(a, SERVICES_PER_PASS);
+    gvs_agent_take_overwrites(a);
     now = gvs_udp_now();
+    owners = gvs_owners_refresh(a, now);
+    if (!a->claims_tried)
+        gvs_agent_read_claims(a); /* what we claim is not to be missed, were it for a moment */
+    more = refresh_dirty(a, SERVICES_PER_PASS);
+    more |= refresh_owners(a);
     release_held(a, now);
-    next = run_kernel(a, now);
+    next = gvs_mono_min(run_kernel(a, now), owners);
     if (gvs_set_count(a->held[0]) + gvs_set_count(a->held[1]) > 0)
         next = gvs_mono_min(next, a->held_turn);
     take_own_addresses(a);
@@ -386,6 +421,6 @@ gvs_agent_pump(struct gvs_agent *a)
     store_seq(a);
     a->pumping = false;
     next = gvs_mono_min(next, gvs_requests_poll(a));
-    schedule(a, gvs_udp_now(), next, more);
+    schedule(a, gvs_udp_now(), next, more || (a->left && a->on_left));
     gvs_udp_kick(a->udp);
 }

@@ -50,6 +50,10 @@ void gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, in
  * has let go of everything, and then calls `closed` (may be NULL). */
 void gvs_agent_close(struct gvs_agent *a, void (*closed)(void *ctx), void *ctx);
 
+/* `left` is called once, from the loop, when the node has left the cluster by command: its id is
+ * retired, the kernel and this agent go on as they are. Close it then. */
+void gvs_agent_on_left(struct gvs_agent *a, void (*left)(void *ctx), void *ctx);
+
 const char *gvs_version(void);
 
 #ifdef __cplusplus

@@ -114,6 +114,17 @@ check(const struct options *o)
 }
 
 static void
+stop(void *ctx)
+{
+    struct process *p = ctx;
+
+    uv_close((uv_handle_t *)&p->term, NULL);
+    uv_close((uv_handle_t *)&p->intr, NULL);
+    uv_close((uv_handle_t *)&p->hup, NULL);
+    gvs_agent_close(p->agent, NULL, NULL);
+}
+
+static void
 on_signal(uv_signal_t *s, int signum)
 {
     struct process *p = s->data;
@@ -123,10 +134,7 @@ on_signal(uv_signal_t *s, int signum)
         (void)gvs_agent_reload(p->agent, &f); /* which logs how it went */
         return;
     }
-    uv_close((uv_handle_t *)&p->term, NULL);
-    uv_close((uv_handle_t *)&p->intr, NULL);
-    uv_close((uv_handle_t *)&p->hup, NULL);
-    gvs_agent_close(p->agent, NULL, NULL);
+    stop(p);
 }
 
 static void
@@ -173,6 +181,7 @@ main(int argc, char **argv)
     catch_signal(&loop, &p, &p.term, SIGTERM);
     catch_signal(&loop, &p, &p.intr, SIGINT);
     catch_signal(&loop, &p, &p.hup, SIGHUP);
+    gvs_agent_on_left(p.agent, stop, &p);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     return 0;

@@ -166,8 +166,9 @@ gvs_agent_read_claims(struct gvs_agent *a)
     uint64_t own_name = gvs_node_count(a->node).own_name;
     bool changed, withdraw;
 
-    if (!gvs_agent_may_write(a))
+    if (!gvs_agent_may_write(a) || gvs_node_retired(a->node))
         return;
+    a->claims_tried = true;
     changed = gvs_claims_read(&a->claims, a->cfg.services, &a->claims_fault);
     if (changed)
         tell_bad_files(a);

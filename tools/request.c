@@ -12,6 +12,7 @@
 
 #define TIMEOUT_MS_DEFAULT 10000
 #define TIMEOUT_S_MAX 86400
+#define ASK_MS 50 /* between probes of peers that have not got it yet */
 
 struct command {
     const char *words;
@@ -46,10 +47,10 @@ static const struct command commands[] = {
     {"doctor", NULL, true},
     {"check", NULL, false},
     {"metrics", NULL, false},
-    {"conflicts", NULL, false},
+    {"conflicts", gvs_show_conflicts, false},
     {"keys list", NULL, false},
-    {"forget", NULL, true},
-    {"leave", NULL, true},
+    {"forget", gvs_change_forget, true},
+    {"leave", gvs_change_leave, true},
     {"brake release", NULL, true},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -104,8 +105,8 @@ change_synced(void *ctx, int status)
     gvs_agent_pump(a);
 }
 
-static void
-begin_sync(struct gvs_request *r)
+void
+gvs_request_sync(struct gvs_request *r)
 {
     r->sync = malloc(sizeof *r->sync);
     if (!r->sync)
@@ -148,23 +149,46 @@ settled(struct gvs_request *r, char *why, size_t cap)
     return all;
 }
 
+/* Peers whose table is ours, by their answer to a probe that was sent after the write. */
+static size_t
+peers_in_sync(const struct gvs_request *r)
+{
+    uint64_t fp = gvs_table_fingerprint(gvs_node_claims(r->a->node));
+    size_t in_sync = 0, count;
+    struct gvs_node_member *m = gvs_list_members(r->a, &count);
+
+    for (size_t i = 0; i < count; i++)
+        in_sync += !m[i].self && m[i].state < GVS_DEAD && m[i].has_fingerprint &&
+                   m[i].fingerprint == fp && m[i].answered.us >= r->wrote.us;
+    free(m);
+    return in_sync;
+}
+
 static void
-answer_change(struct gvs_request *r, const char *kernel, const struct gvs_fault *f)
+answer_change(struct gvs_request *r, size_t peers, const char *kernel, const struct gvs_fault *f)
 {
     char stamp[17];
     json_t *doc;
 
     snprintf(stamp, sizeof stamp, "%016llx", (unsigned long long)r->stamp.hlc);
-    doc = json_pack("{s:s, s:s, s:s, s:i, s:s}", "schema", "gossipvs/1", "result",
-                    r->already ? "already" : "done", "stamp", stamp, "peers", 0, "kernel", kernel);
+    doc = json_pack("{s:s, s:s, s:s, s:I, s:s}", "schema", "gossipvs/1", "result",
+                    r->already ? "already" : "done", "stamp", stamp, "peers", (json_int_t)peers,
+                    "kernel", kernel);
     if (f)
         json_object_set_new(doc, "error", gvs_fault_json(f));
     gvs_request_answer(r, doc, true);
 }
 
-static bool
-timed_out(struct gvs_request *r)
+void
+gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel)
 {
+    answer_change(r, peers, kernel, NULL);
+}
+
+static bool
+timed_out(struct gvs_request *r, int state)
+{
+    size_t peers = r->change ? 0 : peers_in_sync(r);
     struct gvs_fault f;
 
     if (r->change)
@@ -172,14 +196,50 @@ timed_out(struct gvs_request *r)
                       "no peer has confirmed this node's table yet; nothing was changed");
     else if (!r->durable)
         gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "the change is not on this disk yet (see status)");
-    else
+    else if (state == 0)
         gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "durable, but this kernel has not answered in time");
+    else
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "done here, but only %zu of %zu peers have it in time",
+                      peers, r->peers);
     if (r->change) {
         gvs_fault_hint(&f, "gossipvs members; -n waits longer");
         gvs_request_fault(r, &f);
     } else {
-        answer_change(r, "unknown", &f);
+        answer_change(r, peers,
+                      state == 0                           ? "unknown"
+                      : gvs_kernel_observing(r->a->kernel) ? "observe"
+                                                           : "ok",
+                      &f);
     }
+    return true;
+}
+
+/* Have as many peers acknowledged as were asked for? Asks them until they have. */
+static bool
+peers_have_it(struct gvs_request *r, struct gvs_mono now)
+{
+    if (r->peers == 0 || peers_in_sync(r) >= r->peers)
+        return true;
+    if (gvs_mono_due(gvs_mono_add_ms(r->asked, ASK_MS), now)) {
+        gvs_node_probe_all(r->a->node, now);
+        r->asked = now;
+    }
+    r->wake = gvs_mono_min(r->wake, gvs_mono_add_ms(r->asked, ASK_MS));
+    return false;
+}
+
+static bool
+refuse_retired(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (!gvs_node_retired(r->a->node))
+        return false;
+    gvs_fault_set(&f, GVS_EXIT_CONFLICT,
+                  "this node's id has been retired (leave, or forget on another node); it writes "
+                  "nothing any more");
+    gvs_fault_hint(&f, "restart gossipvsd: it joins with a new id, its kernel stays as it is");
+    gvs_request_fault(r, &f);
     return true;
 }
 
@@ -190,6 +250,8 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
     struct gvs_fault f;
     int state;
 
+    if (r->change && refuse_retired(r))
+        return true;
     if (r->change && gvs_agent_may_write(r->a)) {
         bool (*change)(struct gvs_request *) = r->change;
         bool written;
@@ -204,22 +266,29 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
         r->a->by = NULL;
         if (!written)
             return true;
+        if (r->dry) {
+            gvs_request_answer(
+                r, json_pack("{s:s, s:O}", "schema", "gossipvs/1", "changes", r->dry), true);
+            return true;
+        }
+        r->wrote = now;
         r->wake = now; /* the kernel's turn comes with the next pump */
     }
     if (!r->change && !r->durable && !r->sync)
-        begin_sync(r);
+        gvs_request_sync(r);
     state = r->durable ? settled(r, why, sizeof why) : 0;
-    if (state > 0) {
-        answer_change(r, gvs_kernel_observing(r->a->kernel) ? "observe" : "ok", NULL);
+    if (state > 0 && peers_have_it(r, now)) {
+        answer_change(r, peers_in_sync(r), gvs_kernel_observing(r->a->kernel) ? "observe" : "ok",
+                      NULL);
         return true;
     }
     if (state < 0) {
         gvs_fault_set(&f, GVS_EXIT_KERNEL, "%s", why);
         gvs_fault_hint(&f, "other nodes are not affected; gossipvs plan");
-        answer_change(r, "refused", &f);
+        answer_change(r, peers_in_sync(r), "refused", &f);
         return true;
     }
-    return gvs_mono_due(r->deadline, now) && timed_out(r);
+    return gvs_mono_due(r->deadline, now) && timed_out(r, state);
 }
 
 void
@@ -238,6 +307,7 @@ free_request(struct gvs_request *r)
     if (r->sync)
         r->sync->r = NULL;
     json_decref(r->doc);
+    json_decref(r->dry);
     free(r->svcs);
     free(r);
 }
@@ -379,8 +449,37 @@ read_request(struct gvs_request *r, const char *line, struct gvs_fault *f)
     return read_args(r, f);
 }
 
+/* Who asks for what, in printable ASCII: a word with anything else in it is told byte by byte. */
+static void
+log_request(const struct gvs_request *r, long pid)
+{
+    char text[640], process[32] = "";
+    size_t at = 0;
+
+    if (pid > 0)
+        snprintf(process, sizeof process, " (pid %ld)", pid);
+    for (size_t i = 0; i < r->argc; i++) {
+        text[at++] = ' ';
+        for (const char *c = r->argv[i]; *c && at < sizeof text - 8; c++)
+            at += (size_t)snprintf(text + at, sizeof text - at,
+                                   *c > ' ' && *c <= '~' && *c != '\\' ? "%c" : "\\x%02x",
+                                   (unsigned char)*c);
+        if (at >= sizeof text - 8)
+            break;
+    }
+    snprintf(text + at, sizeof text - at, "%s", at >= sizeof text - 8 ? "..." : "");
+    gvs_agent_log(r->a, GVS_LOG_INFO, "%s%s: %s%s", r->by, process, r->words, text);
+}
+
 void
 gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may_change,
+                  gvs_reply_fn reply, void *ctx)
+{
+    gvs_request_begin(a, line, by, 0, may_change != 0, reply, ctx);
+}
+
+void
+gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pid, bool may_change,
                   gvs_reply_fn reply, void *ctx)
 {
     struct gvs_request *r = calloc(1, sizeof *r);
@@ -394,7 +493,7 @@ gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may
     r->a = a;
     r->reply = reply;
     r->ctx = ctx;
-    r->may_change = may_change != 0;
+    r->may_change = may_change;
     r->began = gvs_udp_now();
     snprintf(r->by, sizeof r->by, "%s", by);
     r->next = a->requests;
@@ -403,7 +502,7 @@ gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may
         gvs_request_fault(r, &f);
     } else {
         if (command->changes)
-            gvs_agent_log(a, GVS_LOG_INFO, "%s: %s %s", r->by, r->words, r->argc ? r->argv[0] : "");
+            log_request(r, pid);
         r->running = true;
         command->run(r);
         r->running = false;

@@ -12,7 +12,8 @@
 #include "tools/print.h"
 
 #define SHORT_FINGERPRINT 8
-#define LAGGING_MAX 3 /* named in the first line of status */
+#define LAGGING_MAX 3         /* named in the first line of status */
+#define DIFFERS_SECONDS_MIN 2 /* younger is a change that he has not told us of yet */
 
 /* --- colour --------------------------------------------------------------------------------- */
 
@@ -273,8 +274,8 @@ put_members(const struct gvs_screen *s, const json_t *counts)
 static void
 put_table(const struct gvs_screen *s, const json_t *status, const json_t *members)
 {
-    const json_t *m, *list = json_object_get(members, "members");
-    size_t i, others = 0, lagging = 0;
+    const json_t *m, *since, *list = json_object_get(members, "members");
+    size_t i, others = 0, lagging = 0, unsettled = 0;
 
     gvs_print(s->out, ", table %.*s", SHORT_FINGERPRINT,
               text_of(json_object_get(status, "table"), "fingerprint"));
@@ -283,12 +284,16 @@ put_table(const struct gvs_screen *s, const json_t *status, const json_t *member
         if (strcmp(text_of(m, "state"), "alive") != 0 || is_true(m, "self"))
             continue;
         others++;
-        if (!is_true(m, "in_sync") && ++lagging <= LAGGING_MAX)
+        if (is_true(m, "in_sync"))
+            continue;
+        unsettled++;
+        since = json_object_get(m, "differs_seconds");
+        if ((!since || json_number_value(since) > DIFFERS_SECONDS_MIN) && ++lagging <= LAGGING_MAX)
             gvs_print(s->out, "%s %s", lagging == 1 ? " differs on" : ",", text_of(m, "name"));
     }
     if (lagging > LAGGING_MAX)
         gvs_print(s->out, " and %zu more", lagging - LAGGING_MAX);
-    else if (others && !lagging)
+    else if (others && !unsettled)
         gvs_print(s->out, " same everywhere");
 }
 

@@ -24,8 +24,8 @@ hex64(char text[static 17], uint64_t v)
 }
 
 /* A member's endpoint; he may have told nothing that can be read. */
-static void
-member_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m)
+void
+gvs_text_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m)
 {
     if (m->value.ep.addr.family == GVS_FAMILY_NONE)
         snprintf(text, GVS_EP_TEXT_LEN, "-");
@@ -33,184 +33,14 @@ member_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member 
         gvs_ep_format(text, &m->value.ep);
 }
 
-/* The members, ourselves included. NULL with *count 0 if memory is short. */
-static struct gvs_node_member *
-list_members(const struct gvs_agent *a, size_t *count)
+struct gvs_node_member *
+gvs_list_members(const struct gvs_agent *a, size_t *count)
 {
     size_t max = gvs_table_count(gvs_node_members(a->node)) + 1;
     struct gvs_node_member *m = calloc(max, sizeof *m);
 
     *count = m ? gvs_node_list(a->node, m, max) : 0;
     return m;
-}
-
-/* --- problems -----------------------------------------------------------------------------------
- */
-
-struct problems {
-    json_t *list;
-    bool critical;
-};
-
-static void problem(struct problems *p, bool critical, const char *code, const char *hint,
-                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-
-static void
-problem(struct problems *p, bool critical, const char *code, const char *hint, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    p->critical |= critical;
-    json_array_append_new(
-        p->list, json_pack("{s:s, s:s, s:s}", "code", code, "message", text, "hint", hint));
-}
-
-static void
-member_problems(const struct gvs_agent *a, struct problems *p)
-{
-    struct gvs_mono now = gvs_udp_now();
-    size_t count;
-    struct gvs_node_member *m = list_members(a, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        char ep[GVS_EP_TEXT_LEN], hint[96];
-
-        member_endpoint(ep, &m[i]);
-        if (m[i].state == GVS_DEAD && m[i].heard)
-            problem(p, false, "member_dead", "gossipvs members --all",
-                    "%s is dead (no answer for %.0f s; last seen at %s)", m[i].value.name,
-                    (double)(now.us - m[i].heard_at.us) / 1e6, ep);
-        else if (m[i].state == GVS_DEAD)
-            problem(p, false, "member_dead", "gossipvs members --all",
-                    "%s is dead (not seen since this agent started; known at %s)", m[i].value.name,
-                    ep);
-        if (m[i].self || m[i].state >= GVS_DEAD)
-            continue; /* a name that only the dead bear is free: a node that lost its store has a
-                         new id */
-        if (strcmp(m[i].value.name, a->cfg.name) == 0)
-            problem(p, false, "name_clash", "set node { name } on one; neither is dropped",
-                    "two nodes call themselves '%s': us and %s", a->cfg.name, ep);
-        snprintf(hint, sizeof hint, "check NTP on %s", m[i].value.name);
-        if (m[i].heard && llabs(m[i].clock_offset_ms) > 1000)
-            problem(p, false, "clock", hint, "%s's clock is %.1f s %s ours", m[i].value.name,
-                    (double)llabs(m[i].clock_offset_ms) / 1000,
-                    m[i].clock_offset_ms > 0 ? "ahead of" : "behind");
-    }
-    free(m);
-}
-
-static void
-network_problems(const struct gvs_agent *a, struct problems *p)
-{
-    struct gvs_node_counts c = gvs_node_count(a->node);
-    struct gvs_mono last;
-    struct gvs_ep from;
-    uint64_t count;
-
-    if (a->cfg.peer_count > 0 && c.alive <= 1 && since(a->started) > GVS_AGENT_ALONE_MS / 1000.0)
-        problem(p, false, "alone", "is a peer running, and UDP open between us?",
-                "alone: nobody answers, neither bootstrap peers (%zu configured) nor members",
-                a->cfg.peer_count);
-    if (gvs_node_stranger(a->node, &from, &count, &last) && since(last) < 60) {
-        char ep[GVS_EP_TEXT_LEN];
-
-        gvs_ep_format(ep, &from);
-        problem(p, false, "unknown_key", "compare the keyrings of both nodes",
-                "%s sends packets that do not open with our keys (%llu so far)", ep,
-                (unsigned long long)count);
-    }
-}
-
-static void
-file_problems(const struct gvs_agent *a, struct problems *p)
-{
-    char text[192];
-
-    for (size_t i = 0; i < a->claims.file_count; i++)
-        if (a->claims.files[i].bad)
-            problem(p, false, "config_bad", "its last good version stays; gossipvs config check",
-                    "%s", a->claims.files[i].fault.text);
-    if (a->claims_fault.text[0])
-        problem(p, false, "config_bad", "its claims stay", "%s", a->claims_fault.text);
-    if (a->config_fault.text[0])
-        problem(p, false, "config_bad", "the running configuration stays; gossipvs config check",
-                "%s", a->config_fault.text);
-    if (gvs_store_failing(a->store, text, sizeof text))
-        problem(p, true, "storage", "df, dmesg; the kernel and the peers are served from memory",
-                "%s cannot be written: %s", a->cfg.state, text);
-    if (gvs_table_count(gvs_node_claims(a->node)) >= gvs_table_capacity(gvs_node_claims(a->node)))
-        problem(p, false, "full", "raise limits { entries } in gossipvs.conf on every node",
-                "the table is full (%zu entries)", gvs_table_capacity(gvs_node_claims(a->node)));
-}
-
-static void
-service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct problems *p)
-{
-    struct gvs_item item = gvs_item_make_service(&v->id);
-    char text[512], vip[GVS_SVCID_TEXT_LEN], hint[96];
-    enum gvs_kernel_state state;
-
-    gvs_svcid_format(vip, &v->id);
-    if (v->withheld)
-        problem(p, false, "withheld", "not programmed on this node", "%s",
-                gvs_text_withheld(a, text, sizeof text, v, NULL));
-    snprintf(hint, sizeof hint, "gossipvs vip show %s", vip);
-    if (v->conflict)
-        problem(p, false, "conflict", hint, "claims on vip '%s' disagree", vip);
-    for (size_t i = 0; i < v->backend_count; i++) {
-        const struct gvs_view_backend *b = &v->backends[i];
-
-        if (b->withheld && (v->claimed || b->withheld == GVS_WITHHELD_ORPHAN))
-            problem(p, false, b->withheld == GVS_WITHHELD_ORPHAN ? "orphan" : "withheld", hint,
-                    "%s", gvs_text_withheld(a, text, sizeof text, v, b));
-        if (b->conflict)
-            problem(p, false, "conflict", hint, "claims on a backend of vip '%s' disagree", vip);
-    }
-    state = gvs_kernel_state_of(a->kernel, &item, text, sizeof text);
-    if (state == GVS_KERNEL_FOREIGN)
-        problem(p, false, "foreign", "gossipvs audit --fix takes it over",
-                "vip '%s': a service that is not ours stands in its place", vip);
-}
-
-static void
-kernel_problems(const struct gvs_agent *a, struct problems *p)
-{
-    struct gvs_kernel_status k = gvs_kernel_status(a->kernel);
-
-    if (gvs_kernel_locked_out(a->kernel))
-        problem(p, false, "foreign", "stop the other agent, or set mode = observe here",
-                "another agent programs this network namespace: only observing");
-    if (gvs_kernel_observing(a->kernel))
-        return;
-    if (k.failed)
-        problem(p, true, "kernel_refused", "gossipvs plan", "%s", k.last_error);
-    else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > 10)
-        problem(p, true, "drift", "gossipvs plan; gossipvs audit",
-                "this kernel has not been as wanted for %.0f s", since(a->out_of_step));
-}
-
-/* Visits every service; a large table has its problems listed up to a hundred. */
-static json_t *
-all_problems(struct gvs_agent *a, bool *critical)
-{
-    const struct gvs_table *t = gvs_node_claims(a->node);
-    struct problems p = {.list = json_array()};
-    struct gvs_view_env env = gvs_agent_env(a);
-    struct gvs_svcid svc = {0};
-
-    kernel_problems(a, &p);
-    network_problems(a, &p);
-    member_problems(a, &p);
-    file_problems(a, &p);
-    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
-        if (json_array_size(p.list) < 100 && gvs_view_service(t, &env, &svc, a->view))
-            service_problems(a, a->view, &p);
-    *critical = p.critical;
-    return p.list;
 }
 
 /* --- status -------------------------------------------------------------------------------------
@@ -286,7 +116,7 @@ status_json(struct gvs_agent *a)
 {
     struct gvs_node_counts c = gvs_node_count(a->node);
     bool critical;
-    json_t *problems = all_problems(a, &critical);
+    json_t *problems = gvs_problems(a, &critical);
     const char *health = critical ? "critical" : json_array_size(problems) ? "warn" : "ok";
 
     return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}", "schema",
@@ -311,7 +141,7 @@ converged(const struct gvs_request *r, char *lags, size_t cap)
         snprintf(lags, cap, "%s: its kernel is not in step", a->cfg.name);
         return false;
     }
-    m = list_members(a, &count);
+    m = gvs_list_members(a, &count);
     for (size_t i = 0; all && i < count; i++) {
         const struct gvs_node_member *x = &m[i];
 
@@ -393,12 +223,14 @@ member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
     uint64_t ours = gvs_table_fingerprint(gvs_node_claims(a->node));
     uint64_t fp = m->self ? ours : m->fingerprint;
     bool known = m->self || m->has_fingerprint;
+    uint64_t differs;
     char id[GVS_ID_TEXT_LEN + 1], ep[GVS_EP_TEXT_LEN], hex[17];
     json_t *o;
 
     gvs_id_format(id, &m->id);
-    member_endpoint(ep, m);
+    gvs_text_endpoint(ep, m);
     hex64(hex, fp);
+    differs = gvs_owners_differs_ms(a, &m->id);
     o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:b}", "id", id, "name", m->value.name,
                   "address", ep, "state", states[m->state], "incarnation",
                   (json_int_t)m->incarnation, "in_sync", (int)(known && fp == ours), "in_step",
@@ -413,13 +245,15 @@ member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
     json_object_set_new(o, "clock_offset_seconds",
                         m->heard && !m->self ? json_real((double)m->clock_offset_ms / 1000)
                                              : json_null());
+    json_object_set_new(o, "differs_seconds",
+                        differs > 0 && fp != ours ? json_real((double)differs / 1000)
+                                                  : json_null());
     json_object_set_new(o, "fingerprint", known ? json_string(hex) : json_null());
     return o;
 }
 
-/* True, having answered with a fault, if there are more words than the command takes. */
-static bool
-too_many_words(struct gvs_request *r, size_t max)
+bool
+gvs_show_too_many_words(struct gvs_request *r, size_t max)
 {
     struct gvs_fault f;
 
@@ -438,10 +272,10 @@ gvs_show_members(struct gvs_request *r)
     struct gvs_node_member *m;
     size_t count;
 
-    if (too_many_words(r, all ? 1 : 0))
+    if (gvs_show_too_many_words(r, all ? 1 : 0))
         return;
     list = json_array();
-    m = list_members(r->a, &count);
+    m = gvs_list_members(r->a, &count);
     for (size_t i = 0; i < count; i++)
         if (all || m[i].state != GVS_LEFT)
             json_array_append_new(list, member_json(r->a, &m[i]));
@@ -451,6 +285,33 @@ gvs_show_members(struct gvs_request *r)
 
 /* --- vip list, vip show -------------------------------------------------------------------------
  */
+
+static bool
+is_gone(const struct gvs_agent *a, const struct gvs_id *owner)
+{
+    for (size_t i = 0; i < a->hide.count; i++)
+        if (gvs_id_cmp(&a->hide.owners[i].id, owner) == 0)
+            return true;
+    return false;
+}
+
+static bool
+only_gone(const struct gvs_agent *a, const struct gvs_view_backend *b)
+{
+    for (size_t i = 0; i < b->owner_count && i < GVS_VIEW_OWNERS_MAX; i++)
+        if (!is_gone(a, &b->owners[i]))
+            return false;
+    return b->owner_count <= GVS_VIEW_OWNERS_MAX;
+}
+
+static void
+gone_text(const struct gvs_agent *a, const struct gvs_view_backend *b, char *text, size_t cap)
+{
+    char name[64];
+
+    gvs_text_id_name(a, &b->owners[0], name, sizeof name);
+    snprintf(text, cap, "claimed by %s%s, gone", name, b->owner_count > 1 ? " and others" : "");
+}
 
 static const char *
 backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
@@ -464,6 +325,15 @@ backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
     if (b->withheld) {
         gvs_text_withheld(a, why, cap, v, b);
         return "failed";
+    }
+    if (b->hidden != GVS_OWNER_THERE) {
+        gone_text(a, b, why, cap);
+        return "hidden";
+    }
+    if (v->open && only_gone(a, b)) {
+        gone_text(a, b, why, cap);
+        snprintf(why + strlen(why), cap - strlen(why), "; kept, nothing else is left");
+        return "ok";
     }
     switch (gvs_kernel_state_of(a->kernel, &item, why, cap)) {
     case GVS_KERNEL_FAILED:
@@ -483,7 +353,7 @@ backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
     struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
     json_t *owners = json_array(), *o;
     uint32_t active, inactive;
-    char ep[GVS_EP_TEXT_LEN], name[64], why[512];
+    char ep[GVS_EP_TEXT_LEN], name[64], stamp[17], why[512];
     const char *state = backend_state(a, v, b, why, sizeof why);
 
     gvs_ep_format(ep, &b->ep);
@@ -502,6 +372,8 @@ backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
         json_object_set_new(o, "active", json_null());
         json_object_set_new(o, "inactive", json_null());
     }
+    hex64(stamp, b->changed.hlc);
+    json_object_set_new(o, "stamp", json_string(stamp));
     if (b->override.drain)
         json_object_set_new(
             o, "weight_before_drain",
@@ -543,7 +415,7 @@ static json_t *
 vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
 {
     json_t *backends = json_array(), *o;
-    char vip[GVS_SVCID_TEXT_LEN], mask[16], owner[64], changed[32], why[512];
+    char vip[GVS_SVCID_TEXT_LEN], mask[16], owner[64], changed[32], stamp[17], why[512];
     const char *state = service_state(a, v, why, sizeof why);
     const struct gvs_stamp *latest = &v->changed;
 
@@ -562,6 +434,8 @@ vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
                   "flags", gvs_text_flags(v->claim.flags), "persistent_seconds",
                   (json_int_t)v->claim.persistent, "netmask", mask, "state", state, "changed",
                   changed, "backends", backends);
+    hex64(stamp, v->changed.hlc);
+    json_object_set_new(o, "stamp", v->claimed ? json_string(stamp) : json_null());
     json_object_set_new(o, "owner", v->owner_count ? json_string(owner) : json_null());
     json_object_set_new(o, "reason", why[0] ? json_string(why) : json_null());
     return o;
@@ -597,7 +471,7 @@ gvs_show_vip_list(struct gvs_request *r)
     size_t found;
     json_t *vips;
 
-    if (too_many_words(r, 0))
+    if (gvs_show_too_many_words(r, 0))
         return;
     vips = vips_json(r->a, NULL, &found);
     gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
@@ -703,11 +577,25 @@ no_memory(struct gvs_request *r)
     gvs_request_fault(r, &f);
 }
 
+/* Would it touch a service that is not ours? Then it is not done. */
+static bool
+is_foreign(const struct gvs_agent *a, const struct gvs_op *op)
+{
+    struct gvs_item service = gvs_item_make_service(&op->item.svc);
+    char why[192];
+
+    if (op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL)
+        return false;
+    return gvs_kernel_state_of(a->kernel, &service, why, sizeof why) == GVS_KERNEL_FOREIGN;
+}
+
 void
 gvs_show_plan(struct gvs_request *r)
 {
     struct gvs_op *ops;
     struct gvs_fault f;
+    bool *foreign;
+    size_t count;
 
     if (r->argc) {
         gvs_fault_set(&f, GVS_EXIT_USAGE, "plan '%.40s': not in this version", r->argv[0]);
@@ -715,12 +603,20 @@ gvs_show_plan(struct gvs_request *r)
         return;
     }
     ops = calloc(OPS_MAX, sizeof *ops);
-    if (!ops) {
+    foreign = calloc(OPS_MAX, sizeof *foreign);
+    if (!ops || !foreign) {
         no_memory(r);
+        free(ops);
+        free(foreign);
         return;
     }
-    answer_changes(r, ops, NULL, gvs_kernel_plan(r->a->kernel, ops, OPS_MAX));
+    count = gvs_kernel_plan(r->a->kernel, ops, OPS_MAX);
+    count = count < OPS_MAX ? count : OPS_MAX;
+    for (size_t i = 0; i < count; i++)
+        foreign[i] = is_foreign(r->a, &ops[i]);
+    answer_changes(r, ops, foreign, count);
     free(ops);
+    free(foreign);
 }
 
 void
@@ -760,7 +656,7 @@ gvs_show_audit(struct gvs_request *r)
 void
 gvs_show_version(struct gvs_request *r)
 {
-    if (too_many_words(r, 0))
+    if (gvs_show_too_many_words(r, 0))
         return;
     gvs_request_answer(r, json_pack("{s:s, s:s}", "schema", SCHEMA, "version", GVS_VERSION), true);
 }
@@ -771,7 +667,7 @@ gvs_show_reload(struct gvs_request *r)
     struct gvs_fault f;
     char first[512];
 
-    if (too_many_words(r, 0))
+    if (gvs_show_too_many_words(r, 0))
         return;
     if (gvs_agent_reload(r->a, &f) < 0) {
         gvs_request_fault(r, &f);

@@ -400,23 +400,32 @@ open_fault(struct gvs_fault *fault, const struct gvs_lmdb *f, int code)
 }
 
 static int
-set_aside(const struct gvs_store *s, const char *path, struct gvs_fault *fault)
+set_aside(const char *dir, const char *path, const char *why, struct gvs_fault *fault)
 {
     char to[GVS_LMDB_PATH_MAX + 64];
     long long now = (long long)time(NULL);
     int fd;
 
-    snprintf(to, sizeof to, "%s.damaged-%lld", path, now);
+    snprintf(to, sizeof to, "%s.%s-%lld", path, why, now);
     for (int i = 1; access(to, F_OK) == 0; i++)
-        snprintf(to, sizeof to, "%s.damaged-%lld.%d", path, now, i);
+        snprintf(to, sizeof to, "%s.%s-%lld.%d", path, why, now, i);
     if (rename(path, to) < 0)
-        return sys_fault(fault, "set aside the damaged", path);
-    fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return sys_fault(fault, "set aside", path);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         fsync(fd);
         close(fd);
     }
     return GVS_OK;
+}
+
+int
+gvs_store_retire(const char *dir, struct gvs_fault *fault)
+{
+    char path[GVS_LMDB_PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    return set_aside(dir, path, "retired", fault);
 }
 
 /* The node's key from a damaged file: a record's value with its checksum. */
@@ -438,7 +447,7 @@ open_data(struct gvs_store *s, bool *aside, struct gvs_fault *fault)
     if (code != GVS_LMDB_DAMAGED)
         return code == 0 ? GVS_OK : open_fault(fault, f, code);
     len = salvage_key(f, val, sizeof val);
-    if (set_aside(s, f->path, fault) < 0)
+    if (set_aside(s->dir, f->path, "damaged", fault) < 0)
         return -1;
     *aside = true;
     code = gvs_lmdb_open(f);

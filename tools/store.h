@@ -45,6 +45,9 @@ enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCK
 int gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, size_t entries,
                    bool *set_aside, struct gvs_fault *fault);
 
+/* Sets the data.mdb of a closed store aside, whole, as data.mdb.retired-UNIXTIME. */
+int gvs_store_retire(const char *dir, struct gvs_fault *fault);
+
 /* Commits what is queued, stops the writers (waits for them), closes and unlocks. Pending callbacks
  * are not called. The memory goes when the loop has let go of its handle: run the loop once more.
  * NULL is fine. */

@@ -95,6 +95,40 @@ gvs_text_item(const struct gvs_item *item)
     return o;
 }
 
+/* What an entry says, in the words of before and after; null if this version cannot mean it. */
+json_t *
+gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len)
+{
+    struct gvs_service s;
+    struct gvs_backend b;
+    struct gvs_override o;
+    struct gvs_item item = gvs_item_make_service(&key->svc);
+    json_t *doc;
+
+    if (key->kind == GVS_KEY_SERVICE && gvs_service_decode(&s, value, len) == GVS_OK) {
+        memcpy(item.service.sched, s.sched, strlen(s.sched));
+        item.service.flags = s.flags;
+        item.service.persistent = s.persistent;
+        item.service.netmask = s.netmask;
+        doc = gvs_text_item(&item);
+        json_object_set_new(doc, "name", json_string(s.name));
+        return doc;
+    }
+    if (key->kind == GVS_KEY_BACKEND && gvs_backend_decode(&b, value, len) == GVS_OK) {
+        item = gvs_item_make_dest(&key->svc, &key->ep);
+        item.dest.weight = b.weight;
+        item.dest.forward = b.forward;
+        item.dest.lower = b.lower;
+        item.dest.upper = b.upper;
+        item.dest.tunnel = b.tunnel;
+        return gvs_text_item(&item);
+    }
+    if (key->kind == GVS_KEY_OVERRIDE && gvs_override_decode(&o, value, len) == GVS_OK)
+        return json_pack("{s:b, s:o}", "drain", (int)o.drain, "weight",
+                         o.has_weight ? json_integer(o.weight) : json_null());
+    return json_null();
+}
+
 static void
 allowed_text(const struct gvs_agent *a, char *text, size_t cap)
 {
@@ -115,6 +149,7 @@ gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
 {
     enum gvs_withheld why = b ? b->withheld : v->withheld;
     char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "", allow[256];
+    const struct gvs_node_member *member;
     const char *interface;
 
     gvs_svcid_format(vip, &v->id);
@@ -136,13 +171,22 @@ gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
         snprintf(text, cap, "vip '%s' is %s's own address (%s)", vip, a->cfg.name,
                  interface ? interface : "gone meanwhile");
         break;
+    case GVS_WITHHELD_MEMBER_ADDRESS:
+        member = gvs_owners_at(a, &v->id.addr);
+        snprintf(text, cap, "vip '%s' is %s's own address", vip,
+                 member ? member->value.name : "a member");
+        break;
     case GVS_WITHHELD_FAMILY:
         snprintf(text, cap,
                  "backend '%s' is IPv%u but vip '%s' is IPv%u (only forward tun can mix)", ep,
                  b ? b->ep.addr.family : 0u, v->claimed ? v->claim.name : vip, v->id.addr.family);
         break;
     case GVS_WITHHELD_PORT_ZERO:
-        snprintf(text, cap, "vip '%s' has port 0, which takes persistent", vip);
+        if (b)
+            snprintf(text, cap, "backend '%s' has port 0, but vip '%s' has not", ep,
+                     v->claimed ? v->claim.name : vip);
+        else
+            snprintf(text, cap, "vip '%s' has port 0, which takes persistent", vip);
         break;
     case GVS_WITHHELD_FLAGS:
         snprintf(text, cap, "vip '%s': flags do not go with %s and scheduler %s", vip,

@@ -678,10 +678,35 @@ test_encoding_what_nobody_could_decode_stops_the_process(void **state)
     assert_true(encode_dies(SERVICE, &v));
 }
 
+static void
+test_what_was_replaced_is_said_behind_all_else(void **state)
+{
+    static const uint64_t hlcs[] = {1, 0xff, 0x100, UINT64_C(0x0198f0f0aabb0000), UINT64_MAX};
+    static const uint8_t strange[] = {64, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9}; /* no number of 64 bits */
+    static const uint8_t later[] = {64, 1, 7, 65, 1, 1};
+    struct gvs_backend b = {.weight = 10}, read;
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof hlcs / sizeof *hlcs; i++) {
+        size_t len = gvs_prev_add(value, gvs_backend_encode(value, &b), hlcs[i]);
+
+        assert_int_equal(gvs_prev_get(value, len), hlcs[i]);
+        assert_int_equal(gvs_backend_decode(&read, value, len), GVS_OK);
+        assert_true(gvs_backend_equal(&b, &read));
+    }
+    assert_int_equal(gvs_prev_add(value, 3, 0), 3);
+    assert_int_equal(gvs_prev_get(value, gvs_backend_encode(value, &b)), 0);
+    assert_int_equal(gvs_prev_get(strange, sizeof strange), 0);
+    assert_int_equal(gvs_prev_get(later, sizeof later), 7);
+    assert_int_equal(gvs_prev_get(later, 2), 0); /* no frame */
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_was_replaced_is_said_behind_all_else),
         cmocka_unit_test(test_encoded_bytes_are_as_the_header_says),
         cmocka_unit_test(test_decode_answers_each_bad_value_with_its_error),
         cmocka_unit_test(test_random_values_come_back),

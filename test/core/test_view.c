@@ -137,7 +137,7 @@ tell_claims(char *text, const struct gvs_id *owners, uint16_t count, bool confli
 {
     static const char *const reasons[] = {"",         " unreadable", " not-allowed", " own-address",
                                           " family",  " port-zero",  " flags",       " too-many",
-                                          " address", " orphan",     " anchor"};
+                                          " address", " orphan",     " anchor",      " member"};
     size_t len = strlen(text);
 
     len += (size_t)snprintf(text + len, TEXT_LEN - len, " by ");
@@ -159,7 +159,14 @@ tell(char *text, const struct gvs_view_service *v)
         gvs_ep_format(ep, &b->ep);
         snprintf(text + len, TEXT_LEN - len, "; %s %u", ep, b->weight);
         tell_claims(text, b->owners, b->owner_count, b->conflict, b->withheld);
+        len = strlen(text);
+        snprintf(text + len, TEXT_LEN - len, "%s",
+                 b->hidden == GVS_OWNER_GONE     ? " hidden"
+                 : b->hidden == GVS_OWNER_SILENT ? " silent"
+                                                 : "");
     }
+    if (v->open)
+        snprintf(text + strlen(text), TEXT_LEN - strlen(text), "; open");
 }
 
 /* What is not withheld is an item, in the same order, and nothing else is. */
@@ -180,7 +187,7 @@ check_items(const struct gvs_view_service *v)
     for (size_t i = 0; i < v->backend_count; i++) {
         const struct gvs_view_backend *b = &v->backends[i];
 
-        if (b->withheld != GVS_SHOWN)
+        if (b->withheld != GVS_SHOWN || b->hidden == GVS_OWNER_SILENT)
             continue;
         want++;
         assert_int_equal(gvs_ep_cmp(&items[want].ep, &b->ep), 0);
@@ -400,6 +407,12 @@ test_backends_that_are_withheld(void **state)
         {"multicast", "A 0 1; B 224.0.0.1:80 0 2", "wlc by 0; 224.0.0.1:80 1 by 0 address", 0},
         {"loopback", "A 0 1; B 127.0.0.1:80 0 2", "wlc by 0; 127.0.0.1:80 1 by 0 address", 0},
         {"its own VIP", "A 0 1; B 10.99.0.1:80 0 2", "wlc by 0; 10.99.0.1:80 1 by 0 address", 0},
+        {"port 0 of a service with a port", "A 0 1; B 10.77.0.4:0 1 2; B " A " 1 2",
+         "wlc by 0; 10.77.0.4:0 1 by 1 port-zero; " A " 1 by 1", 0},
+        {"port 0 of a service without", "A 0 1 persistent=9; B 10.77.0.4:0 1 2",
+         "wlc by 0; 10.77.0.4:0 1 by 1", "10.99.0.1:0"},
+        {"port 0 of a mark", "A 0 1; B 10.77.0.4:0 1 2", "wlc by 0; 10.77.0.4:0 1 by 1",
+         "fwmark:5"},
         {"its own VIP's address, another port", "A 0 1; B 10.99.0.1:81 0 2",
          "wlc by 0; 10.99.0.1:81 1 by 0", 0},
         {"which does not help if the service has all ports",
@@ -426,12 +439,120 @@ test_what_this_node_does_not_take(void **state)
     };
     struct gvs_prefix allow[2];
     struct gvs_addr own;
-    struct gvs_view_env env = {allow, 2, &own, 1};
+    struct gvs_view_env env = {.allow = allow, .allow_count = 2, .own = &own, .own_count = 1};
 
     (void)state;
     assert_int_equal(gvs_prefix_parse(&allow[0], "10.99.0.0/16", 12, NULL), GVS_OK);
     assert_int_equal(gvs_prefix_parse(&allow[1], "fd00:99::/64", 12, NULL), GVS_OK);
     assert_int_equal(gvs_addr_parse(&own, "10.99.9.9", 9, NULL), GVS_OK);
+    CHECK_ROWS(rows, &env);
+}
+
+/* Node 1 is gone, 2 silent, 3 retired; 4 and the cluster are there. */
+static struct gvs_view_env
+env_of_fates(struct gvs_view_owner owners[static 3])
+{
+    for (uint8_t i = 0; i < 3; i++)
+        owners[i] = (struct gvs_view_owner){node(i + 1), (enum gvs_owner_stage)(i + 1)};
+    return (struct gvs_view_env){.owners = owners, .owner_count = 3};
+}
+
+static void
+test_what_the_gone_alone_claim_is_hidden(void **state)
+{
+    static const struct row rows[] = {
+        {"gone", "A 4 1; B " A " 1 2 weight=5; B " B " 4 2",
+         "wlc by 4; " A " 0 by 1 hidden; " B " 1 by 4", 0},
+        {"silent", "A 4 1; B " A " 2 2; B " B " 4 2", "wlc by 4; " A " 0 by 2 silent; " B " 1 by 4",
+         0},
+        {"of a datagram service at once", "A 4 1; B " A " 1 2; B " B " 4 2",
+         "wlc by 4; " A " 0 by 1 silent; " B " 1 by 4", "10.99.0.1:53/udp"},
+        {"not what somebody else claims too", "A 4 1; B " A " 1 2; B " A " 4 1; B " B " 4 2",
+         "wlc by 4; " A " 1 by 14; " B " 1 by 4", 0},
+        {"nor what the cluster does", "A 4 1; B " A " 1 2; B " A " 0 1; B " B " 4 2",
+         "wlc by 4; " A " 1 by 01; " B " 1 by 4", 0},
+        {"gone and silent is gone", "A 4 1; B " A " 1 2; B " A " 2 1; B " B " 4 2",
+         "wlc by 4; " A " 0 by 12 hidden; " B " 1 by 4", 0},
+        {"a claim withdrawn does not count", "A 4 1; B " A " 1 2; -B " A " 4 3; B " B " 4 2",
+         "wlc by 4; " A " 0 by 1 hidden; " B " 1 by 4", 0},
+        {"the service itself stays", "A 1 1 sched=rr; B " A " 4 2", "rr by 1; " A " 1 by 4", 0},
+        {"attributes are those of the gone",
+         "A 4 1; B " A " 1 9 weight=5; B " A " 4 2; B " B " 4 2",
+         "wlc by 4; " A " 5 by 14 conflict; " B " 1 by 4", 0},
+        {"a weight by override is hidden, too",
+         "A 4 1; B " A " 1 2; B " B " 4 2; O " A " 4 3 weight=9",
+         "wlc by 4; " A " 0 by 1 hidden; " B " 1 by 4", 0},
+    };
+    struct gvs_view_owner owners[3];
+    struct gvs_view_env env = env_of_fates(owners);
+
+    (void)state;
+    CHECK_ROWS(rows, &env);
+}
+
+static void
+test_nothing_is_hidden_if_nothing_would_be_left(void **state)
+{
+    static const struct row rows[] = {
+        {"the only one", "A 4 1; B " A " 1 2 weight=5", "wlc by 4; " A " 5 by 1; open", 0},
+        {"all of them, however long", "A 4 1; B " A " 1 2; B " B " 2 2",
+         "wlc by 4; " A " 1 by 1; " B " 1 by 2; open", 0},
+        {"the other has no weight", "A 4 1; B " A " 1 2; B " B " 4 2 weight=0",
+         "wlc by 4; " A " 1 by 1; " B " 0 by 4; open", 0},
+        {"the other is drained", "A 4 1; B " A " 1 2; B " B " 4 2; O " B " 4 3 drain",
+         "wlc by 4; " A " 1 by 1; " B " 0 by 4; open", 0},
+        {"the other is withheld", "A 4 1; B " A " 1 2; B 127.0.0.1:80 4 2",
+         "wlc by 4; " A " 1 by 1; 127.0.0.1:80 1 by 4 address; open", 0},
+        {"datagrams", "A 4 1; B " A " 1 2", "wlc by 4; " A " 1 by 1; open", "10.99.0.1:53/udp"},
+        {"nobody is gone, nothing is open", "A 4 1; B " A " 4 2 weight=0", "wlc by 4; " A " 0 by 4",
+         0},
+    };
+    struct gvs_view_owner owners[3];
+    struct gvs_view_env env = env_of_fates(owners);
+
+    (void)state;
+    CHECK_ROWS(rows, &env);
+}
+
+static void
+test_what_the_retired_claim_does_not_count(void **state)
+{
+    static const struct row rows[] = {
+        {"a backend", "A 4 1; B " A " 3 2; B " B " 4 2", "wlc by 4; " B " 1 by 4", 0},
+        {"not even if it was the only one", "A 4 1; B " A " 3 2", "wlc by 4", 0},
+        {"a service", "A 3 1; B " A " 4 2", "- by  orphan; " A " 1 by 4 orphan", 0},
+        {"both", "A 3 1; B " A " 3 2", NULL, 0},
+        {"nor does it disagree", "A 4 1; A 3 5 sched=rr; B " A " 4 2; B " A " 3 3 weight=7",
+         "wlc by 4; " A " 1 by 4", 0},
+        {"its overrides stay: they are the cluster's",
+         "A 4 1; B " A " 4 2; B " B " 4 2; O " A " 3 3 weight=9",
+         "wlc by 4; " A " 9 by 4; " B " 1 by 4", 0},
+    };
+    struct gvs_view_owner owners[3];
+    struct gvs_view_env env = env_of_fates(owners);
+
+    (void)state;
+    CHECK_ROWS(rows, &env);
+}
+
+static void
+test_where_members_take_datagrams_is_no_vip(void **state)
+{
+    static const struct row rows[] = {
+        {"the first", "A 0 1", "wlc by 0 member", "10.77.0.1:80"},
+        {"whatever the port", "A 0 1", "wlc by 0 member", "10.77.0.2:7900/udp"},
+        {"the last", "A 0 1", "wlc by 0 member", "[fd00::9]:80"},
+        {"a neighbour", "A 0 1", "wlc by 0", "10.77.0.3:80"},
+        {"a mark", "A 0 1", "wlc by 0", "fwmark:5"},
+        {"a backend may be one", "A 0 1; B 10.77.0.2:80 0 2", "wlc by 0; 10.77.0.2:80 1 by 0", 0},
+    };
+    struct gvs_addr members[3];
+    struct gvs_view_env env = {.members = members, .member_count = 3};
+
+    (void)state;
+    members[0] = svcid("10.77.0.1:1").addr;
+    members[1] = svcid("10.77.0.2:1").addr;
+    members[2] = svcid("[fd00::9]:1").addr;
     CHECK_ROWS(rows, &env);
 }
 
@@ -666,7 +787,8 @@ naive_reset(const struct gvs_table *t, const struct gvs_svcid *svc)
 
 /* The claim that speaks: the cluster's, else the greatest. */
 static bool
-naive_speaker(const struct gvs_table *t, struct gvs_key key, uint64_t reset, struct gvs_entry *out)
+naive_speaker(const struct gvs_table *t, const enum gvs_owner_stage *stage, struct gvs_key key,
+              uint64_t reset, struct gvs_entry *out)
 {
     struct gvs_entry e;
     bool found = false;
@@ -676,7 +798,8 @@ naive_speaker(const struct gvs_table *t, struct gvs_key key, uint64_t reset, str
         return true;
     for (uint8_t owner = 1; owner < OWNERS; owner++) {
         key.owner = node(owner);
-        if (live(t, &key, &e) && (!found || naive_greater(&e, out))) {
+        if (stage[owner] != GVS_OWNER_RETIRED && live(t, &key, &e) &&
+            (!found || naive_greater(&e, out))) {
             *out = e;
             found = true;
         }
@@ -697,15 +820,51 @@ naive_weight(const struct gvs_table *t, const struct gvs_key *backend, uint32_t 
     return o.drain ? 0 : o.has_weight ? o.weight : weight;
 }
 
-static size_t
-naive_items(const struct gvs_table *t, const struct gvs_svcid *svc, struct gvs_item *items)
+/* The best that is known of anybody who claims it. */
+static enum gvs_owner_stage
+naive_stage(const struct gvs_table *t, const enum gvs_owner_stage *stage, struct gvs_key key,
+            uint64_t reset)
 {
+    enum gvs_owner_stage best = GVS_OWNER_RETIRED;
+    struct gvs_entry e;
+
+    for (uint8_t owner = 0; owner < OWNERS; owner++) {
+        key.owner = owner ? node(owner) : GVS_ID_CLUSTER;
+        if (live(t, &key, &e) && (owner || e.order > reset) && stage[owner] < best)
+            best = stage[owner];
+    }
+    return best;
+}
+
+static size_t
+naive_hide(struct gvs_item *items, const enum gvs_owner_stage *hidden, size_t count)
+{
+    size_t left = 0, kept = 1;
+
+    for (size_t i = 1; i < count; i++)
+        left += hidden[i] == GVS_OWNER_THERE && items[i].dest.weight > 0;
+    for (size_t i = 1; i < count; i++) {
+        if (left && hidden[i] == GVS_OWNER_SILENT)
+            continue;
+        items[kept] = items[i];
+        if (left && hidden[i] == GVS_OWNER_GONE)
+            items[kept].dest.weight = 0;
+        kept++;
+    }
+    return kept;
+}
+
+static size_t
+naive_items(const struct gvs_table *t, const enum gvs_owner_stage *stage,
+            const struct gvs_svcid *svc, struct gvs_item *items)
+{
+    enum gvs_owner_stage hidden[1 + ENDPOINTS] = {0};
     struct gvs_key key = {.kind = GVS_KEY_SERVICE, .svc = *svc};
     struct gvs_service claim;
     struct gvs_entry e;
     size_t count = 1;
 
-    if (!naive_speaker(t, key, 0, &e))
+    if (!naive_speaker(t, stage, key, 0, &e))
         return 0;
     assert_int_equal(gvs_service_decode(&claim, e.value, e.value_len), GVS_OK);
     items[0] = gvs_item_make_service(svc);
@@ -717,15 +876,15 @@ naive_items(const struct gvs_table *t, const struct gvs_svcid *svc, struct gvs_i
         struct gvs_backend backend;
 
         key.ep = endpoint(endpoints[i]);
-        if (!naive_speaker(t, key, naive_reset(t, svc), &e))
+        if (!naive_speaker(t, stage, key, naive_reset(t, svc), &e))
             continue;
         assert_int_equal(gvs_backend_decode(&backend, e.value, e.value_len), GVS_OK);
         items[count] = gvs_item_make_dest(svc, &key.ep);
         items[count].dest.weight = naive_weight(t, &key, backend.weight);
         items[count].dest.upper = backend.upper;
-        count++;
+        hidden[count++] = naive_stage(t, stage, key, naive_reset(t, svc));
     }
-    return count;
+    return naive_hide(items, hidden, count);
 }
 
 static void
@@ -740,6 +899,9 @@ test_items_are_those_of_the_naive_view(void **state)
     for (uint64_t seed = test_seed_first(); test_seed_run(seed, 5000); seed++) {
         struct gvs_prng p = gvs_prng_init(seed);
         struct gvs_table *t = table_new(64);
+        enum gvs_owner_stage stage[OWNERS] = {GVS_OWNER_THERE};
+        struct gvs_view_owner owners[OWNERS - 1];
+        struct gvs_view_env env = {.owners = owners, .owner_count = OWNERS - 1};
         uint32_t lines = gvs_prng_below(&p, 30);
         char text[128];
         size_t count = 0;
@@ -748,9 +910,13 @@ test_items_are_those_of_the_naive_view(void **state)
             random_line(text, sizeof text, &p);
             merge_text(t, VIP, text);
         }
-        if (gvs_view_service(t, &anything, &svc, v))
+        for (uint8_t owner = 1; owner < OWNERS; owner++) {
+            stage[owner] = gvs_prng_chance(&p, 1, 2) ? gvs_prng_below(&p, 4) : GVS_OWNER_THERE;
+            owners[owner - 1] = (struct gvs_view_owner){node(owner), stage[owner]};
+        }
+        if (gvs_view_service(t, &env, &svc, v))
             count = gvs_view_items(v, got, 1 + GVS_VIEW_BACKENDS_MAX);
-        assert_int_equal(count, naive_items(t, &svc, want));
+        assert_int_equal(count, naive_items(t, stage, &svc, want));
         assert_memory_equal(got, want, count * sizeof *got);
         free(t);
     }
@@ -768,6 +934,10 @@ main(void)
         cmocka_unit_test(test_services_that_are_withheld),
         cmocka_unit_test(test_backends_that_are_withheld),
         cmocka_unit_test(test_what_this_node_does_not_take),
+        cmocka_unit_test(test_what_the_gone_alone_claim_is_hidden),
+        cmocka_unit_test(test_nothing_is_hidden_if_nothing_would_be_left),
+        cmocka_unit_test(test_what_the_retired_claim_does_not_count),
+        cmocka_unit_test(test_where_members_take_datagrams_is_no_vip),
         cmocka_unit_test(test_netmask_0_is_the_whole_address),
         cmocka_unit_test(test_changed_is_the_latest_of_all_that_shaped_it),
         cmocka_unit_test(test_claimants_beyond_the_eighth_are_counted),

@@ -1,0 +1,242 @@
+/* What commands write: entries of the cluster's, with the stamp of what each replaces, so that a
+ * write that did not know another is seen for what it is. And what asks before: --if-stamp,
+ * --dry-run. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/agent.h"
+
+#define LOGGED_MAX 8 /* entries of one command that the log names */
+
+struct gvs_key
+gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    struct gvs_key key = {.kind = kind, .svc = *svc};
+
+    if (ep)
+        key.ep = *ep;
+    return key;
+}
+
+bool
+gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e)
+{
+    struct gvs_keybuf kb;
+
+    gvs_key_build(&kb, key);
+    return gvs_table_get(gvs_node_claims(r->a->node), kb.b, kb.len, e);
+}
+
+/* --- dry run --------------------------------------------------------------------------------- */
+
+static void
+note_dry(struct gvs_request *r, const struct gvs_key *key, const struct gvs_entry *held,
+         bool tombstone, const uint8_t *value, size_t len)
+{
+    static const char *const kinds[] = {[GVS_KEY_SERVICE] = "service",
+                                        [GVS_KEY_BACKEND] = "backend",
+                                        [GVS_KEY_OVERRIDE] = "override"};
+    bool there = held && !held->tombstone;
+    char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN];
+    json_t *o;
+
+    gvs_svcid_format(vip, &key->svc);
+    o = json_pack("{s:s, s:s, s:n, s:s, s:s, s:s, s:n, s:b}", "scope", "table", "node", "cluster",
+                  "namespace", "op",
+                  tombstone ? "remove"
+                  : there   ? "edit"
+                            : "add",
+                  "kind", kinds[key->kind], "vip", vip, "backend", "foreign", 0);
+    if (key->kind != GVS_KEY_SERVICE) {
+        gvs_ep_format(ep, &key->ep);
+        json_object_set_new(o, "backend", json_string(ep));
+    }
+    json_object_set_new(o, "before",
+                        there ? gvs_text_claim(key, held->value, held->value_len) : json_object());
+    json_object_set_new(o, "after", tombstone ? json_object() : gvs_text_claim(key, value, len));
+    json_array_append_new(r->dry, o);
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static void
+log_write(struct gvs_request *r, const struct gvs_key *key, bool tombstone)
+{
+    char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "";
+
+    if (++r->written > LOGGED_MAX) {
+        if (r->written == LOGGED_MAX + 1)
+            gvs_agent_log(r->a, GVS_LOG_INFO, "%s: ... and more", r->by);
+        return;
+    }
+    gvs_svcid_format(vip, &key->svc);
+    if (key->kind != GVS_KEY_SERVICE)
+        gvs_ep_format(ep, &key->ep);
+    gvs_agent_log(r->a, GVS_LOG_INFO, "%s: %s %s %s%s%s at %016llx", r->by,
+                  tombstone ? "removed" : "wrote",
+                  key->kind == GVS_KEY_SERVICE   ? "vip"
+                  : key->kind == GVS_KEY_BACKEND ? "backend"
+                                                 : "override",
+                  vip, ep[0] ? " " : "", ep, (unsigned long long)r->stamp.hlc);
+}
+
+bool
+gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone, uint8_t *value,
+                size_t len)
+{
+    struct gvs_agent *a = r->a;
+    struct gvs_entry held;
+    bool there = gvs_write_get(r, key, &held);
+    struct gvs_fault f;
+
+    if (r->dry) {
+        note_dry(r, key, there ? &held : NULL, tombstone, value, len);
+        return true;
+    }
+    if (there)
+        len = gvs_prev_add(value, len, held.order);
+    if (gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len,
+                       &r->stamp) < 0) {
+        gvs_fault_set(&f, GVS_EXIT_NO, "the table is full (%zu entries)", a->cfg.limits.entries);
+        gvs_fault_hint(&f, "raise limits { entries } in gossipvs.conf on every node");
+        gvs_request_fault(r, &f);
+        return false;
+    }
+    gvs_agent_take_news(a);
+    log_write(r, key, tombstone);
+    return true;
+}
+
+bool
+gvs_write_service(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_service *s)
+{
+    struct gvs_key key = gvs_write_key(GVS_KEY_SERVICE, svc, NULL);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_service old;
+    struct gvs_entry e;
+
+    s->reset = 0;
+    if (gvs_write_get(r, &key, &e)) {
+        if (e.tombstone)
+            s->reset = e.order;
+        else if (gvs_service_decode(&old, e.value, e.value_len) == GVS_OK)
+            s->reset = old.reset;
+    }
+    return gvs_write_entry(r, &key, false, value, gvs_service_encode(value, s));
+}
+
+bool
+gvs_write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                  const struct gvs_backend *b)
+{
+    struct gvs_key key = gvs_write_key(GVS_KEY_BACKEND, svc, ep);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    return gvs_write_entry(r, &key, false, value, gvs_backend_encode(value, b));
+}
+
+bool
+gvs_write_override(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                   const struct gvs_override *o)
+{
+    struct gvs_key key = gvs_write_key(GVS_KEY_OVERRIDE, svc, ep);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    if (!o->drain && !o->has_weight)
+        return gvs_write_entry(r, &key, true, value, gvs_tombstone_encode(value, false));
+    return gvs_write_entry(r, &key, false, value, gvs_override_encode(value, o));
+}
+
+bool
+gvs_write_tombstone(struct gvs_request *r, const struct gvs_key *key, bool force)
+{
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_entry e;
+
+    if (!gvs_write_get(r, key, &e) || e.tombstone)
+        return true;
+    return gvs_write_entry(r, key, true, value, gvs_tombstone_encode(value, force));
+}
+
+/* --- the options of every change -------------------------------------------------------------- */
+
+static void
+cut_args(struct gvs_request *r, size_t at, size_t count)
+{
+    r->argc -= count;
+    memmove(&r->argv[at], &r->argv[at + count], (r->argc - at) * sizeof *r->argv);
+}
+
+static int
+take_peers(struct gvs_request *r, const char *text, struct gvs_fault *f)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end || n > r->a->cfg.limits.members)
+        return gvs_fault_set(f, GVS_EXIT_USAGE, "--peers %.40s: 0 to %zu expected", text,
+                             r->a->cfg.limits.members);
+    r->peers = n;
+    return GVS_OK;
+}
+
+static int
+take_stamp(struct gvs_request *r, const char *text, struct gvs_fault *f)
+{
+    size_t digits = strspn(text, "0123456789abcdef");
+
+    if (digits == 0 || digits > 16 || text[digits])
+        return gvs_fault_set(f, GVS_EXIT_USAGE,
+                             "--if-stamp %.40s: a stamp as -j prints it "
+                             "expected, or 0 for nothing there",
+                             text);
+    r->if_stamp = strtoull(text, NULL, 16);
+    r->has_if_stamp = true;
+    return GVS_OK;
+}
+
+int
+gvs_write_options(struct gvs_request *r, struct gvs_fault *f)
+{
+    for (size_t i = 0; i < r->argc;) {
+        const char *value = i + 1 < r->argc ? r->argv[i + 1] : "";
+        int rc;
+
+        if (strcmp(r->argv[i], "--dry-run") == 0) {
+            if (!r->dry)
+                r->dry = json_array();
+            cut_args(r, i, 1);
+            continue;
+        }
+        if (strcmp(r->argv[i], "--peers") == 0)
+            rc = take_peers(r, value, f);
+        else if (strcmp(r->argv[i], "--if-stamp") == 0)
+            rc = take_stamp(r, value, f);
+        else {
+            i++;
+            continue;
+        }
+        if (rc < 0)
+            return rc;
+        cut_args(r, i, 2);
+    }
+    return GVS_OK;
+}
+
+int
+gvs_write_check_stamp(const struct gvs_request *r, const char *what, uint64_t held,
+                      struct gvs_fault *f)
+{
+    if (!r->has_if_stamp || r->if_stamp == held)
+        return GVS_OK;
+    if (held == 0)
+        gvs_fault_set(f, GVS_EXIT_CONFLICT,
+                      "%s is not there, so not at stamp %016llx; nothing changed", what,
+                      (unsigned long long)r->if_stamp);
+    else
+        gvs_fault_set(f, GVS_EXIT_CONFLICT, "%s is at stamp %016llx, not %016llx; nothing changed",
+                      what, (unsigned long long)held, (unsigned long long)r->if_stamp);
+    gvs_fault_hint(f, "somebody changed it meanwhile: look, and decide again");
+    return -1;
+}
