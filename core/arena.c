@@ -20,7 +20,7 @@
  *
  * There is one list for each length that a string can need: the first run that fits exactly is
  * taken, else the smallest that is longer, else one cut from the top. That keeps what a table has
- * once used dense. Entries that change their length all the time leave about a tenth of it free.
+ * once used dense. Entries that change their length all the time leave about a sixth of it free.
  *
  * A string that becomes shorter gives the rest of its run away at once, and one that grows takes
  * it from behind if it still is there. An entry that becomes its tombstone and comes back thus

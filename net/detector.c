@@ -210,6 +210,10 @@ end_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
         begin_round(ms, now, m);
         return false;
     }
+    if (m->state == GVS_ALIVE && !m->up && m->misses < MISSES_MAX) {
+        begin_round(ms, now, m); /* a handshake is three datagrams, and one was lost perhaps */
+        return false;
+    }
     if (ms->heard_at.us < m->probed.us && m->misses < MISSES_MAX && has_others(ms, m)) {
         gvs_members_doubt(ms);
         begin_round(ms, now, m);
