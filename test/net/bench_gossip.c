@@ -47,6 +47,7 @@ struct round {
     uint64_t anonymous;           /* before there was any node */
     double cpu;
     bool late, wrong;
+    bool unloaded; /* the limit came before the tables were full */
 };
 
 /* --- entries --- */
@@ -104,6 +105,7 @@ load(struct round *r, uint32_t lacks)
             GVS_ASSERT(gvs_node_load(r->l.nodes[i].node, &e) >= 0);
         }
     }
+    r->unloaded = r->late;
 }
 
 static void
@@ -274,6 +276,8 @@ print_head(const struct round *r)
     printf("{\"side\": \"gossipvs\", \"mode\": \"%s\", \"nodes\": %u, \"entries\": %u, "
            "\"timeout\": %s",
            r->o->mode, r->o->nodes, r->o->entries, r->late ? "true" : "false");
+    if (r->unloaded)
+        printf(", \"failed\": \"the tables were not full in time\"");
 }
 
 static void
