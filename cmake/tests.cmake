@@ -20,7 +20,8 @@ function(gvs_test name)
 endfunction()
 
 foreach(module
-    addr arena diff entry id index key merge plan set sketch stamp table table_large tree value view
+    addr arena diff entry id index key merge plan set sketch stamp table table_large tree value
+    vector view
 )
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
@@ -81,6 +82,41 @@ set_tests_properties(tools/cli tools/agents PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
 )
+
+# Foreign bytes: each target of test/fuzz runs its corpus here, in every build. With GVS_FUZZ, which
+# wants clang, they are linked with libFuzzer, for tools/fuzz, and are no tests.
+option(GVS_FUZZ "link test/fuzz with libFuzzer" OFF)
+add_custom_target(fuzz)
+function(gvs_fuzz name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS")
+    add_executable(fuzz_${name} test/fuzz/${name}.c ${arg_UNPARSED_ARGUMENTS})
+    target_link_libraries(fuzz_${name} PRIVATE ${arg_LIBS})
+    set_target_properties(fuzz_${name} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
+    )
+    add_dependencies(fuzz fuzz_${name})
+    if(GVS_FUZZ)
+        target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    else()
+        target_sources(fuzz_${name} PRIVATE test/fuzz/replay.c)
+        add_test(NAME fuzz/${name} COMMAND fuzz_${name} test/fuzz/corpus/${name}
+            WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+        set_tests_properties(fuzz/${name} PROPERTIES LABELS unit)
+    endif()
+endfunction()
+
+gvs_fuzz(entry LIBS gvs_core)
+foreach(target body datagram handshake keyring member)
+    gvs_fuzz(${target} LIBS gvs_net)
+endforeach()
+gvs_fuzz(cursor LIBS gvs_net PkgConfig::MSGPACK)
+gvs_fuzz(netlink LIBS gvs_ipvs)
+foreach(target config store text)
+    gvs_fuzz(${target} LIBS libgossipvs)
+endforeach()
+# On a kernel in memory, which the linker finds before netlink.
+gvs_fuzz(request test/ipvs/fake.c LIBS libgossipvs)
+gvs_fuzz(screen tools/print.c tools/screen.c LIBS libgossipvs PkgConfig::SMARTCOLS m)
 
 # Planted errors, each of which the tests have to find. They build for themselves: once is enough.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
