@@ -105,6 +105,12 @@ lower_bound(const struct gvs_members *ms, const struct gvs_id *id)
 }
 
 struct gvs_member *
+gvs_members_self(const struct gvs_members *ms)
+{
+    return ms->self;
+}
+
+struct gvs_member *
 gvs_member_get(const struct gvs_members *ms, const struct gvs_id *id)
 {
     size_t i = lower_bound(ms, id);
@@ -249,6 +255,7 @@ gvs_member_note(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *
     }
     count_state(ms, m, state);
     m->known = true;
+    m->noted = now;
     m->state = state;
     m->incarnation = gvs_member_incarnation(order);
     m->value = value ? *value : (struct gvs_member_value){.boot = 0};

@@ -81,6 +81,9 @@ struct gvs_member {
     uint64_t fingerprint;
     bool in_step;
     struct gvs_mono answered; /* when the latest probe that it answered was sent */
+    bool was_equal;           /* both of its tables were as ours, */
+    struct gvs_mono equal_at; /* the last time */
+    struct gvs_mono noted;    /* what the table says of it changed */
     uint64_t deferred;        /* entries it brought whose stamps lie in the future */
     bool gone;
     struct gvs_mono gone_since;
@@ -133,6 +136,7 @@ struct gvs_member *gvs_members_place(const struct gvs_members *ms, size_t number
 size_t gvs_member_number(const struct gvs_members *ms, const struct gvs_member *m);
 size_t gvs_members_counted(const struct gvs_members *ms, enum gvs_member_state state);
 
+struct gvs_member *gvs_members_self(const struct gvs_members *ms);
 struct gvs_member *gvs_member_get(const struct gvs_members *ms, const struct gvs_id *id);
 struct gvs_member *gvs_member_add(struct gvs_members *ms, const struct gvs_id *id); /* NULL: full */
 

@@ -102,6 +102,31 @@ gvs_node_write(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     return gvs_replica_write(&n->replica, now, wall, key, tombstone, value, value_len, stamp);
 }
 
+int
+gvs_node_load_vector(struct gvs_node *n, const uint8_t *b, size_t len)
+{
+    GVS_ASSERT(!n->started);
+    return gvs_age_load(&n->replica.age, b, len);
+}
+
+size_t
+gvs_node_vector(const struct gvs_node *n, size_t from, uint8_t *out, size_t cap)
+{
+    return gvs_vector_write(n->replica.age.vector, from, out, cap);
+}
+
+uint64_t
+gvs_node_vector_changes(const struct gvs_node *n)
+{
+    return n->replica.age.changes;
+}
+
+uint64_t
+gvs_node_stamp(const struct gvs_node *n)
+{
+    return n->replica.clock.last;
+}
+
 bool
 gvs_node_news(struct gvs_node *n, struct gvs_entry *e)
 {

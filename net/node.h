@@ -33,8 +33,9 @@ struct gvs_node_config {
     const char *cluster;               /* borrowed during open */
     const struct gvs_keyring *keyring; /* copied */
     uint8_t priv[GVS_KEY_SECRET_LEN];
-    uint64_t boot;       /* random, new with each start */
-    uint64_t init_floor; /* see net/session.h */
+    uint64_t boot;           /* random, new with each start */
+    uint64_t init_floor;     /* see net/session.h */
+    uint64_t stamp_floor_ms; /* stamps are above it; 0: none is known */
     struct gvs_random random;
     const char *name;        /* this node's label; copied */
     const char *version;     /* copied */
@@ -79,10 +80,22 @@ int gvs_node_write(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall
                    size_t value_len, struct gvs_stamp *stamp);
 
 /* The next entry of either table (its key's kind tells which) that is news since it was last asked
- * for. Lent until the next call on n. A key that changed twice is lent once, as it is now. Whoever
+ * for. Lent until the next call on n. One with no bytes (len 0) has a key and a kind: of that,
+ * nothing is held any more. A key that changed twice is lent once, as it is now. Whoever
  * does not ask for so long that the ring of changed keys (as long as the table, 256 to 16,384)
  * runs over is lent every entry once. */
 bool gvs_node_news(struct gvs_node *n, struct gvs_entry *e);
+
+/* The version vector (net/age.h), for the disk: it counts its changes, and is lent in chunks, from
+ * the component numbered `from` on. It has to reach the disk together with all news, or after. What
+ * was on the disk is loaded like entries; GVS_E_MALFORMED. Whoever has lost a record does not. */
+uint64_t gvs_node_vector_changes(const struct gvs_node *n);
+size_t gvs_node_vector(const struct gvs_node *n, size_t from, uint8_t *out, size_t cap);
+int gvs_node_load_vector(struct gvs_node *n, const uint8_t *b, size_t len);
+
+/* The greatest stamp seen or issued. A floor somewhat above it belongs on the disk (ms, loaded as
+ * cfg->stamp_floor_ms), so that no stamp is issued twice, whatever the clock does meanwhile. */
+uint64_t gvs_node_stamp(const struct gvs_node *n);
 
 struct gvs_node_event {
     struct gvs_id member;
@@ -168,6 +181,8 @@ struct gvs_node_counts {
     uint64_t rejected[GVS_REJECT_COUNT]; /* those of the sessions, and bodies that do not parse */
     uint64_t pushed, taken;              /* entries: sent, received */
     uint64_t merged, refused;            /* of these: news to us, not taken */
+    uint64_t deleted;                    /* refused, since they were deleted long ago */
+    uint64_t dropped;                    /* ours, that others refused so */
     uint64_t own_name;                   /* news in this node's own name that it did not write */
     uint64_t deferred;                   /* entries not taken now: stamped > 30 s in the future */
     uint64_t ahead;   /* the same, but taken: fewer than three clocks to judge by */

@@ -74,7 +74,8 @@ struct gvs_node {
     uint64_t regrouped;     /* the fingerprint of the members that relay knows */
     struct gvs_mono spread; /* what reconciliation brought is passed on then; NEVER: nothing */
     struct gvs_mono spread_next;
-    struct gvs_mono due; /* of peers, reconciliation and bootstrap */
+    struct gvs_mono collect; /* old tombstones are looked for then */
+    struct gvs_mono due;     /* of peers, reconciliation and bootstrap */
     struct gvs_node_counts counts;
 };
 
@@ -84,8 +85,8 @@ struct gvs_node_peer *gvs_node_wake(struct gvs_node *n, struct gvs_member *m);
 /* What came from it is to be acknowledged now. Nothing, if all is. */
 void gvs_node_acknowledge(struct gvs_node *n, struct gvs_node_peer *p);
 
-/* It is to learn what the members table says of a member: whoever is accused has to know, and who is
- * retired. */
+/* It is to learn what the members table says of a member: whoever is accused has to know, and who
+ * is retired. */
 void gvs_node_tell(struct gvs_node *n, struct gvs_member *m, const struct gvs_id *of);
 
 /* A small message waits for it. Dropped if too many do. */

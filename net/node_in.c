@@ -1,6 +1,7 @@
 /* net/node_in.c: what came, and what it changes. */
 #include <string.h>
 
+#include "core/bytes.h"
 #include "net/node_impl.h"
 
 #define SETTLE_MS 200 /* pushes younger than this may still explain why fingerprints differ */
@@ -33,6 +34,46 @@ compare(struct gvs_node *n, const struct incoming *in, enum gvs_table_no no)
     n->due = gvs_mono_min(n->due, p->check);
 }
 
+static unsigned
+hour_of(const struct gvs_msg *m)
+{
+    return (unsigned)(m->status >> GVS_STATUS_HOUR_SHIFT & GVS_STATUS_HOUR_MASK);
+}
+
+/* Were both of his tables as ours are now? */
+static bool
+is_equal(const struct gvs_node *n, const struct gvs_msg *m)
+{
+    return m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]) &&
+           m->members == gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]) &&
+           hour_of(m) == gvs_age_name(&n->replica.age);
+}
+
+/* In chunks, each of which names what it stands for. */
+static void
+lend_vector(struct gvs_node *n, struct gvs_member *to)
+{
+    size_t count = gvs_vector_count(n->replica.age.vector);
+
+    for (size_t from = 0; from < count; from += GVS_VECTOR_WRITERS_MAX)
+        gvs_node_note(n, to, &(struct gvs_note){.type = GVS_MSG_VECTOR, .seq = from});
+}
+
+static void
+on_vector(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    if (is_equal(n, m) && gvs_age_take(&n->replica.age, m->bin.b, m->bin.len) < 0)
+        n->counts.refused++;
+    (void)in;
+}
+
+static void
+on_refused(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
+{
+    for (size_t at = 0; at < m->bin.len; at += 8)
+        n->counts.dropped += gvs_replica_refused(&n->replica, in->now, gvs_get64(m->bin.b + at));
+}
+
 static void
 take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg *m)
 {
@@ -41,6 +82,9 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
     from->has_fingerprint = true;
     from->fingerprint = m->claims;
     from->in_step = m->status & GVS_STATUS_IN_STEP;
+    gvs_age_named(&n->replica.age, hour_of(m));
+    if (is_equal(n, m))
+        gvs_age_equal(&n->replica.age, in->now, in->wall, from);
     if (m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]))
         n->synced = true;
 }
@@ -62,6 +106,8 @@ on_ack(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
     gvs_pace_sample(&gvs_node_wake(n, in->from)->pace, in->from->rtt_us);
     take_status(n, in, m);
     in->answered = true;
+    if (is_equal(n, m) && gvs_age_lends(&n->replica.age, in->now))
+        lend_vector(n, in->from);
     in->print[GVS_TABLE_CLAIMS] = m->claims;
     in->print[GVS_TABLE_MEMBERS] = m->members;
 }
@@ -94,6 +140,16 @@ is_arrival(const struct gvs_node *n, const struct gvs_member *from, const struct
            (!from->known || from->state == GVS_DEAD);
 }
 
+/* Whoever brings what was deleted long ago was away: he is told. */
+static void
+refuse(struct gvs_node *n, struct gvs_member *from, const struct gvs_entry *e)
+{
+    n->counts.deleted++;
+    gvs_node_note(n, from,
+                  &(struct gvs_note){.type = GVS_MSG_REFUSED,
+                                     .seq = gvs_table_id(n->replica.table[GVS_TABLE_CLAIMS], e)});
+}
+
 /* Returns whether it was news. The duty to serve an arc is there even if it was not, but not for
  * what was refused. */
 static bool
@@ -104,6 +160,8 @@ take_entry(struct gvs_node *n, const struct incoming *in, const struct gvs_entry
 
     if (rc < 0) {
         n->counts.refused++;
+        if (rc == GVS_E_DELETED)
+            refuse(n, in->from, e);
         return false;
     }
     if (arc > 0 || arrival)
@@ -234,10 +292,11 @@ static const struct {
     uint64_t type;
     void (*handle)(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m);
 } handlers[] = {
-    {GVS_MSG_PROBE, on_probe},   {GVS_MSG_ACK, on_ack},   {GVS_MSG_PROBE_REQ, on_probe_req},
-    {GVS_MSG_VOUCH, on_vouch},   {GVS_MSG_PUSH, on_push}, {GVS_MSG_PUSH_ACK, on_push_ack},
-    {GVS_MSG_SKETCH, on_sketch}, {GVS_MSG_MORE, on_more}, {GVS_MSG_SUMS, on_sums},
-    {GVS_MSG_IDS, on_ids},       {GVS_MSG_WANT, on_want},
+    {GVS_MSG_PROBE, on_probe},     {GVS_MSG_ACK, on_ack},   {GVS_MSG_PROBE_REQ, on_probe_req},
+    {GVS_MSG_VOUCH, on_vouch},     {GVS_MSG_PUSH, on_push}, {GVS_MSG_PUSH_ACK, on_push_ack},
+    {GVS_MSG_SKETCH, on_sketch},   {GVS_MSG_MORE, on_more}, {GVS_MSG_SUMS, on_sums},
+    {GVS_MSG_IDS, on_ids},         {GVS_MSG_WANT, on_want}, {GVS_MSG_VECTOR, on_vector},
+    {GVS_MSG_REFUSED, on_refused},
 };
 
 static void

@@ -5,6 +5,7 @@
  * which the time-outs of others depend; then relay, our own changes first; then reconciliation. */
 #include <string.h>
 
+#include "core/bytes.h"
 #include "net/node_impl.h"
 
 #define BOOTSTRAP_FAST_TRIES 30
@@ -15,6 +16,8 @@
 #define CHECK_MS 500
 #define CHECKS_MAX 20
 #define SPREAD_PROBES 8
+#define COLLECT_MS 10 /* between two bites at old tombstones */
+#define AGE_MS 60000  /* the hour is looked at so often */
 #define SPREAD_INTERVAL_MS 100
 
 /* --- peers for whom there is something to do --- */
@@ -188,6 +191,16 @@ run_spread(struct gvs_node *n, struct gvs_mono now)
 }
 
 static void
+run_age(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
+{
+    int64_t median_ms = gvs_members_clock(n->members, now).median_ms;
+
+    gvs_age_tick(&n->replica.age, (struct gvs_wall){wall.ms + (uint64_t)median_ms});
+    n->collect = gvs_replica_collect(&n->replica, now) ? gvs_mono_add_ms(now, COLLECT_MS)
+                                                       : gvs_mono_add_ms(now, AGE_MS);
+}
+
+static void
 run_timers(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
 {
     struct gvs_node_peer *p;
@@ -199,6 +212,7 @@ run_timers(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
         for (size_t i = 0; i < n->bootstrap_count; i++)
             try_bootstrap(n, now, wall, &n->bootstrap[i]);
         run_spread(n, now);
+        run_age(n, now, wall);
         gvs_sync_run(&n->sync, now);
         n->due = GVS_MONO_NEVER; /* set once all is sent */
     }
@@ -246,7 +260,7 @@ set_due(struct gvs_node *n, struct gvs_mono now)
     }
     for (size_t i = 0; i < n->bootstrap_count; i++)
         n->due = gvs_mono_min(n->due, n->bootstrap[i].next);
-    n->due = gvs_mono_min(n->due, n->spread);
+    n->due = gvs_mono_min(n->due, gvs_mono_min(n->spread, n->collect));
     n->due = gvs_mono_min(n->due, gvs_sync_run(&n->sync, now));
 }
 
@@ -267,8 +281,16 @@ add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *
             .claims = gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]),
             .members = gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]),
             .wall_ms = wall.ms,
-            .status = n->in_step ? GVS_STATUS_IN_STEP : 0,
+            .status = (n->in_step ? GVS_STATUS_IN_STEP : 0) | gvs_age_name(&n->replica.age)
+                                                                  << GVS_STATUS_HOUR_SHIFT,
         };
+        uint8_t bin[GVS_VECTOR_CHUNK_MAX];
+
+        m.bin.b = bin;
+        if (note->type == GVS_MSG_VECTOR)
+            m.bin.len = gvs_vector_write(n->replica.age.vector, (size_t)note->seq, bin, sizeof bin);
+        else if (note->type == GVS_MSG_REFUSED)
+            gvs_put64(bin, note->seq), m.bin.len = 8;
 
         if (gvs_body_add(body, &m) < 0)
             return;

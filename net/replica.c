@@ -7,8 +7,10 @@
 
 #include "core/err.h"
 
-#define KEYS_MIN 256 /* of a log of changes */
-#define KEYS_MAX 16384 /* a sixteenth of a table of the usual size */
+#define KEYS_MIN 256     /* of a log of changes */
+#define COLLECT_MAX 64   /* tombstones at once */
+#define COLLECT_LOOK 512 /* entries looked at for each */
+#define KEYS_MAX 16384   /* a sixteenth of a table of the usual size */
 
 /* --- life --- */
 
@@ -35,6 +37,8 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
     r->value.boot = cfg->boot;
     snprintf(r->value.name, sizeof r->value.name, "%s", cfg->name);
     snprintf(r->value.version, sizeof r->value.version, "%s", cfg->version);
+    if (cfg->stamp_floor_ms > 0 && cfg->stamp_floor_ms <= GVS_HLC_MS_MAX)
+        gvs_hlc_witness(&r->clock, gvs_hlc_make(cfg->stamp_floor_ms, 0));
     gvs_crypto_table_key(&r->hash_key, cfg->cluster);
     /* Twice the room for members: their entries are long, and our own must always fit. */
     if (!open_table(r, GVS_TABLE_CLAIMS, cfg->limits.entries, hash) ||
@@ -45,6 +49,9 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
     r->members = gvs_members_open(cfg->limits.members, self, cfg->random, now);
     if (!r->members)
         return GVS_E_SYS;
+    if (gvs_age_open(&r->age, r->table[GVS_TABLE_CLAIMS], r->members, &r->clock,
+                     cfg->limits.members) < 0)
+        return GVS_E_SYS;
     return gvs_relay_open(&r->relay, r->members, self, keys, hash);
 }
 
@@ -53,6 +60,7 @@ gvs_replica_close(struct gvs_replica *r)
 {
     gvs_members_close(r->members);
     gvs_relay_close(&r->relay);
+    gvs_age_close(&r->age);
     gvs_keylog_close(&r->news);
     free(r->overwrite);
     free(r->memory[GVS_TABLE_CLAIMS]);
@@ -170,6 +178,7 @@ void
 gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
 {
     r->start_ms = wall.ms;
+    gvs_age_start(&r->age, now);
     gvs_replica_assert_self(r, now);
 }
 
@@ -299,6 +308,8 @@ admit_claim(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
     struct gvs_clock clock = gvs_members_clock(r->members, now);
     int64_t ahead = (int64_t)(gvs_hlc_ms(e->order) - wall.ms) - clock.median_ms;
 
+    if (gvs_age_refuses(&r->age, e))
+        return GVS_E_DELETED;
     if (ahead <= GVS_AHEAD_MS || is_held(r, e))
         return GVS_OK;
     if (clock.known < GVS_CLOCKS_MIN) {
@@ -447,6 +458,42 @@ gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wal
     return rc;
 }
 
+/* Nothing is held of this key any more, which is news too. */
+static void
+drop(struct gvs_replica *r, struct gvs_mono now, const uint8_t *key, size_t len)
+{
+    gvs_keylog_append(&r->news, now, key, len, 0);
+}
+
+bool
+gvs_replica_refused(struct gvs_replica *r, struct gvs_mono now, uint64_t id)
+{
+    struct gvs_keybuf key;
+    struct gvs_entry e;
+
+    if (!gvs_table_get_id(r->table[GVS_TABLE_CLAIMS], id, &e) || !gvs_age_yields(&r->age, &e))
+        return false;
+    key.len = e.key_len;
+    memcpy(key.b, e.key, e.key_len);
+    gvs_table_remove(r->table[GVS_TABLE_CLAIMS], key.b, key.len);
+    drop(r, now, key.b, key.len);
+    return true;
+}
+
+bool
+gvs_replica_collect(struct gvs_replica *r, struct gvs_mono now)
+{
+    struct gvs_keybuf key;
+    bool more = false;
+
+    for (int i = 0; i < COLLECT_MAX; i++) {
+        if (!gvs_age_collect(&r->age, COLLECT_LOOK, &key, &more))
+            break;
+        drop(r, now, key.b, key.len);
+    }
+    return more;
+}
+
 /* A clock that is off is not what claims are stamped by. */
 static struct gvs_wall
 stamping_wall(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
@@ -520,6 +567,17 @@ scan_next(struct gvs_replica *r, struct gvs_entry *e)
     return false;
 }
 
+/* Of a key of which nothing is held any more. */
+static void
+lend_key(struct gvs_entry *e, const struct gvs_keybuf *key)
+{
+    struct gvs_key parts;
+    int rc = gvs_key_parse(&parts, key->b, key->len);
+
+    GVS_ASSERT(rc == GVS_OK);
+    *e = (struct gvs_entry){.key = key->b, .key_len = key->len, .kind = parts.kind};
+}
+
 bool
 gvs_replica_news(struct gvs_replica *r, struct gvs_entry *e)
 {
@@ -535,8 +593,11 @@ gvs_replica_news(struct gvs_replica *r, struct gvs_entry *e)
         return true;
     while (r->news_at < r->news.head) {
         key = gvs_keylog_get(&r->news, r->news_at++);
-        if (key && gvs_table_get(r->table[key->b[0] == 'M'], key->b, key->len, e))
-            return true;
+        if (!key)
+            continue;
+        if (!gvs_table_get(r->table[key->b[0] == 'M'], key->b, key->len, e))
+            lend_key(e, key);
+        return true;
     }
     return false;
 }

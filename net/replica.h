@@ -27,6 +27,7 @@
  */
 #pragma once
 
+#include "net/age.h"
 #include "net/member.h"
 #include "net/node.h"
 #include "net/relay.h"
@@ -40,7 +41,8 @@
 struct gvs_replica {
     struct gvs_table *table[GVS_TABLE_COUNT];
     struct gvs_members *members;
-    struct gvs_relay relay;        /* to which goes what we originate */
+    struct gvs_relay relay; /* to which goes what we originate */
+    struct gvs_age age;
     struct gvs_keylog news;        /* what changed lately, here or elsewhere */
     struct gvs_member_value value; /* what our own entry says */
 
@@ -78,9 +80,15 @@ void gvs_replica_close(struct gvs_replica *r);
 int gvs_replica_load(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry *e);
 
 /* The same from another member: 1 if it was news. A rumour about us is refuted at once.
- * GVS_E_RANGE: not admitted, for its stamp or its incarnation. */
+ * GVS_E_RANGE: not admitted, for its stamp or its incarnation. GVS_E_DELETED: see net/age.h. */
 int gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
                      struct gvs_member *from, const struct gvs_entry *e);
+
+/* Somebody says that the claim with this id was deleted: it is dropped if that can be true. */
+bool gvs_replica_refused(struct gvs_replica *r, struct gvs_mono now, uint64_t id);
+
+/* Forgets some tombstones that nobody needs any more; whether there may be others. */
+bool gvs_replica_collect(struct gvs_replica *r, struct gvs_mono now);
 
 /* A local write of a claim; see gvs_node_write. */
 int gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,

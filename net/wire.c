@@ -14,6 +14,7 @@
 #include "core/bytes.h"
 #include "core/err.h"
 #include "core/sketch.h"
+#include "core/vector.h"
 
 #define FIELDS_MAX 6
 #define DEPTH_MESSAGE_MAP \
@@ -25,7 +26,7 @@ static_assert(RANGE_HEAD_LEN >= PUSH_HEAD_LEN, "gvs_body_room serves both");
 static_assert(GVS_BODY_LEN_MAX / 27 < GVS_PUSH_ENTRIES_MAX, "a body's entries fit a message");
 
 /* OPTIONAL is a number that may be left out and then says 0; it is never written as 0. */
-enum form { NUMBER, OPTIONAL, TABLE, ID, SUMS, IDS, CELLS, ENTRIES };
+enum form { NUMBER, OPTIONAL, TABLE, ID, SUMS, IDS, CELLS, CHUNK, ENTRIES };
 
 struct field {
     uint8_t key; /* 0: no more fields */
@@ -65,6 +66,9 @@ static const struct layout layouts[] = {
     {GVS_MSG_SKETCH,    {FIELD(1, TABLE, table), FIELD(2, NUMBER, fingerprint),
                          FIELD(3, NUMBER, first), FIELD(4, CELLS, bin)}},
     {GVS_MSG_VOUCH,     {FIELD(1, NUMBER, seq), FIELD(2, ID, id)}},
+    {GVS_MSG_VECTOR,    {FIELD(1, NUMBER, claims), FIELD(2, NUMBER, members),
+                         FIELD(3, NUMBER, status), FIELD(4, CHUNK, bin)}},
+    {GVS_MSG_REFUSED,   {FIELD(1, IDS, bin)}},
     {GVS_MSG_MORE,      {FIELD(1, TABLE, table), FIELD(2, NUMBER, first), FIELD(3, NUMBER, last)}},
 };
 /* clang-format on */
@@ -156,6 +160,8 @@ read_field(struct gvs_cursor *c, struct gvs_msg *m, const struct field *f)
         return gvs_cursor_bin(c, &m->bin.b, &m->bin.len) && m->bin.len > 0 &&
                m->bin.len % GVS_SKETCH_CELL_LEN == 0 &&
                m->bin.len <= GVS_SKETCH_PIECE * GVS_SKETCH_CELL_LEN;
+    case CHUNK:
+        return gvs_cursor_bin(c, &m->bin.b, &m->bin.len) && m->bin.len <= GVS_VECTOR_CHUNK_MAX;
     case ENTRIES:
         return read_entries(c, m);
     }
@@ -316,6 +322,7 @@ put_field(msgpack_packer *p, const struct gvs_msg *m, const struct field *f)
     case SUMS:
     case IDS:
     case CELLS:
+    case CHUNK:
         return put_bin(p, m->bin.b, m->bin.len);
     case ENTRIES:
         return put_entries(p, m);

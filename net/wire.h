@@ -27,6 +27,8 @@ enum gvs_msg_type {
     GVS_MSG_SKETCH = 9,    /* cells of my sketch of a table */
     GVS_MSG_VOUCH = 10,    /* the member of your PROBE_REQ has answered me */
     GVS_MSG_MORE = 11,     /* cells of yours that I need to tell what differs */
+    GVS_MSG_VECTOR = 12,   /* up to which stamp I have taken in each writer */
+    GVS_MSG_REFUSED = 13,  /* ids of yours that were deleted long ago */
 };
 
 enum gvs_table_no { GVS_TABLE_CLAIMS = 0, GVS_TABLE_MEMBERS = 1, GVS_TABLE_COUNT };
@@ -38,6 +40,8 @@ enum gvs_table_no { GVS_TABLE_CLAIMS = 0, GVS_TABLE_MEMBERS = 1, GVS_TABLE_COUNT
 
 /* What a PROBE and an ACK say in one number; higher bits are kept. */
 #define GVS_STATUS_IN_STEP 0x01u /* the sender's kernel is as its table wants it */
+#define GVS_STATUS_HOUR_SHIFT 1  /* six bits: the hour up to which tombstones do not count */
+#define GVS_STATUS_HOUR_MASK 0x3fu
 
 #define GVS_ARC_MAX 5 /* net/relay.h */
 
@@ -65,7 +69,7 @@ struct gvs_msg {
     uint64_t fingerprint; /* of that table, at this moment */
     uint64_t first, last; /* a closed range of ids; SKETCH: first cell; MORE: cells */
     struct gvs_bytes bin; /* SUMS: the parts; IDS and WANT: ascending ids, 8 bytes each,
-                             big-endian; SKETCH: cells (core/sketch.h) */
+                             big-endian; SKETCH: cells (core/sketch.h); VECTOR: a chunk (core/vector.h) */
     size_t entry_count;
     struct gvs_entry entry[GVS_PUSH_ENTRIES_MAX];
 };

@@ -94,7 +94,7 @@ gvs_agent_take_news(struct gvs_agent *a)
         bool member = e.kind == GVS_KEY_MEMBER;
 
         gvs_store_put(a->store, member ? GVS_BUCKET_MEMBER : GVS_BUCKET_ENTRY, e.key, e.key_len,
-                      e.b, e.len);
+                      e.len > 0 ? e.b : NULL, e.len);
         if (!member && gvs_key_parse(&key, e.key, e.key_len) == GVS_OK)
             gvs_agent_dirty(a, &key.svc);
     }
