@@ -107,8 +107,7 @@ take_member_events(struct gvs_agent *a)
 
     while (gvs_node_event(a->node, &ev)) {
         a->members_due = true;
-        if (ev.first || ev.before != ev.after)
-            gvs_event_member(a, &ev);
+        gvs_event_member(a, &ev);
     }
 }
 

@@ -27,7 +27,7 @@ gvs_hide_close(struct gvs_hide *h)
 /* --- stages --- */
 
 static bool
-known_dead(const struct gvs_hide *h, const struct gvs_id *id)
+is_known_dead(const struct gvs_hide *h, const struct gvs_id *id)
 {
     size_t lo = 0, hi = h->known_dead_count;
 
@@ -45,6 +45,13 @@ known_dead(const struct gvs_hide *h, const struct gvs_id *id)
     return false;
 }
 
+/* Dead since before this process, and not heard since. */
+static bool
+is_old_news(const struct gvs_hide *h, const struct gvs_node_member *m)
+{
+    return m->state == GVS_DEAD && !m->heard && is_known_dead(h, &m->id);
+}
+
 static void
 add_owner(struct gvs_hide *h, const struct gvs_id *id, enum gvs_owner_stage stage)
 {
@@ -57,13 +64,16 @@ add_owner(struct gvs_hide *h, const struct gvs_id *id, enum gvs_owner_stage stag
 static void
 judge_mass(struct gvs_hide *h, const struct gvs_node_member *m, size_t count, struct gvs_mono now)
 {
-    size_t here = 0, went = 0;
+    size_t here = 0, went = 0, doubtful = 0;
 
     for (size_t i = 0; i < count; i++) {
-        here += m[i].self || (m[i].state < GVS_DEAD) || (m[i].state == GVS_DEAD && !m[i].gone);
-        went += m[i].state == GVS_DEAD && m[i].gone &&
-                !gvs_mono_due(gvs_mono_add_ms(m[i].gone_since, GVS_HIDE_MASS_MS), now);
+        if (m[i].state == GVS_LEFT || is_old_news(h, &m[i]))
+            continue;
+        here += m[i].self || !m[i].gone;
+        doubtful += !m[i].self && !m[i].gone && m[i].state != GVS_ALIVE;
+        went += m[i].gone && !gvs_mono_due(gvs_mono_add_ms(m[i].gone_since, GVS_HIDE_MASS_MS), now);
     }
+    h->unsure = 2 * (went + doubtful) > here + went;
     if (h->holding && gvs_mono_due(h->hold_until, now))
         h->holding = false;
     if (h->holding || 2 * went <= here + went)
@@ -82,14 +92,26 @@ hidden_from(const struct gvs_hide *h, struct gvs_mono since)
     return held ? h->hold_until : since;
 }
 
+static bool
+was_hidden(const struct gvs_hide *h, size_t before_count, const struct gvs_id *id)
+{
+    for (size_t i = 0; i < before_count; i++)
+        if (gvs_id_cmp(&h->before[i].id, id) == 0)
+            return true;
+    return false;
+}
+
 static struct gvs_mono
-judge_gone(struct gvs_hide *h, const struct gvs_node_member *m, struct gvs_mono now)
+judge_gone(struct gvs_hide *h, size_t before_count, const struct gvs_node_member *m,
+           struct gvs_mono now)
 {
     struct gvs_mono from = hidden_from(h, m->gone_since);
     struct gvs_mono silent = gvs_mono_add_ms(from, GVS_HIDE_SILENT_MS);
 
     if (!gvs_mono_due(from, now))
         return from;
+    if (h->unsure && !was_hidden(h, before_count, &m->id))
+        return GVS_MONO_NEVER; /* those in doubt are found alive or dead, and that is an event */
     add_owner(h, &m->id, gvs_mono_due(silent, now) ? GVS_OWNER_SILENT : GVS_OWNER_GONE);
     return gvs_mono_due(silent, now) ? GVS_MONO_NEVER : silent;
 }
@@ -152,10 +174,10 @@ gvs_hide_update(struct gvs_hide *h, const struct gvs_node_member *m, size_t coun
             continue; /* retired or not: our own kernel keeps what we claim */
         if (m[i].state == GVS_LEFT)
             add_owner(h, &m[i].id, GVS_OWNER_RETIRED);
-        else if (m[i].state == GVS_DEAD && !m[i].heard && known_dead(h, &m[i].id))
+        else if (is_old_news(h, &m[i]))
             add_owner(h, &m[i].id, GVS_OWNER_SILENT);
-        else if (m[i].state == GVS_DEAD && m[i].gone)
-            next = gvs_mono_min(next, judge_gone(h, &m[i], now));
+        else if (m[i].gone) /* what the node says of one that comes and goes, too */
+            next = gvs_mono_min(next, judge_gone(h, before_count, &m[i], now));
     }
     compare(h, before_count);
     return next;

@@ -7,7 +7,8 @@
  * What a stage means for a backend is core/view.h's affair. Who was dead already when this process
  * began stays silent until he is heard: a restart is no news. If over half of the members vanish
  * within 10 s it is we who are cut off, more likely than not, or a switch that comes back: those
- * wait 30 s.
+ * wait 30 s. They do not all go at the same moment: as long as enough others are in doubt (suspect,
+ * or dead to the table only) to make it over half, the first of them wait, too.
  *
  *   I1  Owners ascend by id, and none of them is THERE.
  *   I2  Nothing here depends on how often it is asked.
@@ -32,6 +33,7 @@ struct gvs_hide {
     struct gvs_view_owner *before;
     struct gvs_id *known_dead; /* ascending: dead since before this process, and not heard since */
     size_t known_dead_count;
+    bool unsure; /* over half might be going, as far as can be told yet */
     bool holding;
     struct gvs_mono hold_from, hold_until; /* who went in between waits until its end */
 };

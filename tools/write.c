@@ -89,6 +89,7 @@ gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone
     struct gvs_entry held;
     bool there = gvs_write_get(r, key, &held);
     struct gvs_fault f;
+    int rc;
 
     if (r->dry) {
         note_dry(r, key, there ? &held : NULL, tombstone, value, len);
@@ -96,10 +97,16 @@ gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone
     }
     if (there)
         len = gvs_prev_add(value, len, held.order);
-    if (gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len,
-                       &r->stamp) < 0) {
-        gvs_fault_set(&f, GVS_EXIT_NO, "the table is full (%zu entries)", a->cfg.limits.entries);
-        gvs_fault_hint(&f, "raise limits { entries } in gossipvs.conf on every node");
+    rc = gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len,
+                        &r->stamp);
+    if (rc < 0) {
+        if (rc == GVS_E_FULL) {
+            gvs_fault_set(&f, GVS_EXIT_NO, "the table is full (%zu entries)",
+                          a->cfg.limits.entries);
+            gvs_fault_hint(&f, "raise limits { entries } in gossipvs.conf on every node");
+        } else {
+            gvs_fault_set(&f, GVS_EXIT_NO, "the table does not take it (error %d)", rc);
+        }
         gvs_request_fault(r, &f);
         return false;
     }

@@ -1,6 +1,7 @@
-/* Each story is told in lines `MS EVENT...; STAGES`: at that time the events happen (3d: member 3
- * is dead to the table; 3g: our probe failed too; 3a: alive; 3l: left; 3h: heard), and then member
- * 1 is us and the stages of 2, 3, ... are `.` there, `g` gone, `s` silent, `r` retired. */
+/* Each story is told in lines `MS EVENT...; STAGES`: at that time the events happen, and then
+ * member 1 is us and the stages of 2, 3, ... are `.` there, `g` gone, `s` silent, `r` retired. Of
+ * events, 3s is: member 3 is suspect; 3d: dead to the table; 3g: our probe failed too; 3a: alive;
+ * 3l: left; 3h: heard. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,6 +42,8 @@ happen(struct world *w, const char *event, struct gvs_mono now)
                : event[1] == 'd' ? GVS_DEAD
                : event[1] == 'l' ? GVS_LEFT
                                  : m->state;
+    if (event[1] == 's')
+        m->state = GVS_SUSPECT;
     m->heard |= event[1] == 'h';
     if (event[1] != 'h')
         m->gone = false;
@@ -148,7 +151,17 @@ test_over_half_at_once_waits(void **state)
     static const char *const again[] = {"1000 2g 3g; ..", "40000 2a 3a; ..", "100000 2g 3g; ..",
                                         "129999 ; ..",    "130000 ; gg",     NULL};
 
+    static const char *const doubt[] = {"1000 2s 3s; ..", "3000 2g; ..", "3500 3g; ..",
+                                        "33499 ; ..",     "33500 ; gg",  NULL};
+    static const char *const cleared[] = {
+        "1000 2s 3s; ..", "3000 2g; ..", "3500 3a; g.", "4000 3s; g.",
+        "4500 3a; g.",    "18000 ; s.",  NULL};
+    static const char *const rumour[] = {"1000 2g 3d; ..", "1500 3a; g.", NULL};
+
     (void)state;
+    run("both in doubt, then gone", 3, doubt);
+    run("both in doubt, one comes back; who is hidden stays so", 3, cleared);
+    run("one gone, one dead to the table only", 3, rumour);
     run("two of three", 3, both);
     run("two of four is no more than half", 4, half);
     run("they come back", 3, back);
@@ -162,7 +175,8 @@ test_who_was_dead_before_we_started_is_silent_until_heard(void **state)
 {
     struct world w;
     char line[] = "10 ; s.", gone[] = "600 2g; s.", heard[] = "700 2h 2a; ..";
-    char again[] = "9000 2g; g.", other[] = "9100 3g; ..";
+    char again[] = "9000 2g; g.", other[] = "9100 3g; ..", lone[] = "600 2g; s.";
+    char first[] = "700 3g; sg";
 
     (void)state;
     begin(&w, 3);
@@ -174,6 +188,13 @@ test_who_was_dead_before_we_started_is_silent_until_heard(void **state)
     run_line(&w, "heard", heard);
     run_line(&w, "gone again, the ordinary way", again);
     run_line(&w, "two within the time", other);
+    gvs_hide_close(&w.hide);
+
+    begin(&w, 3);
+    w.m[1].state = GVS_DEAD;
+    gvs_hide_begin(&w.hide, w.m, w.count);
+    run_line(&w, "no news", lone);
+    run_line(&w, "one of the two that were here", first);
     gvs_hide_close(&w.hide);
 }
 
