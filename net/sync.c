@@ -178,12 +178,13 @@ gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
 
 /* --- what differs, by id --- */
 
+/* Members are never too young: whoever just came back to life is not served by relay yet. */
 static bool
 is_young(const struct gvs_sync *s, struct gvs_mono now, const struct gvs_entry *e)
 {
     struct gvs_mono at;
 
-    return gvs_keylog_when(s->news, e->key, e->key_len, &at) &&
+    return e->kind != GVS_KEY_MEMBER && gvs_keylog_when(s->news, e->key, e->key_len, &at) &&
            now.us < gvs_mono_add_ms(at, GVS_SYNC_YOUNG_MS).us;
 }
 
