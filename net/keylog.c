@@ -89,13 +89,13 @@ gvs_keylog_append(struct gvs_keylog *log, struct gvs_mono now, const uint8_t *ke
     return true;
 }
 
-const struct gvs_keybuf *
+const struct gvs_keylog_slot *
 gvs_keylog_get(const struct gvs_keylog *log, uint64_t place)
 {
     const struct gvs_keylog_slot *slot = &log->slot[place % log->capacity];
 
     GVS_ASSERT(place < log->head && place >= gvs_keylog_tail(log));
-    return slot->stale ? NULL : &slot->key;
+    return slot->stale ? NULL : slot;
 }
 
 bool

@@ -43,8 +43,8 @@ bool gvs_keylog_append(struct gvs_keylog *log, struct gvs_mono now, const uint8_
 /* The oldest place that can still be read. */
 uint64_t gvs_keylog_tail(const struct gvs_keylog *log);
 
-/* The key at a place, lent; NULL if it stands again further on. */
-const struct gvs_keybuf *gvs_keylog_get(const struct gvs_keylog *log, uint64_t place);
+/* What stands at a place, lent; NULL if its key stands again further on. */
+const struct gvs_keylog_slot *gvs_keylog_get(const struct gvs_keylog *log, uint64_t place);
 
 /* When a key was appended last; false if the ring does not have it. */
 bool gvs_keylog_when(const struct gvs_keylog *log, const uint8_t *key, size_t len,

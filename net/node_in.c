@@ -189,7 +189,7 @@ note_received(struct gvs_node *n, const struct incoming *in, uint64_t seq, uint6
         gvs_node_acknowledge(n, p);
     if (gvs_mono_due(gvs_mono_add_ms(r->at, MASK_MS), in->now) || ahead > 64)
         r->mask = 0;
-    else if (ahead > 0)
+    if (ahead > 0 && ahead <= 64)
         r->mask = (ahead < 64 ? r->mask << ahead : 0) | UINT64_C(1) << (ahead - 1);
     else if (seq < r->seq && r->seq - seq <= 64)
         r->mask |= UINT64_C(1) << (r->seq - seq - 1);

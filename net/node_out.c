@@ -73,11 +73,13 @@ gvs_node_acknowledge(struct gvs_node *n, struct gvs_node_peer *p)
     r->news = 0;
 }
 
+/* One whose cells are late is asked again: it has to stay in the list until then. */
 static bool
-is_idle(const struct gvs_node_peer *p)
+is_idle(const struct gvs_node *n, const struct gvs_node_peer *p)
 {
     return p->note_count == 0 && p->received.unsaid == 0 && p->pace.flying == 0 &&
-           p->check.us == GVS_MONO_NEVER.us && p->sync.ask.count == 0 && p->sync.give.count == 0;
+           p->check.us == GVS_MONO_NEVER.us && p->sync.ask.count == 0 &&
+           p->sync.give.count == 0 && n->sync.gather.whose != &p->sync;
 }
 
 /* --- timers --- */
@@ -251,7 +253,7 @@ set_due(struct gvs_node *n, struct gvs_mono now)
 
     for (p = TAILQ_FIRST(&n->busy); p; p = next) {
         next = TAILQ_NEXT(p, link);
-        if (is_idle(p)) {
+        if (is_idle(n, p)) {
             TAILQ_REMOVE(&n->busy, p, link);
             p->busy = false;
         } else {

@@ -39,8 +39,8 @@ gvs_pace_fly(struct gvs_pace *p, struct gvs_mono now, const struct gvs_cargo *ca
 static void
 judge_round(struct gvs_pace *p)
 {
-    if (p->lost == 0)
-        p->window += p->window / 2;
+    if (p->lost == 0 && p->landed >= p->window / 4)
+        p->window += p->window / 2; /* of one that is hardly used, nothing was learnt */
     else if (p->lost > (p->landed + p->lost) / 5 + 1)
         p->window /= 2;
     if (p->window < GVS_WINDOW_MIN)
@@ -98,12 +98,13 @@ static uint64_t
 lost_at_us(const struct gvs_pace *p)
 {
     const struct gvs_flight *f = &p->flight[p->oldest % GVS_FLIGHTS_MAX];
+    uint64_t moment = p->srtt_us + p->srtt_us / 4 + 2 * p->var_us, rto = gvs_pace_rto_us(p);
 
     if (f->seq <= p->doomed)
         return 0;
-    if (f->seq + OVERTAKEN <= p->highest)
-        return f->sent.us + p->srtt_us + p->srtt_us / 4 + 2 * p->var_us;
-    return f->sent.us + gvs_pace_rto_us(p);
+    if (f->seq + OVERTAKEN <= p->highest && moment < rto)
+        return f->sent.us + moment;
+    return f->sent.us + rto;
 }
 
 /* They fly in the order of their numbers, so the oldest is lost first. */
@@ -117,6 +118,8 @@ gvs_pace_expire(struct gvs_pace *p, struct gvs_mono now, struct gvs_flight *lost
         return false;
     overtaken = f->seq + OVERTAKEN <= p->highest;
     *lost = end_flight(p, f);
+    if (lost->seq <= p->doomed)
+        return true; /* which says nothing of the link */
     p->lost++;
     if (lost->seq >= p->round || p->flying == 0) {
         p->timeouts += !overtaken && p->timeouts < DOUBLINGS_MAX;

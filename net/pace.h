@@ -10,9 +10,10 @@
  *                    +-----> expire     lost: the cargo goes back to whoever owes it
  *
  * The window is judged once a round, which is one window's worth of datagrams: it grows by half
- * while a round loses nothing, stays while it loses up to a fifth (a bad link, not a full one), and
- * halves beyond that. A table crosses a link with 5 % loss at the speed of the link, and an
- * overrun receive buffer is noticed within one round trip.
+ * while a round loses nothing (and uses it: who sends little learns little), stays while it loses
+ * up to a fifth (a bad link, not a full one), and halves beyond that. A table crosses a link with
+ * 5 % loss at the speed of the link, and an overrun receive buffer is noticed within one round
+ * trip.
  *
  *   I1  At most `window` datagrams are in the air, and never more than GVS_FLIGHTS_MAX.
  *   I2  Each flight ends exactly once: it lands, or it expires.
@@ -40,7 +41,7 @@ enum gvs_cargo_kind {
 struct gvs_cargo {
     uint8_t kind;         /* enum gvs_cargo_kind */
     uint8_t table;        /* RANGE */
-    uint8_t level;        /* LOG */
+    uint8_t level, arc;   /* LOG; the arc that went with it, or 0 */
     uint64_t first, last; /* both included */
     uint64_t end;
 };

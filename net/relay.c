@@ -174,10 +174,37 @@ inherit(struct gvs_lane *lane, const struct gvs_lane *old)
         add_lost(lane, old->lost[i].first, old->lost[i].last);
 }
 
+/* What is owed to our own arc of this level is served one level down. */
 static void
-split_level(struct gvs_relay *r, unsigned l, struct gvs_level *old, struct arc whole)
+serve_below(struct gvs_relay *r, struct gvs_mono now, unsigned l, uint64_t first, uint64_t end)
+{
+    const struct gvs_keylog *log = &r->level[l].log;
+    const struct gvs_keylog_slot *slot;
+
+    for (uint64_t at = first; at < end; at++) {
+        slot = at >= gvs_keylog_tail(log) ? gvs_keylog_get(log, at) : NULL;
+        if (slot)
+            gvs_relay_serve(r, now, l + 1, slot->key.b, slot->key.len, slot->id);
+    }
+}
+
+/* A head that does its duty stays, else its arc's next one is it. */
+static struct gvs_member *
+next_head(const struct gvs_relay *r, struct arc arc, const struct gvs_lane *was)
+{
+    struct gvs_member *head = was ? was->head : NULL;
+
+    if (head && is_served(head) && head->up && head->state == GVS_ALIVE)
+        return head;
+    return choose_head(r, arc, was ? was->turn : 0, NULL);
+}
+
+static void
+split_level(struct gvs_relay *r, struct gvs_mono now, unsigned l, struct gvs_level *old,
+            struct arc whole)
 {
     struct gvs_level *level = &r->level[l];
+    struct gvs_lane ours = {.next = level->log.head};
 
     level->split = true;
     level->lane_count = GVS_ARCS;
@@ -185,17 +212,22 @@ split_level(struct gvs_relay *r, unsigned l, struct gvs_level *old, struct arc w
         level->lane[i] = (struct gvs_lane){.next = level->log.head};
     for (size_t i = whole.first; i < whole.end; i++) {
         const struct gvs_member *m = gvs_members_ith(r->members, i);
-        struct gvs_lane *lane = &level->lane[arc_index(&m->id, l)];
+        bool own = arc_index(&m->id, l) == arc_index(&r->self, l);
+        struct gvs_lane *lane = own ? &ours : &level->lane[arc_index(&m->id, l)];
+        const struct gvs_lane *was = lane_to(old, l, m);
 
-        if (!is_served(m) || arc_index(&m->id, l) == arc_index(&r->self, l))
+        if (!is_served(m))
             continue;
         if (!old->split || !lane->head)
-            inherit(lane, lane_to(old, l, m));
-        if (!lane->head) {
-            lane->turn = old->split ? old->lane[arc_index(&m->id, l)].turn : 0;
-            lane->head = choose_head(r, arc_of(r->members, &m->id, l + 1), lane->turn, NULL);
-        }
+            inherit(lane, was);
+        if (own || lane->head)
+            continue;
+        lane->head = next_head(r, arc_of(r->members, &m->id, l + 1), old->split ? was : NULL);
+        lane->turn = old->split ? was->turn : 0;
     }
+    for (unsigned i = 0; i < ours.lost_count; i++)
+        serve_below(r, now, l, ours.lost[i].first, ours.lost[i].last + 1);
+    serve_below(r, now, l, ours.next, level->log.head);
 }
 
 static void
@@ -233,7 +265,7 @@ gvs_relay_update(struct gvs_relay *r, struct gvs_mono now)
         struct arc whole = arc_of(r->members, &r->self, l);
 
         if (count_served(r->members, whole) > GVS_DIRECT_MAX && l < GVS_LEVELS_MAX)
-            split_level(r, l, &old, whole);
+            split_level(r, now, l, &old, whole);
         else
             fan_level(r, l, &old, whole);
         for (size_t i = 0; i < level->lane_count; i++)
@@ -288,15 +320,15 @@ static uint64_t
 load(const struct gvs_keylog *log, const struct gvs_table *const *table, uint64_t first,
      uint64_t last, size_t *room, struct gvs_msg *m)
 {
-    const struct gvs_keybuf *key;
+    const struct gvs_keylog_slot *slot;
     struct gvs_entry e;
     uint64_t at = first;
 
     for (; at <= last; at++) {
-        key = at >= gvs_keylog_tail(log) ? gvs_keylog_get(log, at) : NULL;
-        if (!key)
+        slot = at >= gvs_keylog_tail(log) ? gvs_keylog_get(log, at) : NULL;
+        if (!slot)
             continue;
-        if (!gvs_table_get(table[key->b[0] == 'M'], key->b, key->len, &e))
+        if (!gvs_table_get(table[slot->key.b[0] == 'M'], slot->key.b, slot->key.len, &e))
             continue;
         if (!gvs_msg_add_entry(m, &e, room))
             break;
@@ -332,7 +364,8 @@ gvs_relay_build(struct gvs_relay *r, const struct gvs_duty *duty,
     unsigned arc = level->split ? duty->level + 1 : 0;
 
     *m = (struct gvs_msg){.type = GVS_MSG_PUSH, .arc = arc};
-    *cargo = (struct gvs_cargo){.kind = GVS_CARGO_LOG, .level = (uint8_t)duty->level};
+    *cargo = (struct gvs_cargo){
+        .kind = GVS_CARGO_LOG, .level = (uint8_t)duty->level, .arc = (uint8_t)arc};
     if (load_lost(lane, &level->log, table, &room, m, cargo))
         return true;
     if (lane->next < gvs_keylog_tail(&level->log))
@@ -345,21 +378,36 @@ gvs_relay_build(struct gvs_relay *r, const struct gvs_duty *duty,
     return m->entry_count > 0;
 }
 
+/* The level was split when it left, and is not any more: all of the arc are owed it. */
+static void
+owe_arc(struct gvs_level *level, const struct gvs_member *m, const struct gvs_cargo *cargo)
+{
+    for (size_t i = 0; i < level->lane_count; i++) {
+        if (arc_index(&level->lane[i].head->id, cargo->level) == arc_index(&m->id, cargo->level))
+            add_lost(&level->lane[i], cargo->first, cargo->last);
+    }
+}
+
 void
 gvs_relay_owe(struct gvs_relay *r, struct gvs_mono now, const struct gvs_member *m,
               const struct gvs_flight *flight)
 {
-    struct gvs_level *level = &r->level[flight->cargo.level];
-    struct gvs_lane *lane;
+    const struct gvs_cargo *cargo = &flight->cargo;
+    struct gvs_level *level = &r->level[cargo->level];
+    struct gvs_lane *lane = lane_to(level, cargo->level, m);
 
-    GVS_ASSERT(flight->cargo.kind == GVS_CARGO_LOG);
-    lane = lane_to(level, flight->cargo.level, m);
+    GVS_ASSERT(cargo->kind == GVS_CARGO_LOG);
+    if (!level->split && cargo->arc > 0) {
+        owe_arc(level, m, cargo);
+        return;
+    }
+    if (level->split && arc_index(&m->id, cargo->level) == arc_index(&r->self, cargo->level))
+        serve_below(r, now, cargo->level, cargo->first, cargo->last + 1);
     if (!lane || !lane->head)
         return;
-    add_lost(lane, flight->cargo.first, flight->cargo.last);
+    add_lost(lane, cargo->first, cargo->last);
     if (!level->split || lane->head != m || m->heard_at.us > flight->sent.us)
         return;
-    lane->head =
-        choose_head(r, arc_of(r->members, &m->id, flight->cargo.level + 1u), ++lane->turn, m);
+    lane->head = choose_head(r, arc_of(r->members, &m->id, cargo->level + 1u), ++lane->turn, m);
     connect_head(r, now, lane);
 }

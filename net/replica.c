@@ -10,7 +10,7 @@
 #define KEYS_MIN 256     /* of a log of changes */
 #define COLLECT_MAX 64   /* tombstones at once */
 #define COLLECT_LOOK 512 /* entries looked at for each */
-#define KEYS_MAX 16384   /* a sixteenth of a table of the usual size */
+#define KEYS_MAX 16384
 
 /* --- life --- */
 
@@ -29,7 +29,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
                  const struct gvs_id *self, struct gvs_mono now)
 {
     struct gvs_hash hash = {.fn = gvs_crypto_siphash, .key = &r->hash_key};
-    size_t keys = cfg->limits.entries;
+    size_t keys = cfg->limits.entries / 8;
 
     keys = keys < KEYS_MIN ? KEYS_MIN : keys > KEYS_MAX ? KEYS_MAX : keys;
     *r = (struct gvs_replica){.self = *self};
@@ -581,7 +581,7 @@ lend_key(struct gvs_entry *e, const struct gvs_keybuf *key)
 bool
 gvs_replica_news(struct gvs_replica *r, struct gvs_entry *e)
 {
-    const struct gvs_keybuf *key;
+    const struct gvs_keylog_slot *slot;
 
     if (r->news_at < gvs_keylog_tail(&r->news)) {
         r->news_at = r->news.head;
@@ -592,11 +592,11 @@ gvs_replica_news(struct gvs_replica *r, struct gvs_entry *e)
     if (r->scan && scan_next(r, e))
         return true;
     while (r->news_at < r->news.head) {
-        key = gvs_keylog_get(&r->news, r->news_at++);
-        if (!key)
+        slot = gvs_keylog_get(&r->news, r->news_at++);
+        if (!slot)
             continue;
-        if (!gvs_table_get(r->table[key->b[0] == 'M'], key->b, key->len, e))
-            lend_key(e, key);
+        if (!gvs_table_get(r->table[slot->key.b[0] == 'M'], slot->key.b, slot->key.len, e))
+            lend_key(e, &slot->key);
         return true;
     }
     return false;

@@ -64,6 +64,7 @@ put_work(struct gvs_sync *s, struct gvs_queue *q, enum gvs_work_kind kind, uint6
         return false;
     *work_at(s, place) = (struct gvs_work){
         .kind = (uint8_t)kind, .table = (uint8_t)table, .first = first, .last = last};
+    q->of[table]++;
     if (q->count++ == 0)
         q->head = place;
     else
@@ -85,23 +86,10 @@ drop_head(struct gvs_sync *s, struct gvs_queue *q)
 
     GVS_ASSERT(q->count > 0);
     q->count--;
+    q->of[work_at(s, place)->table]--;
     q->head = work_at(s, place)->next;
     work_at(s, place)->next = s->free;
     s->free = place;
-}
-
-/* Is there work on this table? A search is a few items, the first of which tell; entries that are
- * given one by one are many, and all of one table mostly. */
-static bool
-has_work(const struct gvs_sync *s, const struct gvs_queue *q, enum gvs_table_no no)
-{
-    uint32_t place = q->head;
-
-    for (uint32_t i = 0; i < q->count; i++, place = work_at(s, place)->next) {
-        if (work_at(s, place)->table == no)
-            return true;
-    }
-    return false;
 }
 
 static bool
@@ -161,7 +149,7 @@ gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     bool before = p->start[no].at.us != 0;
     bool same = before && p->start[no].own == own && p->start[no].his == his;
 
-    if (has_work(s, &p->give, no) || has_work(s, &p->ask, no))
+    if (p->give.of[no] > 0 || p->ask.of[no] > 0)
         return false;
     if (!same)
         p->start[no].fruitless = 0;
@@ -309,8 +297,11 @@ gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now
     enum gvs_table_no no = (enum gvs_table_no)m->table;
     struct gvs_gather *g = &s->gather;
 
-    if (m->fingerprint == gvs_table_fingerprint(s->table[no]))
+    if (m->fingerprint == gvs_table_fingerprint(s->table[no])) {
+        if (g->whose == p && g->table == no)
+            g->whose = NULL; /* mended meanwhile */
         return true;
+    }
     if (m->first == 0)
         return begin_sketch(s, p, now, m);
     if (g->whose != p || g->table != no || m->first != gvs_sketch_diff_taken(g->diff))
@@ -506,24 +497,37 @@ ask_ids(const struct gvs_work *w, const struct gvs_table *t, size_t room, struct
     return true;
 }
 
-/* As many wanted ids as stand together in the queue, ascend and fit; what came meanwhile is wanted
- * no more. */
+/* Puts an id in its place among ascending ones, once. False: there is no room. */
+static bool
+insert_id(uint8_t *bin, size_t *len, size_t room, uint64_t id)
+{
+    size_t at = *len;
+
+    while (at > 0 && gvs_get64(bin + at - 8) > id)
+        at -= 8;
+    if (at > 0 && gvs_get64(bin + at - 8) == id)
+        return true;
+    if (*len + 8 > room)
+        return false;
+    memmove(bin + at + 8, bin + at, *len - at);
+    gvs_put64(bin + at, id);
+    *len += 8;
+    return true;
+}
+
+/* As many wanted ids as stand together in the queue and fit; what came meanwhile is wanted no more.
+ */
 static bool
 ask_want(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gvs_msg *m, uint8_t *bin)
 {
     const struct gvs_work *w;
     struct gvs_entry e;
-    uint64_t latest = 0;
     size_t len = 0;
 
     while ((w = head_of(s, &p->ask)) != NULL && w->kind == GVS_WORK_WANT && w->table == m->table) {
-        if (!gvs_table_get_id(s->table[m->table], w->first, &e)) {
-            if (len + 8 > room || (len > 0 && w->first <= latest))
-                break;
-            gvs_put64(bin + len, w->first);
-            latest = w->first;
-            len += 8;
-        }
+        if (!gvs_table_get_id(s->table[m->table], w->first, &e) &&
+            !insert_id(bin, &len, room, w->first))
+            break;
         drop_head(s, &p->ask);
     }
     m->type = GVS_MSG_WANT;

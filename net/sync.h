@@ -66,6 +66,7 @@ struct gvs_work {
 struct gvs_queue {
     uint32_t head, tail; /* from 1; 0: empty */
     uint32_t count;
+    uint32_t of[GVS_TABLE_COUNT]; /* how many of these are about a table */
 };
 
 struct gvs_sync_peer {

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/bytes.h"
+#include "core/sketch.h"
 #include "core/value.h"
 #include "net/wire.h"
 #include "test/lib/prng.h"
@@ -22,7 +23,7 @@
 struct sample {
     struct gvs_msg m;
     uint8_t entry[2][GVS_ENTRY_LEN_MAX];
-    uint8_t bin[GVS_SUMS_LEN];
+    uint8_t bin[GVS_SKETCH_PIECE * GVS_SKETCH_CELL_LEN];
 };
 
 static void
@@ -67,9 +68,8 @@ fill_sample(struct sample *s, enum gvs_msg_type type)
         s->m.seq = 300;
         s->m.claims = 0x0123456789abcdef;
         s->m.members = 0xfedcba9876543210;
-        s->m.wall_ms = 1763827200123;
-        s->m.in_step = type == GVS_MSG_PROBE;
-        s->m.claims_count = 50000;
+        s->m.wall_ms = type == GVS_MSG_PROBE ? 1763827200123 : 0;
+        s->m.status = type == GVS_MSG_PROBE ? GVS_STATUS_IN_STEP : 0;
         break;
     case GVS_MSG_PROBE_REQ:
     case GVS_MSG_VOUCH:
@@ -78,11 +78,13 @@ fill_sample(struct sample *s, enum gvs_msg_type type)
         break;
     case GVS_MSG_PUSH:
         s->m.seq = 1;
+        s->m.arc = 2;
         fill_push(s);
         break;
     case GVS_MSG_PUSH_ACK:
         s->m.seq = 70000;
         s->m.news = 2;
+        s->m.mask = 0x8000000000000007;
         break;
     case GVS_MSG_SUMS:
         s->m.last = UINT64_MAX;
@@ -91,6 +93,35 @@ fill_sample(struct sample *s, enum gvs_msg_type type)
             gvs_put32(s->bin + 12 * i + 8, (uint32_t)i);
         }
         s->m.bin = (struct gvs_bytes){s->bin, GVS_SUMS_LEN};
+        break;
+    case GVS_MSG_SKETCH:
+        s->m.fingerprint = 0x0123456789abcdef;
+        s->m.first = 88;
+        for (size_t i = 0; i < 2; i++) {
+            uint8_t *cell = s->bin + i * GVS_SKETCH_CELL_LEN;
+
+            gvs_put64(cell, 0x1111111111111111 * (i + 1));
+            gvs_put32(cell + 8, (uint32_t)(0xc0ffee00 + i));
+            cell[12] = (uint8_t)(5 + i);
+        }
+        s->m.bin = (struct gvs_bytes){s->bin, 2 * GVS_SKETCH_CELL_LEN};
+        break;
+    case GVS_MSG_MORE:
+        s->m.table = GVS_TABLE_MEMBERS;
+        s->m.first = 88;
+        s->m.last = 175;
+        break;
+    case GVS_MSG_VECTOR:
+        s->m.claims = 0x0123456789abcdef;
+        s->m.members = 0xfedcba9876543210;
+        s->m.status = GVS_STATUS_IN_STEP;
+        memset(s->bin, 0xa1, GVS_ID_LEN);
+        gvs_put64(s->bin + GVS_ID_LEN, 0x019aac4b30000003);
+        s->m.bin = (struct gvs_bytes){s->bin, GVS_ID_LEN + 8};
+        break;
+    case GVS_MSG_REFUSED:
+        gvs_put64(s->bin, 0x1000000000000000);
+        s->m.bin = (struct gvs_bytes){s->bin, 8};
         break;
     case GVS_MSG_IDS:
     case GVS_MSG_WANT:
@@ -108,9 +139,11 @@ static const struct {
     const char *name;
     enum gvs_msg_type type;
 } rows[] = {
-    {"PROBE", GVS_MSG_PROBE}, {"ACK", GVS_MSG_ACK},           {"PROBE_REQ", GVS_MSG_PROBE_REQ},
-    {"PUSH", GVS_MSG_PUSH},   {"PUSH_ACK", GVS_MSG_PUSH_ACK}, {"SUMS", GVS_MSG_SUMS},
-    {"IDS", GVS_MSG_IDS},     {"WANT", GVS_MSG_WANT},         {"VOUCH", GVS_MSG_VOUCH},
+    {"PROBE", GVS_MSG_PROBE},     {"ACK", GVS_MSG_ACK},           {"PROBE_REQ", GVS_MSG_PROBE_REQ},
+    {"PUSH", GVS_MSG_PUSH},       {"PUSH_ACK", GVS_MSG_PUSH_ACK}, {"SUMS", GVS_MSG_SUMS},
+    {"IDS", GVS_MSG_IDS},         {"WANT", GVS_MSG_WANT},         {"SKETCH", GVS_MSG_SKETCH},
+    {"VOUCH", GVS_MSG_VOUCH},     {"MORE", GVS_MSG_MORE},         {"VECTOR", GVS_MSG_VECTOR},
+    {"REFUSED", GVS_MSG_REFUSED},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -122,9 +155,12 @@ assert_same(const struct gvs_msg *a, const struct gvs_msg *b)
     assert_int_equal(a->claims, b->claims);
     assert_int_equal(a->members, b->members);
     assert_int_equal(a->wall_ms, b->wall_ms);
-    assert_int_equal(a->claims_count, b->claims_count);
-    assert_int_equal(a->in_step, b->in_step);
+    assert_int_equal(a->status, b->status);
+    assert_int_equal(a->arc, b->arc);
+    assert_int_equal(a->repair, b->repair);
     assert_int_equal(a->news, b->news);
+    assert_int_equal(a->mask, b->mask);
+    assert_int_equal(a->fingerprint, b->fingerprint);
     assert_int_equal(a->table, b->table);
     assert_int_equal(a->first, b->first);
     assert_int_equal(a->last, b->last);
@@ -315,6 +351,7 @@ test_a_body_counts_whole_or_not_at_all(void **state)
     fill_sample(&s, GVS_MSG_PUSH);
     assert_int_equal(gvs_body_add(&body, &s.m), GVS_OK);
     fill_sample(&s, GVS_MSG_PUSH_ACK);
+    s.m.mask = 0;
     assert_int_equal(gvs_body_add(&body, &s.m), GVS_OK);
     assert_int_equal(count_messages(body.b, body.len), 2);
     body.b[body.len - 1] = 0xc0; /* the last message's last value becomes nil */
@@ -336,9 +373,14 @@ test_rows_of_the_format(void **state)
         {"not an array", -1, 1, {0x80}},
         {"an acknowledgement", 1, 8, {0x91, 0x92, 5, 0x82, 1, 9, 2, 1}},
         {"with trailing bytes", -1, 9, {0x91, 0x92, 5, 0x82, 1, 9, 2, 1, 0}},
-        {"an unknown key behind", 1, 10, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 3, 0xc3}},
-        {"an unknown key with an array", 1, 11, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 3, 0x91, 1}},
-        {"an unknown key too deep", -1, 12, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 3, 0x91, 0x91, 1}},
+        {"an acknowledgement with a mask", 1, 10, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 3, 7}},
+        {"a mask of nothing", -1, 10, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 3, 0}},
+        {"a mask that is a bool", -1, 10, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 3, 0xc3}},
+        {"a mask, and no news", -1, 8, {0x91, 0x92, 5, 0x82, 1, 9, 3, 1}},
+        {"an unknown key behind", 1, 10, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 4, 0xc3}},
+        {"an unknown key behind a mask", 1, 12, {0x91, 0x92, 5, 0x84, 1, 9, 2, 1, 3, 7, 4, 0xc3}},
+        {"an unknown key with an array", 1, 11, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 4, 0x91, 1}},
+        {"an unknown key too deep", -1, 12, {0x91, 0x92, 5, 0x83, 1, 9, 2, 1, 4, 0x91, 0x91, 1}},
         {"an unknown key in front", 1, 10, {0x91, 0x92, 5, 0x83, 0, 0xc3, 1, 9, 2, 1}},
         {"a key twice", -1, 10, {0x91, 0x92, 5, 0x83, 1, 9, 1, 9, 2, 1}},
         {"descending keys", -1, 8, {0x91, 0x92, 5, 0x82, 2, 1, 1, 9}},
@@ -346,12 +388,51 @@ test_rows_of_the_format(void **state)
         {"a number is a bool", -1, 8, {0x91, 0x92, 5, 0x82, 1, 0xc3, 2, 1}},
         {"a message of one element", -1, 3, {0x91, 0x91, 5}},
         {"a message of three", -1, 9, {0x91, 0x93, 5, 0x82, 1, 9, 2, 1, 0}},
-        {"the kept type 9 is unknown", 1, 4, {0x91, 0x92, 9, 0x80}},
-        {"an unknown type, passed over", 1, 9, {0x91, 0x92, 11, 0x81, 1, 0x92, 7, 0xc4, 0}},
-        {"an unknown type, but malformed", -1, 8, {0x91, 0x92, 11, 0x81, 1, 0xa1, 'a', 0}},
-        {"an unknown type without a map", -1, 4, {0x91, 0x92, 11, 1}},
-        {"an unknown type too deep", -1, 8, {0x91, 0x92, 11, 0x81, 1, 0x91, 0x91, 1}},
+        {"an unknown type, passed over", 1, 9, {0x91, 0x92, 99, 0x81, 1, 0x92, 7, 0xc4, 0}},
+        {"an unknown type, but malformed", -1, 8, {0x91, 0x92, 99, 0x81, 1, 0xa1, 'a', 0}},
+        {"an unknown type without a map", -1, 4, {0x91, 0x92, 99, 1}},
+        {"an unknown type too deep", -1, 8, {0x91, 0x92, 99, 0x81, 1, 0x91, 0x91, 1}},
+        {"a probe", 1, 14, {0x91, 0x92, 1, 0x85, 1, 9, 2, 1, 3, 1, 4, 1, 5, 0}},
+        {"a probe whose status has a bit of tomorrow",
+         1,
+         15,
+         {0x91, 0x92, 1, 0x85, 1, 9, 2, 1, 3, 1, 4, 1, 5, 0xcc, 0x81}},
+        {"a probe whose status is a bool",
+         -1,
+         14,
+         {0x91, 0x92, 1, 0x85, 1, 9, 2, 1, 3, 1, 4, 1, 5, 0xc2}},
+        {"a probe without a clock", -1, 12, {0x91, 0x92, 1, 0x84, 1, 9, 2, 1, 3, 1, 5, 0}},
+        {"an answer to a probe, which has no clock",
+         1,
+         12,
+         {0x91, 0x92, 2, 0x84, 1, 9, 2, 1, 3, 1, 5, 1}},
+        {"one with a clock, which is passed over",
+         1,
+         14,
+         {0x91, 0x92, 2, 0x85, 1, 9, 2, 1, 3, 1, 4, 1, 5, 1}},
+        {"one without a status", -1, 10, {0x91, 0x92, 2, 0x83, 1, 9, 2, 1, 3, 1}},
         {"an empty push", 1, 8, {0x91, 0x92, 4, 0x82, 1, 1, 2, 0x90}},
+        {"a push with an arc", 1, 10, {0x91, 0x92, 4, 0x83, 1, 1, 2, 0x90, 3, 1}},
+        {"of the last level", 1, 10, {0x91, 0x92, 4, 0x83, 1, 1, 2, 0x90, 3, 5}},
+        {"of a level that there is not", -1, 10, {0x91, 0x92, 4, 0x83, 1, 1, 2, 0x90, 3, 6}},
+        {"an arc written as 0", -1, 10, {0x91, 0x92, 4, 0x83, 1, 1, 2, 0x90, 3, 0}},
+        {"a push of reconciliation", 1, 10, {0x91, 0x92, 4, 0x83, 1, 1, 2, 0x90, 4, 1}},
+        {"repair 2", -1, 10, {0x91, 0x92, 4, 0x83, 1, 1, 2, 0x90, 4, 2}},
+        {"repair written as 0", -1, 10, {0x91, 0x92, 4, 0x83, 1, 1, 2, 0x90, 4, 0}},
+        {"both", 1, 12, {0x91, 0x92, 4, 0x84, 1, 1, 2, 0x90, 3, 5, 4, 1}},
+        {"both, descending", -1, 12, {0x91, 0x92, 4, 0x84, 1, 1, 2, 0x90, 4, 1, 3, 5}},
+        {"an arc, and an unknown key", 1, 12, {0x91, 0x92, 4, 0x84, 1, 1, 2, 0x90, 3, 5, 9, 1}},
+        {"an arc that is bytes", -1, 11, {0x91, 0x92, 4, 0x83, 1, 1, 2, 0x90, 3, 0xc4, 0}},
+        {"more cells", 1, 10, {0x91, 0x92, 11, 0x83, 1, 0, 2, 88, 3, 89}},
+        {"more cells backwards", -1, 10, {0x91, 0x92, 11, 0x83, 1, 0, 2, 88, 3, 87}},
+        {"more cells of a third table", -1, 10, {0x91, 0x92, 11, 0x83, 1, 2, 2, 88, 3, 89}},
+        {"one cell", 1, 26, {0x91, 0x92, 9, 0x84, 1, 0, 2, 7, 3, 0, 4, 0xc4, 13}},
+        {"no cell", -1, 13, {0x91, 0x92, 9, 0x84, 1, 0, 2, 7, 3, 0, 4, 0xc4, 0}},
+        {"a part of a cell", -1, 25, {0x91, 0x92, 9, 0x84, 1, 0, 2, 7, 3, 0, 4, 0xc4, 12}},
+        {"a cell without its table's fingerprint",
+         -1,
+         24,
+         {0x91, 0x92, 9, 0x83, 1, 0, 3, 0, 4, 0xc4, 13}},
         {"a push of what is no entry", -1, 11, {0x91, 0x92, 4, 0x82, 1, 1, 2, 0x91, 0xc4, 1, 0}},
         {"ids in order", 1, 25, {0x91, 0x92, 8, 0x82, 1, 0, 2, 0xc4, 16, 0, 0, 0, 0,
                                  0,    0,    0, 1,    0, 0, 0, 0,    0,  0, 0, 2}},
@@ -396,6 +477,52 @@ test_random_bodies_are_read_whole_or_not_at_all(void **state)
                                    ? gvs_prng_below(&prng, (uint32_t)body.len)
                                    : body.len);
     }
+}
+
+/* --- options --- */
+
+static void
+test_an_option_is_left_out_or_says_something(void **state)
+{
+    static const struct {
+        uint64_t arc, repair;
+        size_t len;
+    } cases[] = {{0, 0, 8}, {1, 0, 10}, {5, 0, 10}, {0, 1, 10}, {3, 1, 12}};
+    struct gvs_wire_reader r;
+    struct gvs_body body;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct gvs_msg m = {
+            .type = GVS_MSG_PUSH, .seq = 1, .arc = cases[i].arc, .repair = cases[i].repair};
+
+        gvs_body_init(&body);
+        assert_int_equal(gvs_body_add(&body, &m), GVS_OK);
+        assert_int_equal(body.len, cases[i].len);
+        assert_int_equal(gvs_wire_open(&r, body.b, body.len), GVS_OK);
+        m.arc = m.repair = 77; /* of an earlier message */
+        assert_true(gvs_wire_next(&r, &m));
+        assert_int_equal(m.arc, cases[i].arc);
+        assert_int_equal(m.repair, cases[i].repair);
+    }
+}
+
+/* One message has no more cells than a datagram, and that many it has. */
+static void
+test_a_sketch_of_the_room_fits(void **state)
+{
+    struct gvs_body body;
+    struct sample s;
+
+    (void)state;
+    fill_sample(&s, GVS_MSG_SKETCH);
+    s.m.fingerprint = UINT64_MAX;
+    s.m.first = UINT64_MAX;
+    s.m.bin.len = GVS_SKETCH_PIECE * GVS_SKETCH_CELL_LEN;
+    gvs_body_init(&body);
+    assert_true(gvs_body_room(&body) >= s.m.bin.len);
+    assert_int_equal(gvs_body_add(&body, &s.m), GVS_OK);
+    assert_int_equal(count_messages(body.b, body.len), 1);
 }
 
 /* --- bounds of writing --- */
@@ -473,6 +600,8 @@ main(void)
         cmocka_unit_test(test_rows_of_the_format),
         cmocka_unit_test_teardown(test_random_bodies_are_read_whole_or_not_at_all,
                                   test_seed_teardown),
+        cmocka_unit_test(test_an_option_is_left_out_or_says_something),
+        cmocka_unit_test(test_a_sketch_of_the_room_fits),
         cmocka_unit_test(test_a_body_takes_fifteen_messages),
         cmocka_unit_test(test_what_does_not_fit_leaves_the_body_as_it_was),
         cmocka_unit_test(test_a_push_of_the_room_fits),
