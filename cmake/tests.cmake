@@ -124,6 +124,8 @@ if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COV
         add_test(NAME ${layer}/mutants COMMAND "${PROJECT_SOURCE_DIR}/test/${layer}/mutants")
         set_tests_properties(${layer}/mutants PROPERTIES LABELS mutants)
     endforeach()
+    add_test(NAME net/mutants_unit COMMAND "${PROJECT_SOURCE_DIR}/test/net/mutants_unit")
+    set_tests_properties(net/mutants_unit PROPERTIES LABELS mutants)
 endif()
 
 # Only where the flags are all in force.

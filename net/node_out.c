@@ -78,8 +78,8 @@ static bool
 is_idle(const struct gvs_node *n, const struct gvs_node_peer *p)
 {
     return p->note_count == 0 && p->received.unsaid == 0 && p->pace.flying == 0 &&
-           p->check.us == GVS_MONO_NEVER.us && p->sync.ask.count == 0 &&
-           p->sync.give.count == 0 && n->sync.gather.whose != &p->sync;
+           p->check.us == GVS_MONO_NEVER.us && p->sync.ask.count == 0 && p->sync.give.count == 0 &&
+           n->sync.gather.whose != &p->sync;
 }
 
 /* --- timers --- */

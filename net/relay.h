@@ -7,7 +7,7 @@
  *     whoever writes an entry serves level 0 with it. To serve a level is
  *         with 16 live others or fewer in the arc: to hand the entry to each of them;
  *         with more: to hand it to one live member, the head, of each of the eight arcs in it,
- *         and with it the duty to serve that arc. (The eighth is our own: there, too, to a head.)
+ *         and with it the duty to serve that arc. Our own of the eight we serve ourselves.
  *
  * So each member receives a change once, after as many hops as there are levels. What is queued is
  * keys, one log a level (net/keylog.h), and a *lane* reads it for each head: a place in the log,
@@ -20,9 +20,11 @@
  * not a share of a list.)
  *
  * A hand-over that is not acknowledged goes to another member of the same arc, unless the head has
- * been heard from since: then only a datagram was lost. A head that dies after acknowledging, a
- * lane that falls further behind than the log is long, a member that nobody knew: all that is left
- * to reconciliation (net/sync.h).
+ * been heard from since: then only a datagram was lost. Where members come and go, a level is split
+ * or joined, and what was owed or in the air is owed to whoever leads there now. A head that dies
+ * after acknowledging, a lane that falls further behind than the log is long or has lost more than
+ * it can note, a member that nobody knew, more than sixteen in an arc of the last level: all that
+ * is left to reconciliation (net/sync.h).
  *
  *   I1  Every place of a log before a lane's `next` is acknowledged by a head, in the air, owed
  *       again, or given up as a whole.

@@ -158,7 +158,7 @@ test_a_key_that_fell_out_of_the_ring_is_news(void **state)
 static void
 test_keys_are_compared_whole(void **state)
 {
-    const uint8_t key[] = {'S', 1, 2, 1};
+    const uint8_t key[] = {'S', 1, 1, 1};
     struct gvs_keylog log;
 
     (void)state;
@@ -167,6 +167,8 @@ test_keys_are_compared_whole(void **state)
     assert_true(gvs_keylog_append(&log, (struct gvs_mono){2}, key, 4, 1));
     assert_non_null(gvs_keylog_get(&log, 0));
     assert_int_equal(gvs_keylog_get(&log, 1)->key.len, 4);
+    assert_true(gvs_keylog_append(&log, (struct gvs_mono){3}, key, 3, 1));
+    assert_non_null(gvs_keylog_get(&log, 1));
     gvs_keylog_close(&log);
 }
 

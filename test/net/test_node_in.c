@@ -363,6 +363,25 @@ test_cells_that_are_late_are_asked_for_again(void **state)
     close_bench(b);
 }
 
+/* More than one acknowledgement can say come at once: each is in one all the same. */
+static void
+test_a_burst_is_acknowledged_whole(void **state)
+{
+    struct bench *b = open_bench(1);
+    bool claimed[SEQS] = {false};
+
+    (void)state;
+    meet(b);
+    for (uint64_t seq = 1; seq <= 300; seq++)
+        say(b, &(struct gvs_msg){.type = GVS_MSG_PUSH, .seq = seq});
+    talk(b);
+    read_acks(b, claimed);
+    for (uint64_t seq = 1; seq <= 300; seq++)
+        assert_true(claimed[seq]);
+    assert_in_range(count_replies(b, GVS_MSG_PUSH_ACK), 5, 6);
+    close_bench(b);
+}
+
 int
 main(void)
 {
@@ -373,6 +392,7 @@ main(void)
         cmocka_unit_test(test_a_late_push_is_acknowledged_after_a_pause),
         cmocka_unit_test(test_news_are_counted_once),
         cmocka_unit_test(test_cells_that_are_late_are_asked_for_again),
+        cmocka_unit_test(test_a_burst_is_acknowledged_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -592,6 +592,47 @@ test_nothing_is_skipped_for_whoever_stays(void **state)
     }
 }
 
+/* Sixteen others, two of them in our own arc; then a seventeenth. What a datagram to one of the two
+ * carried is lost before that, or after. */
+static void
+test_what_is_lost_on_the_way_to_our_own_arc_outlives_a_split(void **state)
+{
+    (void)state;
+    for (unsigned later = 0; later < 2; later++) {
+        struct gvs_flight flight, lost = {.seq = 0};
+        struct gvs_member *to, *ours;
+        struct gvs_msg m;
+        struct lone b;
+
+        open_lone(&b, LOG);
+        ours = add_to_arc(&b, 0, 1);
+        add_to_arc(&b, 0, 2);
+        for (unsigned n = 0; n < 14; n++)
+            add_to_arc(&b, 1 + n % 7, n);
+        gvs_relay_update(&b.relay, (struct gvs_mono){1});
+        write_key(&b.store, &b.relay, 1);
+        while (build_next(&b, &to, &m, &flight)) {
+            assert_int_equal(m.arc, 0);
+            if (to == ours)
+                lost = flight;
+        }
+        assert_true(lost.seq != 0);
+        if (!later)
+            gvs_relay_owe(&b.relay, (struct gvs_mono){2000}, ours, &lost);
+        add_to_arc(&b, 3, 99);
+        gvs_relay_update(&b.relay, (struct gvs_mono){2000});
+        assert_true(b.relay.level[0].split);
+        if (later)
+            gvs_relay_owe(&b.relay, (struct gvs_mono){2000}, ours, &lost);
+        do
+            assert_true(build_next(&b, &to, &m, &flight));
+        while (to != ours);
+        assert_int_equal(m.entry_count, 1);
+        assert_int_equal(flight.cargo.level, 1);
+        close_lone(&b);
+    }
+}
+
 int
 main(void)
 {
@@ -608,6 +649,7 @@ main(void)
         cmocka_unit_test(test_who_falls_behind_the_log_is_owed_what_comes_later),
         cmocka_unit_test(test_lanes_take_turns_and_what_waits_for_one_is_found),
         cmocka_unit_test_teardown(test_nothing_is_skipped_for_whoever_stays, test_seed_teardown),
+        cmocka_unit_test(test_what_is_lost_on_the_way_to_our_own_arc_outlives_a_split),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,8 +127,11 @@ send_one(struct swarm *s, struct host *from)
         gvs_relay_owe(&from->relay, (struct gvs_mono){2}, to, &flight);
         return true;
     }
-    for (unsigned i = 0; i < s->copies; i++)
+    for (unsigned i = 0; i < s->copies; i++) {
         receive(host_of(s, &to->id), &from->relay.self, &m);
+        while (s->copies > 1 && send_one(s, host_of(s, &to->id)))
+            continue; /* the next copy comes when all is done */
+    }
     return true;
 }
 

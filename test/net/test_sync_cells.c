@@ -337,6 +337,29 @@ test_cells_of_a_liar_end_in_ranges(void **state)
     close_bench(b);
 }
 
+/* While cells of one peer wait, those of others are told in other memory. */
+static void
+test_a_difference_that_waits_is_not_disturbed(void **state)
+{
+    uint8_t bin[GVS_SKETCH_PIECE * GVS_SKETCH_CELL_LEN];
+    struct gvs_sync_peer third = {.idle_answers = 0};
+    struct gvs_msg m, more;
+    struct bench *b = open_gathering(&more), *other = open_bench(2);
+
+    (void)state;
+    for (uint32_t k = 205; k < 1000; k++)
+        put(&other->side[0], k, 1);
+    sketch_of(&other->side[0], &m, bin);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(gvs_sync_sketch(&b->side[1].sync, &third, b->now, &m));
+    deliver(b, &b->side[1], &b->side[0], &more);
+    talk(b);
+    assert_true(equal(b));
+    assert_int_equal(asks(b, GVS_MSG_SUMS), 0);
+    close_bench(other);
+    close_bench(b);
+}
+
 int
 main(void)
 {
@@ -352,6 +375,7 @@ main(void)
         cmocka_unit_test(test_more_than_there_are_cells_is_answered_with_what_there_is),
         cmocka_unit_test(test_cells_that_nobody_asked_for_change_nothing),
         cmocka_unit_test(test_cells_of_a_liar_end_in_ranges),
+        cmocka_unit_test(test_a_difference_that_waits_is_not_disturbed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
