@@ -118,14 +118,15 @@ endforeach()
 gvs_fuzz(request test/ipvs/fake.c LIBS libgossipvs)
 gvs_fuzz(screen tools/print.c tools/screen.c LIBS libgossipvs PkgConfig::SMARTCOLS m)
 
+add_test(NAME tools/sim COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_sim")
+set_tests_properties(tools/sim PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}")
+
 # Planted errors, each of which the tests have to find. They build for themselves: once is enough.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
-    foreach(layer core ipvs net)
-        add_test(NAME ${layer}/mutants COMMAND "${PROJECT_SOURCE_DIR}/test/${layer}/mutants")
-        set_tests_properties(${layer}/mutants PROPERTIES LABELS mutants)
+    foreach(script core/mutants ipvs/mutants net/mutants net/mutants_unit tools/mutants_sim)
+        add_test(NAME ${script} COMMAND "${PROJECT_SOURCE_DIR}/test/${script}")
+        set_tests_properties(${script} PROPERTIES LABELS mutants)
     endforeach()
-    add_test(NAME net/mutants_unit COMMAND "${PROJECT_SOURCE_DIR}/test/net/mutants_unit")
-    set_tests_properties(net/mutants_unit PROPERTIES LABELS mutants)
 endif()
 
 # Only where the flags are all in force.

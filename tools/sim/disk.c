@@ -1,0 +1,226 @@
+/* The store as the agent uses it: what a node's news bring is put, commits go in groups and take
+ * their time, and a crash loses what was not committed yet.
+ *
+ *     news --put--> now --commit, 0 to 5 s later--> durable --at times, a copy--> stale
+ *
+ * `now` is also a second opinion on the node: its tables must hold exactly what its news said
+ * (oracle.c). A restart finds `durable`; or `stale`, a disk restored from a copy; or nothing, which
+ * is a new disk, and a damaged store that was set aside as well. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/sim/world.h"
+
+#define COPY_CHANCE 0.05
+#define FLOOR_RESERVE_NS (10 * UINT64_C(1000000000)) /* as the agent reserves */
+
+/* --- a map of entries --- */
+
+void
+sim_map_entry(const struct sim_map *m, size_t i, struct gvs_entry *e)
+{
+    const uint8_t *b = m->heap + m->v[i].at;
+    int rc = gvs_entry_parse(e, b + 2, (size_t)(b[0] << 8 | b[1]));
+
+    GVS_ASSERT(rc == GVS_OK);
+}
+
+/* Where the key is, or would be. */
+static bool
+find_key(const struct sim_map *m, const uint8_t *key, size_t len, size_t *place)
+{
+    size_t low = 0, high = m->count;
+    struct gvs_entry e;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int cmp;
+
+        sim_map_entry(m, middle, &e);
+        cmp = gvs_key_cmp(key, len, e.key, e.key_len);
+        if (cmp == 0) {
+            *place = middle;
+            return true;
+        }
+        if (cmp < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    *place = low;
+    return false;
+}
+
+bool
+sim_map_get(const struct sim_map *m, const uint8_t *key, size_t len, struct gvs_entry *e)
+{
+    size_t i;
+
+    if (!find_key(m, key, len, &i))
+        return false;
+    sim_map_entry(m, i, e);
+    return true;
+}
+
+static uint32_t
+keep_bytes(struct sim_map *m, const struct gvs_entry *e)
+{
+    uint32_t at = (uint32_t)m->heap_len;
+
+    if (m->heap_len + 2 + e->len > m->heap_cap) {
+        m->heap_cap = 2 * m->heap_cap + 4096;
+        m->heap = sim_need(realloc(m->heap, m->heap_cap));
+    }
+    m->heap[at] = (uint8_t)(e->len >> 8);
+    m->heap[at + 1] = (uint8_t)e->len;
+    memcpy(m->heap + at + 2, e->b, e->len);
+    m->heap_len += 2u + e->len;
+    return at;
+}
+
+void
+sim_map_put(struct sim_map *m, const struct gvs_entry *e, uint64_t place)
+{
+    size_t i;
+
+    if (find_key(m, e->key, e->key_len, &i)) {
+        const uint8_t *b = m->heap + m->v[i].at;
+
+        if ((b[0] << 8 | b[1]) == e->len)
+            memcpy(m->heap + m->v[i].at + 2, e->b, e->len);
+        else
+            m->v[i].at = keep_bytes(m, e);
+        m->v[i].place = place;
+        return;
+    }
+    if (m->count == m->cap) {
+        m->cap = 2 * m->cap + 64;
+        m->v = sim_need(realloc(m->v, m->cap * sizeof *m->v));
+    }
+    memmove(&m->v[i + 1], &m->v[i], (m->count - i) * sizeof *m->v);
+    m->v[i] = (struct sim_record){place, keep_bytes(m, e)};
+    m->count++;
+}
+
+void
+sim_map_clear(struct sim_map *m)
+{
+    m->count = 0;
+    m->heap_len = 0;
+}
+
+static void
+copy_map(struct sim_map *to, const struct sim_map *from)
+{
+    struct gvs_entry e;
+
+    sim_map_clear(to);
+    for (size_t i = 0; i < from->count; i++) {
+        sim_map_entry(from, i, &e);
+        sim_map_put(to, &e, from->v[i].place);
+    }
+}
+
+static void
+free_map(struct sim_map *m)
+{
+    free(m->v);
+    free(m->heap);
+}
+
+/* --- the disk --- */
+
+void
+sim_disk_put(struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
+    struct sim_disk *d = &w->host[i].disk;
+
+    sim_map_put(&d->now, e, ++d->place);
+}
+
+/* Handshakes are numbered above this after a restart, as the agent sees to it. */
+static void
+raise_floor(struct sim_world *w, size_t i)
+{
+    struct sim_disk *d = &w->host[i].disk;
+    uint64_t used = w->host[i].node ? gvs_node_init_time(w->host[i].node) : 0;
+    uint64_t now = sim_wall(w, i).ms * UINT64_C(1000000);
+    uint64_t want = (used > now ? used : now) + FLOOR_RESERVE_NS;
+
+    if (d->floor < want - FLOOR_RESERVE_NS / 2)
+        d->floor = want;
+}
+
+static void
+commit(struct sim_world *w, size_t i)
+{
+    struct sim_disk *d = &w->host[i].disk;
+    struct gvs_entry e;
+    uint64_t count = 0;
+
+    for (size_t k = 0; k < d->now.count; k++) {
+        if (d->now.v[k].place <= d->stored)
+            continue;
+        sim_map_entry(&d->now, k, &e);
+        sim_map_put(&d->durable, &e, d->now.v[k].place);
+        count++;
+    }
+    d->stored = d->place;
+    d->floor_durable = d->floor;
+    d->commit_us = 0;
+    sim_note(w, SIM_COMMIT, i, "commit", count, d->place, 0);
+    if (sim_chance(&w->prng, COPY_CHANCE))
+        copy_map(&d->stale, &d->durable);
+}
+
+void
+sim_disk_run(struct sim_world *w, size_t i)
+{
+    struct sim_disk *d = &w->host[i].disk;
+
+    if (d->commit_us != 0 && d->commit_us <= w->now_us)
+        commit(w, i);
+    raise_floor(w, i);
+    if (d->commit_us == 0 && (d->stored < d->place || d->floor_durable < d->floor))
+        d->commit_us = w->now_us + 1000 + sim_below(&w->prng, w->plan.commit_us + 1);
+}
+
+void
+sim_disk_crash(struct sim_world *w, size_t i, enum sim_disk_state found)
+{
+    struct sim_disk *d = &w->host[i].disk;
+
+    if (found == SIM_DISK_STALE)
+        copy_map(&d->durable, &d->stale); /* the floor, too, would be as old: below */
+    if (found == SIM_DISK_LOST) {
+        sim_map_clear(&d->durable);
+        sim_map_clear(&d->stale);
+    }
+    if (found != SIM_DISK_FRESH)
+        d->floor_durable = 0;
+    copy_map(&d->now, &d->durable);
+    d->floor = d->floor_durable;
+    d->stored = d->place;
+    d->commit_us = 0;
+}
+
+void
+sim_disk_load(struct sim_world *w, size_t i)
+{
+    const struct sim_map *m = &w->host[i].disk.now;
+    struct gvs_entry e;
+
+    for (size_t k = 0; k < m->count; k++) {
+        sim_map_entry(m, k, &e);
+        if (gvs_node_load(w->host[i].node, &e) < 0)
+            sim_fail(w, i, "I16", "record %zu of %zu on its disk is not loaded", k, m->count);
+    }
+}
+
+void
+sim_disk_fini(struct sim_disk *d)
+{
+    free_map(&d->now);
+    free_map(&d->durable);
+    free_map(&d->stale);
+}

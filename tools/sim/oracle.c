@@ -1,0 +1,520 @@
+/* All that was ever written, and what must be true.
+ *
+ * At every step:
+ *
+ *     I1   no datagram is taken twice, and none of a session from before a restart
+ *     I3   per key, what a node holds only becomes greater; its tables hold what its news said; a
+ *          local write is stamped above all that it has seen
+ *     I5   tables stay within their limits
+ *     I8   nothing goes from a kernel only because a table is empty or old
+ *     I9   to an address that has proven nothing go no more bytes than came from it
+ *     I10  a damaged datagram changes nothing
+ *     I16  nobody holds what nobody wrote
+ *
+ * At rest:
+ *
+ *     I14  tables are the same bytes everywhere, and so are fingerprints; everybody sees the same
+ *          members
+ *     I15  kernels hold what the tables want (kernel.c)
+ *     I16  whatever any node held when the faults ended, in memory or, being down, on its disk, is
+ *          there or was replaced by something greater. So an acknowledged, that is durable, write
+ *          is lost only with the last disk that had it.
+ *     I17  the same, read for deletions: what somebody knows to be deleted lives only if it was
+ *          written later
+ *
+ * I6 and I7 stand in kernel.c, I18 and I19 in run.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/sim/world.h"
+
+/* DESIGN.md 2: after seven days by its stamp a tombstone may be forgotten. Less the clocks' faults.
+ */
+#define TOMBSTONE_DAYS 6
+
+struct sim_oracle {
+    uint64_t *set; /* hashes of all entries ever written; 0: free */
+    size_t count, cap;
+    struct sim_map promise;
+    struct sim_view_of {          /* of a host */
+        uint64_t claims, members; /* fingerprints when its tables were last compared */
+        uint64_t news;
+        uint64_t greatest; /* order of a claim */
+        uint64_t looked_us;
+    } * host;
+};
+
+void
+sim_oracle_open(struct sim_world *w)
+{
+    w->oracle = sim_need(calloc(1, sizeof *w->oracle));
+    w->oracle->host = sim_need(calloc(w->count, sizeof *w->oracle->host));
+}
+
+void
+sim_oracle_close(struct sim_world *w)
+{
+    free(w->oracle->set);
+    free(w->oracle->promise.v);
+    free(w->oracle->promise.heap);
+    free(w->oracle->host);
+    free(w->oracle);
+}
+
+/* --- what was written --- */
+
+static size_t
+slot_of(const struct sim_oracle *o, uint64_t hash)
+{
+    size_t i = hash & (o->cap - 1);
+
+    while (o->set[i] != 0 && o->set[i] != hash)
+        i = (i + 1) & (o->cap - 1);
+    return i;
+}
+
+static void
+remember(struct sim_oracle *o, uint64_t hash)
+{
+    uint64_t *old = o->set;
+    size_t old_cap = o->cap;
+
+    if (2 * o->count >= o->cap) {
+        o->cap = o->cap ? 2 * o->cap : 1024;
+        o->set = sim_need(calloc(o->cap, sizeof *o->set));
+        for (size_t i = 0; i < old_cap; i++) {
+            if (old[i] != 0)
+                o->set[slot_of(o, old[i])] = old[i];
+        }
+        free(old);
+    }
+    o->set[slot_of(o, hash)] = hash;
+    o->count++;
+}
+
+static bool
+was_written(const struct sim_oracle *o, const struct gvs_entry *e)
+{
+    return o->cap > 0 && o->set[slot_of(o, sim_hash(e->b, e->len))] != 0;
+}
+
+void
+sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+
+    remember(w->oracle, sim_hash(e->b, e->len));
+    if (w->watch.took_us && w->watch.hash == 0)
+        w->watch.hash = sim_hash(e->b, e->len);
+    if (e->order <= v->greatest)
+        sim_fail(w, i, "I3", "a local write bears %016lx, not above %016lx, which it has seen",
+                 (unsigned long)e->order, (unsigned long)v->greatest);
+    v->greatest = e->order;
+}
+
+/* --- what a node holds --- */
+
+static bool
+forgettable(const struct sim_world *w, const struct gvs_entry *e)
+{
+    uint64_t now_ms = SIM_EPOCH_MS + w->now_us / 1000;
+
+    return e->tombstone && gvs_hlc_ms(e->order) + TOMBSTONE_DAYS * UINT64_C(86400000) < now_ms;
+}
+
+void
+sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+    struct gvs_entry held;
+
+    v->news++;
+    if (w->watch.took_us && w->watch.count < w->count - 1 &&
+        sim_hash(e->b, e->len) == w->watch.hash)
+        w->watch.took_us[w->watch.count++] = w->now_us - w->watch.began_us;
+    if (e->kind != GVS_KEY_MEMBER && e->order > v->greatest)
+        v->greatest = e->order;
+    if (!w->plan.durable || w->failed)
+        return;
+    if (e->kind != GVS_KEY_MEMBER && !was_written(w->oracle, e))
+        sim_fail(w, i, "I16", "holds an entry, order %016lx, that nobody wrote",
+                 (unsigned long)e->order);
+    if (sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held) && gvs_entry_cmp(e, &held) < 0)
+        sim_fail(w, i, "I3", "order %016lx was replaced by the lesser %016lx",
+                 (unsigned long)held.order, (unsigned long)e->order);
+}
+
+static const struct gvs_table *
+table_of(const struct sim_world *w, size_t i, bool members)
+{
+    const struct gvs_node *n = w->host[i].node;
+
+    return members ? gvs_node_members(n) : gvs_node_claims(n);
+}
+
+/* Everything in the map is in the table, byte for byte. */
+static size_t
+find_in_tables(struct sim_world *w, size_t i, const struct sim_map *m)
+{
+    struct gvs_entry e, held;
+    size_t found = 0;
+
+    for (size_t k = 0; k < m->count; k++) {
+        sim_map_entry(m, k, &e);
+        if (gvs_table_get(table_of(w, i, e.kind == GVS_KEY_MEMBER), e.key, e.key_len, &held)) {
+            found++;
+            if (held.len != e.len || memcmp(held.b, e.b, e.len) != 0)
+                sim_fail(w, i, "I3", "holds order %016lx where its news said %016lx",
+                         (unsigned long)held.order, (unsigned long)e.order);
+        } else if (!forgettable(w, &e)) {
+            sim_fail(w, i, "I3", "lost a key, order %016lx, that it had", (unsigned long)e.order);
+        }
+    }
+    return found;
+}
+
+static void
+compare_with_news(struct sim_world *w, size_t i)
+{
+    const struct gvs_table *claims = table_of(w, i, false), *members = table_of(w, i, true);
+    size_t found = find_in_tables(w, i, &w->host[i].disk.now);
+    size_t held = gvs_table_count(claims) + gvs_table_count(members);
+
+    if (found != held)
+        sim_fail(w, i, "I3", "holds %zu entries, its news told of %zu", held, found);
+    if (gvs_table_count(claims) > w->plan.limits.entries + w->plan.limits.entries / 10)
+        sim_fail(w, i, "I5", "holds %zu claims; the limit is %zu", gvs_table_count(claims),
+                 w->plan.limits.entries);
+}
+
+static void
+looked(struct sim_world *w, size_t i)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+
+    v->claims = gvs_table_fingerprint(table_of(w, i, false));
+    v->members = gvs_table_fingerprint(table_of(w, i, true));
+    v->news = 0;
+}
+
+/* In full once a second, and at once where a fingerprint changed without news. */
+void
+sim_oracle_step(struct sim_world *w, size_t i)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+    bool changed;
+
+    if (!w->plan.durable)
+        return;
+    changed = v->claims != gvs_table_fingerprint(table_of(w, i, false)) ||
+              v->members != gvs_table_fingerprint(table_of(w, i, true));
+    if ((changed && v->news == 0) || w->now_us - v->looked_us >= SIM_SECOND) {
+        compare_with_news(w, i);
+        v->looked_us = w->now_us;
+    }
+    looked(w, i);
+}
+
+void
+sim_oracle_loaded(struct sim_world *w, size_t i)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+    const struct sim_map *m = &w->host[i].disk.now;
+    struct gvs_entry e;
+
+    v->greatest = 0;
+    for (size_t k = 0; k < m->count; k++) {
+        sim_map_entry(m, k, &e);
+        if (e.kind != GVS_KEY_MEMBER && e.order > v->greatest)
+            v->greatest = e.order;
+    }
+    if (!w->plan.durable)
+        return;
+    compare_with_news(w, i);
+    looked(w, i);
+}
+
+/* --- datagrams --- */
+
+static uint64_t
+rejections(const struct gvs_node *n)
+{
+    struct gvs_node_counts c = gvs_node_count(n);
+    uint64_t sum = 0;
+
+    for (size_t why = 0; why < GVS_REJECT_COUNT; why++)
+        sum += c.rejected[why];
+    return sum;
+}
+
+/* An INIT to somebody whose address we were told is a question of our own, and no answer. */
+void
+sim_oracle_sent(struct sim_world *w, size_t from, size_t to, const uint8_t *b, size_t len)
+{
+    struct sim_proof *p = w->host[from].proof;
+
+    if (!p || p[to].proven || (to < w->count && b[0] == GVS_PACKET_INIT))
+        return;
+    p[to].out += len;
+    if (p[to].out > p[to].in)
+        sim_fail(w, from, "I9", "%lu bytes went to an address that sent %lu and proved nothing",
+                 (unsigned long)p[to].out, (unsigned long)p[to].in);
+}
+
+static struct gvs_ep
+address_of(const struct sim_world *w, size_t from)
+{
+    struct gvs_ep ep = {.addr = {GVS_FAMILY_V4, {192, 0, 2, 0}}, .port = SIM_PORT};
+
+    if (from < w->count)
+        return w->host[from].ep;
+    ep.addr.b[3] = (uint8_t)(from - w->count);
+    return ep;
+}
+
+static void
+judge(struct sim_world *w, size_t i, struct sim_packet *p, bool taken)
+{
+    struct sim_host *h = &w->host[i];
+
+    if (!taken)
+        return;
+    if (!p->sound)
+        sim_fail(w, i, "I10", "a damaged datagram of %u bytes, type %u, was not refused", p->len,
+                 p->b[0]);
+    if (p->life == h->life)
+        sim_fail(w, i, "I1", "a datagram of %u bytes, type %u, was taken twice", p->len, p->b[0]);
+    if (p->life != 0 && p->life != h->life && p->b[0] == GVS_PACKET_DATA)
+        sim_fail(w, i, "I1", "a datagram from before its restart was taken");
+    if (p->from >= w->count && p->b[0] != GVS_PACKET_INIT)
+        sim_fail(w, i, "I1", "a datagram of a session was taken from another address");
+    p->life = h->life;
+    if (h->proof && p->b[0] != GVS_PACKET_INIT && p->b[0] != GVS_PACKET_COOKIE)
+        h->proof[p->from].proven = true;
+}
+
+void
+sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p)
+{
+    struct sim_host *h = &w->host[i];
+    struct gvs_ep from = address_of(w, p->from);
+    bool watch = p->witnessed || !p->sound || (h->proof && !h->proof[p->from].proven);
+    uint64_t before = watch ? rejections(h->node) : 0;
+
+    w->delivered++;
+    sim_note(w, SIM_DELIVERED, i, p->sound ? "from" : "damaged, from", p->from, p->len, p->hash);
+    if (h->proof)
+        h->proof[p->from].in += p->len;
+    gvs_node_recv(h->node, sim_mono(w, i), sim_wall(w, i), &from, p->b, p->len);
+    if (watch)
+        judge(w, i, p, rejections(h->node) == before);
+    h->busy_us = w->now_us + h->handle_us;
+}
+
+/* --- I8 --- */
+
+/* Has the map anything to say of the item: the entries of its service, or of that backend? */
+static bool
+speaks_of(const struct gvs_entry *e, const struct gvs_item *item)
+{
+    struct gvs_key key;
+
+    if (e->kind == GVS_KEY_MEMBER || gvs_key_parse(&key, e->key, e->key_len) != GVS_OK ||
+        gvs_svcid_cmp(&key.svc, &item->svc) != 0)
+        return false;
+    if (item->kind == GVS_ITEM_SERVICE)
+        return key.kind == GVS_KEY_SERVICE;
+    return key.kind == GVS_KEY_BACKEND && gvs_ep_cmp(&key.ep, &item->ep) == 0;
+}
+
+static bool
+any_speaks(const struct sim_map *m, const struct gvs_item *item, bool live)
+{
+    struct gvs_entry e;
+
+    for (size_t k = 0; k < m->count; k++) {
+        sim_map_entry(m, k, &e);
+        if (speaks_of(&e, item) && (!live || !e.tombstone))
+            return true;
+    }
+    return false;
+}
+
+/* A table that never heard of an item is no reason to take it from a kernel, if somebody else holds
+ * a claim on it. */
+void
+sim_oracle_removal(struct sim_world *w, size_t i, const struct gvs_item *item)
+{
+    char text[GVS_SVCID_TEXT_LEN];
+
+    if (!w->plan.durable || any_speaks(&w->host[i].disk.now, item, false))
+        return;
+    gvs_svcid_format(text, &item->svc);
+    for (size_t k = 0; k < w->count; k++) {
+        if (any_speaks(&w->host[k].disk.now, item, true))
+            sim_fail(w, i, "I8",
+                     "removes a %s of %s, of which its table (%zu entries, %s) knows "
+                     "nothing, and n%zu holds a claim",
+                     item->kind == GVS_ITEM_SERVICE ? "service" : "destination", text,
+                     gvs_table_count(table_of(w, i, false)),
+                     gvs_node_synced(w->host[i].node) ? "synced" : "not synced", k);
+    }
+}
+
+/* --- rest --- */
+
+void
+sim_oracle_promise(struct sim_world *w)
+{
+    struct sim_map *promise = &w->oracle->promise;
+    struct gvs_entry e, held;
+
+    for (size_t i = 0; i < w->count; i++) {
+        const struct sim_map *m = &w->host[i].disk.now;
+
+        if (!w->host[i].node)
+            m = &w->host[i].disk.durable;
+        for (size_t k = 0; k < m->count; k++) {
+            sim_map_entry(m, k, &e);
+            if (e.kind != GVS_KEY_MEMBER &&
+                (!sim_map_get(promise, e.key, e.key_len, &held) || gvs_entry_cmp(&held, &e) < 0))
+                sim_map_put(promise, &e, 0);
+        }
+    }
+}
+
+size_t
+sim_running(const struct sim_world *w)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        count += w->host[i].node != NULL;
+    return count;
+}
+
+bool
+sim_joined(struct sim_world *w)
+{
+    size_t running = sim_running(w);
+
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->host[i].node && gvs_node_count(w->host[i].node).alive != running)
+            return false;
+    }
+    return true;
+}
+
+bool
+sim_agreed(struct sim_world *w)
+{
+    uint64_t claims = 0, members = 0;
+    bool first = true;
+
+    for (size_t i = 0; i < w->count; i++) {
+        if (!w->host[i].node)
+            continue;
+        if (first) {
+            claims = gvs_table_fingerprint(table_of(w, i, false));
+            members = gvs_table_fingerprint(table_of(w, i, true));
+            first = false;
+        }
+        if (gvs_table_fingerprint(table_of(w, i, false)) != claims ||
+            gvs_table_fingerprint(table_of(w, i, true)) != members)
+            return false;
+    }
+    return true;
+}
+
+bool
+sim_converged(struct sim_world *w)
+{
+    if (!sim_agreed(w) || !sim_joined(w))
+        return false;
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->host[i].node && w->host[i].kernel && !sim_kernel_in_step(w->host[i].kernel))
+            return false;
+    }
+    return true;
+}
+
+static void
+compare_tables(struct sim_world *w, size_t a, size_t b, bool members)
+{
+    const struct gvs_table *ta = table_of(w, a, members), *tb = table_of(w, b, members);
+    struct gvs_entry ea, eb;
+    bool ma = gvs_table_seek(ta, NULL, 0, false, &ea);
+    bool mb = gvs_table_seek(tb, NULL, 0, false, &eb);
+
+    for (; ma && mb; ma = gvs_table_seek(ta, ea.key, ea.key_len, true, &ea),
+                     mb = gvs_table_seek(tb, eb.key, eb.key_len, true, &eb)) {
+        if (ea.len != eb.len || memcmp(ea.b, eb.b, ea.len) != 0)
+            sim_fail(w, b, "I14", "holds order %016lx where n%zu holds %016lx (%s)",
+                     (unsigned long)eb.order, a, (unsigned long)ea.order,
+                     members ? "members" : "claims");
+    }
+    if (ma != mb)
+        sim_fail(w, b, "I14", "holds %zu %s, n%zu %zu", gvs_table_count(tb),
+                 members ? "members" : "claims", a, gvs_table_count(ta));
+}
+
+static void
+check_members(struct sim_world *w, size_t i)
+{
+    struct gvs_node_member *list;
+    size_t count, max = w->plan.limits.members;
+
+    list = sim_need(calloc(max, sizeof *list));
+    count = gvs_node_list(w->host[i].node, list, max);
+    for (size_t k = 0; k < w->count; k++) {
+        bool seen = false;
+
+        for (size_t m = 0; m < count; m++)
+            seen |= list[m].state == GVS_ALIVE && gvs_id_cmp(&list[m].id, &w->host[k].id) == 0;
+        if (seen != (w->host[k].node != NULL))
+            sim_fail(w, i, "I14", "sees n%zu %s", k, seen ? "alive" : "not alive");
+    }
+    free(list);
+}
+
+static void
+check_promise(struct sim_world *w, size_t i)
+{
+    struct gvs_entry e, held;
+    struct sim_map *promise = &w->oracle->promise;
+
+    for (size_t k = 0; k < promise->count; k++) {
+        sim_map_entry(promise, k, &e);
+        if (!gvs_table_get(table_of(w, i, false), e.key, e.key_len, &held)) {
+            if (!forgettable(w, &e))
+                sim_fail(w, i, "I16", "lacks a key, order %016lx, that was held when faults ended",
+                         (unsigned long)e.order);
+        } else if (gvs_entry_cmp(&held, &e) < 0) {
+            sim_fail(w, i, e.tombstone && !held.tombstone ? "I17" : "I16",
+                     "holds order %016lx where %016lx%s was held when faults ended",
+                     (unsigned long)held.order, (unsigned long)e.order,
+                     e.tombstone ? ", a deletion," : "");
+        }
+    }
+}
+
+void
+sim_oracle_rest(struct sim_world *w)
+{
+    size_t first = SIZE_MAX;
+
+    for (size_t i = 0; i < w->count; i++) {
+        if (!w->host[i].node)
+            continue;
+        if (first == SIZE_MAX)
+            first = i;
+        compare_tables(w, first, i, false);
+        compare_tables(w, first, i, true);
+        check_members(w, i);
+        check_promise(w, i);
+        if (w->plan.durable)
+            compare_with_news(w, i);
+        if (w->host[i].kernel)
+            sim_kernel_check(w, i);
+    }
+}

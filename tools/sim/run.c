@@ -1,0 +1,195 @@
+/* One seed: faults for a while, then all heals, then at most two minutes to rest.
+ *
+ *     0            chaos_us                   + at most 120 s          + settling, 40 s
+ *     |-- faults, writes --|-- nothing but the node's own repair --|-- silence: idle traffic --|
+ *
+ * Swarm testing (Groce et al., 2012): each seed draws which faults there are at all, and then how
+ * strong each is. A run with every fault at once hides those that only show when others are absent.
+ *
+ *     I18  at rest traffic falls to the idle rate, and no kernel sees an operation
+ *     I19  rest comes within 120 s; how long it took is reported */
+#include "tools/sim/world.h"
+
+#define REST_US (120 * SIM_SECOND)
+#define SETTLE_US (40 * SIM_SECOND) /* what links held back is over by then */
+#define IDLE_US (20 * SIM_SECOND)
+/* A probe and an answer each second are 200 to 206 bytes; a window may catch one pair more.
+ * Handshakes with members that will not come back are on top. */
+#define IDLE_BYTES 230.0
+#define IDLE_BYTES_DEAD 100.0 /* a dead member, at each node */
+
+static bool
+has(struct sim_prng *p, double chance)
+{
+    return sim_chance(p, chance);
+}
+
+static void
+draw_network(struct sim_prng *p, struct sim_plan *plan)
+{
+    plan->delay_us = sim_spread(p, 200, has(p, 0.2) ? 2e6 : 50000);
+    plan->spread = has(p, 0.5) ? sim_spread(p, 1, 100) : 1;
+    plan->tail = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
+    plan->loss = has(p, 0.5) ? sim_spread(p, 0.005, 0.5) : 0;
+    plan->duplicate = has(p, 0.4) ? sim_spread(p, 0.01, 0.5) : 0;
+    plan->replay = has(p, 0.4) ? sim_spread(p, 0.01, 0.3) : 0;
+    plan->corrupt = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
+    plan->truncate = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
+    plan->clog_tick = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
+    plan->clog_us = 30 * SIM_SECOND;
+    plan->cut_tick = has(p, 0.5) ? sim_spread(p, 0.001, 0.03) : 0;
+    plan->cut_us = (uint64_t)(sim_spread(p, 0.5, 120) * 1e6);
+}
+
+static void
+draw_hosts(struct sim_prng *p, struct sim_plan *plan)
+{
+    plan->crash_tick = has(p, 0.5) ? sim_spread(p, 0.0001, 0.01) : 0;
+    plan->reboot = sim_unit(p);
+    plan->down_us = (uint64_t)(sim_spread(p, 0.1, 60) * 1e6);
+    plan->stale = has(p, 0.4) ? sim_unit(p) / 2 : 0;
+    plan->lost = has(p, 0.4) ? sim_unit(p) / 2 : 0;
+    plan->new_key = has(p, 0.5) ? 1 : 0;
+    plan->commit_us = has(p, 0.3) ? (uint64_t)(sim_unit(p) * 5e6) : 5000;
+    plan->drift_ppm = has(p, 0.5) ? 500 : 0;
+    plan->offset_ms = has(p, 0.4) ? (uint64_t)sim_spread(p, 10, 60000) : 100;
+    plan->step_ms = (uint64_t)sim_spread(p, 100, 3.6e6);
+    plan->step_tick = has(p, 0.2) ? sim_spread(p, 0.0001, 0.005) : 0;
+    plan->boot_1970 = has(p, 0.2) ? 0.5 : 0;
+    plan->freeze_tick = has(p, 0.1) ? 0.002 : 0;
+    plan->pause_tick = has(p, 0.3) ? sim_spread(p, 0.0003, 0.01) : 0;
+    plan->pause_us = (uint64_t)(sim_spread(p, 0.1, 30) * 1e6);
+    plan->slow = has(p, 0.2) ? 0.3 : 0;
+    plan->handle_us = (uint64_t)sim_spread(p, 200, 20000);
+    plan->op_refused = has(p, 0.3) ? sim_spread(p, 0.01, 0.3) : 0;
+    plan->op_lost = has(p, 0.3) ? sim_spread(p, 0.01, 0.3) : 0;
+    plan->edit_tick = has(p, 0.3) ? sim_spread(p, 0.0005, 0.01) : 0;
+}
+
+/* Most are small and short, so that there can be many. */
+struct sim_plan
+sim_plan_draw(uint64_t seed)
+{
+    struct sim_prng dice = {sim_mix(seed ^ UINT64_C(0x706c616e))}, *p = &dice;
+    struct sim_plan plan = {.durable = true, .kernels = true};
+
+    plan.nodes = 2 + sim_below(p, has(p, 0.3) ? 8 : 4);
+    plan.limits = (struct gvs_limits){.entries = 4096, .members = plan.nodes + 56};
+    plan.boot_peers = 1 + (unsigned)sim_below(p, 3);
+    plan.chaos_us = (uint64_t)(sim_spread(p, 5, has(p, 0.02) ? 3600 : 90) * 1e6);
+    plan.services = 1 + (unsigned)sim_below(p, 8);
+    plan.backends = 1 + (unsigned)sim_below(p, 12);
+    plan.writes_per_s = sim_spread(p, 0.2, 20);
+    plan.deletes = sim_unit(p) * 0.6;
+    draw_network(p, &plan);
+    draw_hosts(p, &plan);
+    return plan;
+}
+
+/* A local network where nothing goes wrong, for scenarios to spoil. */
+struct sim_plan
+sim_plan_calm(size_t nodes)
+{
+    bool small = nodes <= 16;
+
+    return (struct sim_plan){
+        .nodes = nodes,
+        .limits = {.entries = 16384, .members = nodes + 8},
+        .boot_peers = 3,
+        .durable = small,
+        .kernels = small,
+        .delay_us = 200,
+        .commit_us = 5000,
+    };
+}
+
+static uint64_t
+bytes_sent(const struct sim_world *w)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        sum += w->host[i].sent_bytes;
+    return sum;
+}
+
+static double
+check_silence(struct sim_world *w)
+{
+    uint64_t before, ops;
+    double rate, limit;
+
+    sim_run(w, SETTLE_US);
+    if (!w->failed)
+        sim_oracle_rest(w);
+    before = bytes_sent(w);
+    ops = w->ops;
+    sim_run(w, IDLE_US);
+    rate = (double)(bytes_sent(w) - before) / (double)w->count / (IDLE_US / 1e6);
+    limit = IDLE_BYTES + IDLE_BYTES_DEAD * (double)gvs_node_count(w->host[0].node).dead;
+    if (rate > limit)
+        sim_fail(w, SIM_NOBODY, "I18", "%.0f bytes a second and node at rest, more than %.0f", rate,
+                 limit);
+    if (w->ops != ops)
+        sim_fail(w, SIM_NOBODY, "I6", "%lu operations on kernels at rest",
+                 (unsigned long)(w->ops - ops));
+    if (!sim_converged(w))
+        sim_fail(w, SIM_NOBODY, "I14", "rest did not last");
+    return rate;
+}
+
+/* What keeps it from rest, in words. */
+static void
+fail_restless(struct sim_world *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        struct gvs_node_counts c = gvs_node_count(w->host[i].node);
+
+        if (c.alive != w->count)
+            sim_fail(w, i, "I14", "sees %zu of %zu alive, %zu suspect, %zu dead after 120 s",
+                     c.alive, w->count, c.suspect, c.dead);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        const struct sim_host *h = &w->host[i];
+
+        if (h->kernel && !sim_kernel_in_step(h->kernel))
+            sim_fail(w, i, "I15", "its kernel is not in step after 120 s (%s)",
+                     gvs_node_synced(h->node) ? "synced" : "never synced");
+    }
+    sim_oracle_rest(w);
+    sim_fail(w, SIM_NOBODY, "I19", "no rest within 120 s");
+}
+
+struct sim_result
+sim_run_seed(uint64_t seed)
+{
+    struct sim_plan plan = sim_plan_draw(seed);
+    struct sim_world *w = sim_world_open(&plan, seed);
+    struct sim_result r = {0};
+    uint64_t healed;
+
+    w->chaos = true;
+    for (size_t i = 0; i < w->count; i++)
+        sim_host_start(w, i);
+    sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + SIM_SECOND, .timer = SIM_WORK});
+    sim_run(w, plan.chaos_us);
+    if (!w->failed)
+        sim_heal(w);
+    healed = w->now_us;
+    if (!sim_run_till(w, REST_US, sim_converged) && !w->failed)
+        fail_restless(w);
+    r.converge_us = w->now_us - healed;
+    if (!w->failed)
+        r.idle_bytes = check_silence(w);
+    r.failed = w->failed;
+    r.hash = w->hash;
+    r.virtual_us = w->now_us - SIM_BEGIN_US;
+    r.delivered = w->delivered;
+    r.writes = w->writes;
+    r.ops = w->ops;
+    r.crashes = w->crashes;
+    if (w->failed)
+        sim_print_failure(w);
+    sim_world_close(w);
+    return r;
+}

@@ -1,0 +1,175 @@
+/* Writes at random, as operators and configuration files make them: claims of the cluster and of
+ * nodes on services and backends, overrides, deletions. */
+#include "tools/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/value.h"
+
+#define BURST_CHANCE 0.03
+#define BURST 20
+
+static struct gvs_svcid
+service_number(unsigned s)
+{
+    return (struct gvs_svcid){.proto = GVS_PROTO_TCP,
+                              .addr = {GVS_FAMILY_V4, {10, 99, 0, 1}},
+                              .port = (uint16_t)(80 + s)};
+}
+
+static struct gvs_ep
+server_number(unsigned b)
+{
+    return (struct gvs_ep){{GVS_FAMILY_V4, {10, 201, (uint8_t)(b >> 8), (uint8_t)b}}, 8080};
+}
+
+bool
+sim_write(struct sim_world *w, size_t i, const struct gvs_key *key, bool tombstone,
+          const uint8_t *value, size_t len)
+{
+    struct gvs_node *n = w->host[i].node;
+    struct gvs_stamp stamp;
+    struct gvs_keybuf k;
+    struct gvs_entry e;
+    int rc = gvs_node_write(n, sim_mono(w, i), sim_wall(w, i), key, tombstone, value, len, &stamp);
+
+    if (rc < 0) { /* the table has room, and no stamp is the last one */
+        sim_fail(w, i, "I16", "a local %s was refused: error %d", tombstone ? "deletion" : "write",
+                 rc);
+        return false;
+    }
+    gvs_key_build(&k, key);
+    if (!gvs_table_get(gvs_node_claims(n), k.b, k.len, &e) || e.order != stamp.hlc) {
+        sim_fail(w, i, "I16", "what was written with %016lx is not there",
+                 (unsigned long)stamp.hlc);
+        return false;
+    }
+    w->writes++;
+    sim_note(w, SIM_WRITE, i, tombstone ? "delete" : "put", e.order, e.len, sim_hash(e.b, e.len));
+    sim_oracle_written(w, i, &e);
+    sim_host_pump(w, i);
+    return true;
+}
+
+void
+sim_watch(struct sim_world *w)
+{
+    uint64_t *took = w->watch.took_us;
+
+    if (!took)
+        took = sim_need(calloc(w->count, sizeof *took));
+    w->watch = (struct sim_watch){.began_us = w->now_us, .took_us = took};
+}
+
+static size_t
+draw_value(struct sim_world *w, const struct gvs_key *key, uint8_t *value)
+{
+    struct gvs_service service = {.sched = "wlc"};
+    struct gvs_backend backend = {.weight = (uint32_t)sim_below(&w->desk, 200)};
+    struct gvs_override override = {.has_weight = true};
+
+    switch (key->kind) {
+    case GVS_KEY_SERVICE:
+        snprintf(service.name, sizeof service.name, "s%u", key->svc.port);
+        service.persistent = (uint32_t)sim_below(&w->desk, 3) * 60;
+        return gvs_service_encode(value, &service);
+    case GVS_KEY_BACKEND:
+        return gvs_backend_encode(value, &backend);
+    default:
+        override.drain = sim_chance(&w->desk, 0.3);
+        override.weight = (uint32_t)sim_below(&w->desk, 50);
+        return gvs_override_encode(value, &override);
+    }
+}
+
+static void
+write_one(struct sim_world *w, size_t i)
+{
+    struct gvs_key key = {.svc = service_number((unsigned)sim_below(&w->desk, w->plan.services))};
+    bool tombstone = sim_chance(&w->desk, w->plan.deletes);
+    bool own = sim_chance(&w->desk, 0.4);
+    uint64_t what = sim_below(&w->desk, 10);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    key.kind = what < 2 ? GVS_KEY_SERVICE : what < 9 ? GVS_KEY_BACKEND : GVS_KEY_OVERRIDE;
+    if (key.kind != GVS_KEY_SERVICE)
+        key.ep = server_number((unsigned)sim_below(&w->desk, w->plan.backends));
+    if (own && key.kind != GVS_KEY_OVERRIDE)
+        key.owner = w->host[i].id;
+    sim_write(w, i, &key, tombstone, value,
+              tombstone ? gvs_tombstone_encode(value, false) : draw_value(w, &key, value));
+}
+
+void
+sim_work(struct sim_world *w)
+{
+    size_t i = sim_below(&w->desk, w->count);
+    double mean_s = 1 / w->plan.writes_per_s;
+    uint64_t count = sim_chance(&w->desk, BURST_CHANCE) ? BURST : 1;
+
+    if (!w->chaos)
+        return;
+    sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + 1 +
+                                              (uint64_t)(1e6 * sim_wait(&w->desk, mean_s)),
+                                     .timer = SIM_WORK});
+    if (!w->host[i].node || w->host[i].busy_us > w->now_us || !sim_may_write(w, i))
+        return;
+    while (count-- > 0 && !w->failed)
+        write_one(w, i);
+}
+
+/* --- numbered backends, for scenarios --- */
+
+void
+sim_backend_key(struct gvs_key *key, unsigned k)
+{
+    *key = (struct gvs_key){.kind = GVS_KEY_BACKEND, .svc = service_number(k >> 16)};
+    key->ep = server_number(k & 0xffff);
+}
+
+bool
+sim_write_service(struct sim_world *w, size_t i)
+{
+    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .svc = service_number(0)};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    return sim_write(w, i, &key, false, value, draw_value(w, &key, value));
+}
+
+bool
+sim_write_number(struct sim_world *w, size_t i, unsigned k, uint32_t weight)
+{
+    struct gvs_backend backend = {.weight = weight};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_key key;
+
+    sim_backend_key(&key, k);
+    return sim_write(w, i, &key, false, value, gvs_backend_encode(value, &backend));
+}
+
+bool
+sim_delete_number(struct sim_world *w, size_t i, unsigned k)
+{
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_key key;
+
+    sim_backend_key(&key, k);
+    return sim_write(w, i, &key, true, value, gvs_tombstone_encode(value, false));
+}
+
+int64_t
+sim_read_number(const struct sim_world *w, size_t i, unsigned k)
+{
+    struct gvs_backend backend;
+    struct gvs_keybuf b;
+    struct gvs_entry e;
+    struct gvs_key key;
+
+    sim_backend_key(&key, k);
+    gvs_key_build(&b, &key);
+    if (!gvs_table_get(gvs_node_claims(w->host[i].node), b.b, b.len, &e) || e.tombstone ||
+        gvs_backend_decode(&backend, e.value, e.value_len) != GVS_OK)
+        return -1;
+    return backend.weight;
+}
