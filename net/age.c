@@ -94,17 +94,23 @@ is_retired(const struct gvs_member *m)
 
 /* Was every member that is not retired, but for ourselves, equal to us since then? */
 static bool
-all_equal_since(const struct gvs_age *a, struct gvs_mono since)
+all_equal_since(const struct gvs_age *a, struct gvs_mono since, bool living)
 {
     for (size_t i = 0; i < gvs_members_count(a->members); i++) {
         const struct gvs_member *m = gvs_members_place(a->members, i);
 
-        if (m->self || !m->known || is_retired(m))
+        if (m->self || !m->known || is_retired(m) || (living && m->state == GVS_DEAD))
             continue;
         if (!m->was_equal || m->equal_at.us < since.us)
             return false;
     }
     return true;
+}
+
+bool
+gvs_age_all_equal(const struct gvs_age *a, bool living)
+{
+    return all_equal_since(a, a->began, living);
 }
 
 static void
@@ -114,7 +120,7 @@ raise_retired(struct gvs_age *a)
         const struct gvs_member *m = gvs_members_place(a->members, i);
 
         if (is_retired(m) && !gvs_vector_covers(a->vector, &m->id, GVS_VECTOR_END) &&
-            all_equal_since(a, m->noted))
+            all_equal_since(a, m->noted, false))
             raise(a, &m->id, GVS_VECTOR_END); /* I3 */
     }
 }
@@ -125,7 +131,7 @@ apply_rules(struct gvs_age *a, struct gvs_wall wall)
 {
     const struct gvs_member *self = gvs_members_self(a->members);
 
-    if (!is_retired(self) && all_equal_since(a, a->began))
+    if (!is_retired(self) && all_equal_since(a, a->began, false))
         raise(a, &self->id, gvs_hlc_issue(a->clock, wall, 0)); /* I2 */
     raise_retired(a);
 }

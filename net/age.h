@@ -33,8 +33,9 @@
 
 #define GVS_AGE_HOURS (7 * 24) /* after so long a tombstone counts no more */
 #define GVS_AGE_HOUR_MS UINT64_C(3600000)
-#define GVS_AGE_HOUR_BITS 6 /* so much of the hour is named; neighbours are never that far apart \
-                             */
+#define GVS_AGE_HOUR_BITS                                                  \
+    5 /* so much of the hour is named; neighbours are never that far apart \
+       */
 #define GVS_AGE_LEND_MS 60000
 
 struct gvs_age {
@@ -73,6 +74,10 @@ unsigned gvs_age_name(const struct gvs_age *a); /* the low bits of our hour */
 /* Both tables of m are equal to ours. */
 void gvs_age_equal(struct gvs_age *a, struct gvs_mono now, struct gvs_wall wall,
                    struct gvs_member *m);
+
+/* Was every member that is not retired equal to us since we started? With `living`: every one that
+ * is alive. */
+bool gvs_age_all_equal(const struct gvs_age *a, bool living);
 
 /* Is it time to lend the vector to somebody who is equal? Says so once an interval, which is the
  * longer the more writers there are. */

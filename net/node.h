@@ -139,8 +139,9 @@ void gvs_node_set_in_step(struct gvs_node *n, bool in_step);
 /* Probe everybody now, not when it is their turn. */
 void gvs_node_probe_all(struct gvs_node *n, struct gvs_mono now);
 
-/* True once this node has seen a peer with the same claims fingerprint since start: it is not
- * behind any more. */
+/* True once this node is not behind any more: since its start it had all that a synced peer has;
+ * or, where nobody is synced, all that every member and bootstrap peer has; after a minute those
+ * that live are enough. */
 bool gvs_node_synced(const struct gvs_node *n);
 
 /* Is there a session with anybody now, whose entries a node that is not synced may wait for? */

@@ -82,6 +82,9 @@ struct gvs_node {
 /* The peer of a member; from now on it is busy until there is nothing left to do for it. */
 struct gvs_node_peer *gvs_node_wake(struct gvs_node *n, struct gvs_member *m);
 
+/* Does each bootstrap peer live? */
+bool gvs_node_meets_all(const struct gvs_node *n);
+
 /* What came from it is to be acknowledged now. Nothing, if all is. */
 void gvs_node_acknowledge(struct gvs_node *n, struct gvs_node_peer *p);
 

@@ -6,7 +6,8 @@
 
 #define SETTLE_MS 200 /* pushes younger than this may still explain why fingerprints differ */
 #define MASK_MS 1000
-#define SPREAD_MS 20 /* so that what comes in several datagrams is passed on together */
+#define SYNCED_MS 60000 /* so long those who are missing are waited for */
+#define SPREAD_MS 20    /* so that what comes in several datagrams is passed on together */
 
 struct incoming {
     struct gvs_mono now;
@@ -74,6 +75,21 @@ on_refused(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
         n->counts.dropped += gvs_replica_refused(&n->replica, in->now, gvs_get64(m->bin.b + at));
 }
 
+/* We have all that he has. That makes us synced if he is: two that were wiped, or restored, and
+ * meet first would else confirm each other in knowing nothing. Where nobody is, all who can be
+ * asked have to agree; whoever is missing is waited for, but not for ever. */
+static void
+note_agreement(struct gvs_node *n, struct gvs_mono now, const struct gvs_member *from)
+{
+    const struct gvs_age *age = &n->replica.age;
+    bool late = gvs_mono_due(gvs_mono_add_ms(age->began, SYNCED_MS), now);
+
+    if (n->synced)
+        return;
+    n->synced = from->synced || (late && gvs_age_all_equal(age, true)) ||
+                (gvs_node_meets_all(n) && gvs_age_all_equal(age, false));
+}
+
 static void
 take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg *m)
 {
@@ -82,11 +98,12 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
     from->has_fingerprint = true;
     from->fingerprint = m->claims;
     from->in_step = m->status & GVS_STATUS_IN_STEP;
+    from->synced = m->status & GVS_STATUS_SYNCED;
     gvs_age_named(&n->replica.age, hour_of(m));
     if (is_equal(n, m))
         gvs_age_equal(&n->replica.age, in->now, in->wall, from);
     if (m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]))
-        n->synced = true;
+        note_agreement(n, in->now, from);
 }
 
 static void
@@ -261,7 +278,7 @@ on_sketch(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
     struct gvs_node_peer *p = gvs_node_wake(n, in->from);
 
     if (gvs_sync_sketch(&n->sync, &p->sync, in->now, m) && m->table == GVS_TABLE_CLAIMS)
-        n->synced = true;
+        note_agreement(n, in->now, in->from);
 }
 
 static void

@@ -139,6 +139,16 @@ is_live_at(const struct gvs_node *n, const struct gvs_ep *ep)
     return false;
 }
 
+bool
+gvs_node_meets_all(const struct gvs_node *n)
+{
+    for (size_t i = 0; i < n->bootstrap_count; i++) {
+        if (!is_live_at(n, &n->bootstrap[i].ep))
+            return false;
+    }
+    return true;
+}
+
 static void
 try_bootstrap(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
               struct gvs_bootstrap *b)
@@ -268,6 +278,15 @@ set_due(struct gvs_node *n, struct gvs_mono now)
 
 /* --- bodies --- */
 
+static uint64_t
+status_of(const struct gvs_node *n)
+{
+    uint64_t hour = gvs_age_name(&n->replica.age);
+
+    return (n->in_step ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
+           hour << GVS_STATUS_HOUR_SHIFT;
+}
+
 static void
 add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *p,
           struct gvs_body *body)
@@ -283,8 +302,7 @@ add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *
             .claims = gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]),
             .members = gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]),
             .wall_ms = wall.ms,
-            .status = (n->in_step ? GVS_STATUS_IN_STEP : 0) | gvs_age_name(&n->replica.age)
-                                                                  << GVS_STATUS_HOUR_SHIFT,
+            .status = status_of(n),
         };
         uint8_t bin[GVS_VECTOR_CHUNK_MAX];
 
