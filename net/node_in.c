@@ -239,6 +239,9 @@ on_push(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
         news += take_entry(n, in, &m->entry[i], (unsigned)m->arc);
     n->counts.taken += m->entry_count;
     note_received(n, in, m->seq, news);
+    if (m->repair && m->entry_count > 0)
+        gvs_sync_came(&n->sync, &gvs_node_wake(n, in->from)->sync, in->now,
+                      m->entry[0].kind == GVS_KEY_MEMBER ? GVS_TABLE_MEMBERS : GVS_TABLE_CLAIMS);
     if (news > 0 && m->repair)
         spread_later(n, in->now);
 }
@@ -262,6 +265,7 @@ on_push_ack(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
         gvs_member_rtt(in->from, in->now.us - sent.us);
         gvs_pace_sample(&p->pace, in->now.us - sent.us);
     }
+    gvs_pace_late(&p->pace, in->now, m->seq);
     land(n, p, m->seq, m->news);
     for (unsigned i = 0; i < 64 && i + 1 < m->seq; i++) {
         if (m->mask >> i & 1)
@@ -290,7 +294,7 @@ on_more(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 static void
 on_sums(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 {
-    gvs_sync_sums(&n->sync, &gvs_node_wake(n, in->from)->sync, m, n->self.b[0]);
+    gvs_sync_sums(&n->sync, &gvs_node_wake(n, in->from)->sync, in->now, m, n->self.b[0]);
 }
 
 static void
@@ -354,6 +358,7 @@ greet(struct gvs_node *n, struct gvs_mono now, struct gvs_member *m, uint64_t bo
     n->regroup = true;
     gvs_pace_doom(&p->pace); /* relay owes it again */
     gvs_sync_reset(&n->sync, &p->sync);
+    p->sync.leads = gvs_id_cmp(&n->self, &m->id) < 0;
     p->note_count = 0;
     p->received = (struct gvs_received){0};
     p->check = gvs_mono_add_ms(now, SETTLE_MS);

@@ -118,6 +118,7 @@ gvs_pace_expire(struct gvs_pace *p, struct gvs_mono now, struct gvs_flight *lost
         return false;
     overtaken = f->seq + OVERTAKEN <= p->highest;
     *lost = end_flight(p, f);
+    f->late = lost->seq;
     if (lost->seq <= p->doomed)
         return true; /* which says nothing of the link */
     p->lost++;
@@ -126,6 +127,17 @@ gvs_pace_expire(struct gvs_pace *p, struct gvs_mono now, struct gvs_flight *lost
         judge_round(p);
     }
     return true;
+}
+
+void
+gvs_pace_late(struct gvs_pace *p, struct gvs_mono now, uint64_t seq)
+{
+    struct gvs_flight *f = &p->flight[seq % GVS_FLIGHTS_MAX];
+
+    if (seq == 0 || f->seq != 0 || f->late != seq || seq <= p->doomed)
+        return;
+    f->late = 0;
+    gvs_pace_sample(p, now.us - f->sent.us);
 }
 
 void

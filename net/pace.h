@@ -47,7 +47,8 @@ struct gvs_cargo {
 };
 
 struct gvs_flight {
-    uint64_t seq; /* 0: free */
+    uint64_t seq;  /* 0: free */
+    uint64_t late; /* of the one that was lost here last */
     struct gvs_mono sent;
     struct gvs_cargo cargo;
 };
@@ -79,6 +80,10 @@ const struct gvs_flight *gvs_pace_land(struct gvs_pace *p, uint64_t seq);
 
 /* When the one with this number was sent; false if it is not in the air. */
 bool gvs_pace_sent(const struct gvs_pace *p, uint64_t seq, struct gvs_mono *at);
+
+/* An acknowledgement of what was given up came after all: the round trip is longer than we thought.
+ */
+void gvs_pace_late(struct gvs_pace *p, struct gvs_mono now, uint64_t seq);
 
 /* Takes the cargo of one flight that is lost by now; false if there is none. Call until false. */
 bool gvs_pace_expire(struct gvs_pace *p, struct gvs_mono now, struct gvs_flight *lost);

@@ -10,7 +10,10 @@
 #define FRUITLESS_MIN 3    /* starts that may fail by mere loss */
 #define IDLE_ANSWERS_MAX 3 /* then somebody else has given him this range */
 #define READ_MAX 256       /* own ids looked at for one IDS; more are compared by sums again */
-#define GATHER_MS 100      /* cells that were asked for are late then */
+#define BOTH_MS 100        /* two that begin so close together have begun at once */
+#define CHUNK 256          /* entries; a few percent of the datagrams are cut short by it */
+#define BITS_MAX 16
+#define GATHER_MS 100 /* cells that were asked for are late then */
 #define GATHER_TRIES 5
 
 /* --- life --- */
@@ -98,6 +101,13 @@ is_range(const struct gvs_work *w)
     return w->kind == GVS_WORK_RANGE || w->kind == GVS_WORK_ALL;
 }
 
+/* Ids are spread evenly. */
+static uint64_t
+ids_about(const struct gvs_table *t, uint64_t first, uint64_t last)
+{
+    return (gvs_table_count(t) * (((last - first) >> 32) + 1)) >> 32;
+}
+
 /* Both sides may have started a search at once: the same part of a table is owed once. Parts are
  * aligned, so that their ends tell. */
 static void
@@ -105,14 +115,20 @@ put_range(struct gvs_sync *s, struct gvs_sync_peer *p, enum gvs_work_kind kind, 
           uint64_t first, uint64_t last)
 {
     uint32_t place = p->give.head;
+    struct gvs_work *w;
 
     for (uint32_t i = 0; i < p->give.count; i++, place = work_at(s, place)->next) {
-        const struct gvs_work *w = work_at(s, place);
-
+        w = work_at(s, place);
         if (is_range(w) && w->table == table && w->last == last)
             return;
     }
-    put_work(s, &p->give, kind, table, first, last);
+    if (!put_work(s, &p->give, kind, table, first, last))
+        return;
+    w = work_at(s, p->give.tail);
+    w->at = first;
+    for (uint64_t n = ids_about(s->table[table], first, last); n > CHUNK && w->bits < BITS_MAX;
+         n /= 2)
+        w->bits++;
 }
 
 /* --- starting --- */
@@ -126,6 +142,10 @@ gvs_sync_reset(struct gvs_sync *s, struct gvs_sync_peer *p)
         drop_head(s, &p->give);
     if (s->gather.whose == p)
         s->gather.whose = NULL;
+    for (size_t no = 0; no < GVS_TABLE_COUNT; no++) {
+        if (s->pull[no].from == p)
+            s->pull[no].from = NULL;
+    }
     p->idle_answers = 0;
     memset(p->start, 0, sizeof p->start);
 }
@@ -141,6 +161,31 @@ gvs_sync_interval_ms(const struct gvs_sync_peer *p, enum gvs_table_no no)
     return ms < GVS_SYNC_INTERVAL_MS_MAX ? ms : GVS_SYNC_INTERVAL_MS_MAX;
 }
 
+static bool
+is_pulling(const struct gvs_sync *s, struct gvs_mono now, enum gvs_table_no no)
+{
+    return s->pull[no].from && !gvs_mono_due(s->pull[no].until, now);
+}
+
+void
+gvs_sync_came(struct gvs_sync *s, const struct gvs_sync_peer *p, struct gvs_mono now,
+              enum gvs_table_no no)
+{
+    if (s->pull[no].from == p)
+        s->pull[no].until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
+}
+
+/* The first message of a search of his: is it for him to begin? */
+static bool
+may_begin(const struct gvs_sync *s, const struct gvs_sync_peer *p, struct gvs_mono now,
+          enum gvs_table_no no)
+{
+    bool both =
+        p->start[no].at.us != 0 && !gvs_mono_due(gvs_mono_add_ms(p->start[no].at, BOTH_MS), now);
+
+    return !is_pulling(s, now, no) && !(both && p->leads);
+}
+
 bool
 gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                enum gvs_table_no no, uint64_t his, bool joining)
@@ -149,7 +194,7 @@ gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     bool before = p->start[no].at.us != 0;
     bool same = before && p->start[no].own == own && p->start[no].his == his;
 
-    if (p->give.of[no] > 0 || p->ask.of[no] > 0)
+    if (p->give.of[no] > 0 || p->ask.of[no] > 0 || is_pulling(s, now, no))
         return false;
     if (!same)
         p->start[no].fruitless = 0;
@@ -159,8 +204,13 @@ gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     p->start[no].at = now;
     p->start[no].own = own;
     p->start[no].his = his;
+    if (gvs_table_count(s->table[no]) <= GVS_SYNC_FEW && joining) {
+        s->pull[no].from = p;
+        s->pull[no].until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
+        return put_work(s, &p->ask, GVS_WORK_PULL, no, 0, UINT64_MAX);
+    }
     if (gvs_table_count(s->table[no]) <= GVS_SYNC_FEW)
-        return put_work(s, &p->ask, joining ? GVS_WORK_PULL : GVS_WORK_IDS, no, 0, UINT64_MAX);
+        return put_work(s, &p->ask, GVS_WORK_IDS, no, 0, UINT64_MAX);
     return put_work(s, &p->ask, GVS_WORK_SKETCH, no, 0, GVS_SKETCH_PIECE - 1);
 }
 
@@ -248,7 +298,7 @@ need_more(struct gvs_sync *s, struct gvs_mono now)
     size_t most = gvs_sketch_cells(gvs_table_sketch(s->table[g->table]));
     size_t taken = gvs_sketch_diff_taken(g->diff);
 
-    if (taken < g->want)
+    if (taken < g->want && taken < most)
         return;
     if (taken == most) {
         put_work(s, &g->whose->ask, GVS_WORK_SUMS, g->table, 0, UINT64_MAX);
@@ -303,7 +353,7 @@ gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now
         return true;
     }
     if (m->first == 0)
-        return begin_sketch(s, p, now, m);
+        return (g->whose == p || may_begin(s, p, now, no)) && begin_sketch(s, p, now, m);
     if (g->whose != p || g->table != no || m->first != gvs_sketch_diff_taken(g->diff))
         return false;
     if (m->fingerprint != g->fingerprint) { /* of another moment: all of them once more */
@@ -382,9 +432,13 @@ compare_part(struct gvs_sync *s, struct gvs_sync_peer *p, uint64_t no, uint64_t 
 }
 
 void
-gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg *m, unsigned turn)
+gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+              const struct gvs_msg *m, unsigned turn)
 {
     uint64_t from, to;
+
+    if (is_pulling(s, now, (enum gvs_table_no)m->table))
+        return;
 
     for (unsigned k = 0; k < GVS_SUMS_PARTS; k++) {
         unsigned i = (k + turn) % GVS_SUMS_PARTS;
@@ -426,6 +480,8 @@ gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
 
     bool whole = m->first == 0 && m->last == UINT64_MAX;
 
+    if (m->bin.len > 0 && whole && !may_begin(s, p, now, (enum gvs_table_no)m->table))
+        return;
     if (m->bin.len == 0)
         put_range(s, p, whole ? GVS_WORK_ALL : GVS_WORK_RANGE, m->table, m->first, m->last);
     else if (own_count == READ_MAX)
@@ -589,17 +645,60 @@ gvs_sync_ask(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gv
 
 /* --- giving --- */
 
-/* Entries of the range at the head, from its beginning on, which moves. */
+static uint32_t
+reversed(uint32_t v, unsigned bits)
+{
+    uint32_t r = 0;
+
+    for (unsigned i = 0; i < bits; i++)
+        r = r << 1 | (v >> i & 1);
+    return r;
+}
+
+/* The ids of its next chunk, from `at` on. False: a range so small that this chunk is empty. */
+static bool
+chunk_end(const struct gvs_work *w, uint64_t *first, uint64_t *last)
+{
+    uint64_t span = w->last - w->first;
+    uint64_t step = (span >> w->bits) + 1, r = reversed(w->chunk, w->bits);
+
+    if (w->bits == 0) {
+        *first = w->first;
+        *last = w->last;
+        return true;
+    }
+    if (r > span / step)
+        return false;
+    *first = w->first + r * step;
+    *last = span - r * step < step ? w->last : *first + step - 1;
+    return true;
+}
+
+/* To the beginning of the next chunk. False: that was the last. */
+static bool
+next_chunk(struct gvs_work *w)
+{
+    uint64_t last;
+
+    while (++w->chunk < UINT32_C(1) << w->bits) {
+        if (chunk_end(w, &w->at, &last))
+            return true;
+    }
+    return false;
+}
+
+/* Entries of the range at the head, of one chunk. */
 static void
 give_range(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, struct gvs_work *w,
            size_t room, struct gvs_msg *m, struct gvs_cargo *cargo)
 {
     const struct gvs_table *t = s->table[w->table];
-    uint64_t own[GVS_PUSH_ENTRIES_MAX];
-    size_t count = gvs_table_ids(t, w->first, w->last, own, GVS_PUSH_ENTRIES_MAX);
+    uint64_t own[GVS_PUSH_ENTRIES_MAX], first, last;
     struct gvs_entry e;
-    size_t i;
+    size_t count, i;
 
+    chunk_end(w, &first, &last);
+    count = gvs_table_ids(t, w->at, last, own, GVS_PUSH_ENTRIES_MAX);
     for (i = 0; i < count; i++) {
         bool found = gvs_table_get_id(t, own[i], &e);
 
@@ -609,18 +708,15 @@ give_range(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, str
         if (!gvs_msg_add_entry(m, &e, &room))
             break;
     }
-    *cargo = (struct gvs_cargo){.kind = GVS_CARGO_RANGE,
-                                .table = w->table,
-                                .first = w->first,
-                                .last = w->last,
-                                .end = w->last};
+    *cargo = (struct gvs_cargo){
+        .kind = GVS_CARGO_RANGE, .table = w->table, .first = w->at, .last = last, .end = w->last};
     if (i < count) {
         cargo->last = own[i] - 1;
-        w->first = own[i];
-    } else if (count == GVS_PUSH_ENTRIES_MAX && own[count - 1] < w->last) {
+        w->at = own[i];
+    } else if (count == GVS_PUSH_ENTRIES_MAX && own[count - 1] < last) {
         cargo->last = own[count - 1];
-        w->first = own[count - 1] + 1;
-    } else {
+        w->at = own[count - 1] + 1;
+    } else if (!next_chunk(w)) {
         drop_head(s, &p->give);
         p->idle_answers = 0;
     }
@@ -683,5 +779,5 @@ void
 gvs_sync_lost(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_cargo *cargo)
 {
     if (cargo->kind == GVS_CARGO_RANGE)
-        put_work(s, &p->give, GVS_WORK_RANGE, cargo->table, cargo->first, cargo->last);
+        put_range(s, p, GVS_WORK_ALL, cargo->table, cargo->first, cargo->last);
 }

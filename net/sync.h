@@ -25,6 +25,13 @@
  * items, in one pool for all peers, and is read from the table when a datagram is built; when the
  * pool is full, items are dropped, and the next comparison of fingerprints finds the rest.
  *
+ * Both sides of a pair may begin at once, and would mend everything twice: the one with the smaller
+ * id leads, and does not answer the other's first message. Whoever is being given everything answers
+ * nobody's, and asks nobody else for everything.
+ *
+ * A range is given in chunks whose order is bit-reversed, so that its ids come in no order: an index
+ * in the order of ids (core/index.h) that is filled from one end is slow.
+ *
  * Entries that came within the last second are left to relay: they are probably on their way to
  * the other already.
  */
@@ -60,6 +67,9 @@ struct gvs_work {
     uint32_t next; /* in its queue, from 1; 0: the last */
     uint8_t kind;  /* enum gvs_work_kind */
     uint8_t table;
+    uint8_t bits;         /* RANGE, ALL: it is given in so many chunks (a power of 2), */
+    uint32_t chunk;       /* of which this is the next, */
+    uint64_t at;          /* from this id on */
     uint64_t first, last; /* a closed range of ids, or of cells; WANT and ID: both are the id */
 };
 
@@ -78,6 +88,7 @@ struct gvs_sync_peer {
         uint64_t own, his;  /* the fingerprints then */
         unsigned fruitless; /* starts in a row at which neither had changed */
     } start[GVS_TABLE_COUNT];
+    bool leads; /* where both of us search at once, our search counts and his does not */
 };
 
 /* Cells of one peer's sketch that did not decode yet. */
@@ -97,6 +108,10 @@ struct gvs_sync {
     struct gvs_work *work;
     uint32_t used, free; /* places of `work`: those ever used; the first free one, from 1 */
     struct gvs_gather gather;
+    struct {
+        const struct gvs_sync_peer *from; /* NULL: nobody */
+        struct gvs_mono until;            /* if nothing comes */
+    } pull[GVS_TABLE_COUNT];
     void *memory[2]; /* for two differences: the one gathered, and the one at hand */
     unsigned turn;
 };
@@ -115,6 +130,10 @@ void gvs_sync_reset(struct gvs_sync *s, struct gvs_sync_peer *p);
 bool gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                     enum gvs_table_no no, uint64_t his, bool joining);
 
+/* He gave us an entry of that table. */
+void gvs_sync_came(struct gvs_sync *s, const struct gvs_sync_peer *p, struct gvs_mono now,
+                   enum gvs_table_no no);
+
 /* When a search that was started now should have ended. */
 uint64_t gvs_sync_interval_ms(const struct gvs_sync_peer *p, enum gvs_table_no no);
 
@@ -124,8 +143,8 @@ uint64_t gvs_sync_interval_ms(const struct gvs_sync_peer *p, enum gvs_table_no n
 bool gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                      const struct gvs_msg *m);
 void gvs_sync_more(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg *m);
-void gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg *m,
-                   unsigned turn);
+void gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+                   const struct gvs_msg *m, unsigned turn);
 void gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                   const struct gvs_msg *m);
 void gvs_sync_want(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
