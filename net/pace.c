@@ -29,7 +29,8 @@ gvs_pace_fly(struct gvs_pace *p, struct gvs_mono now, const struct gvs_cargo *ca
 
     GVS_ASSERT(p->flying < p->window && f->seq == 0); /* I1 */
     *f = (struct gvs_flight){.seq = p->seq, .sent = now, .cargo = *cargo};
-    p->flying++;
+    if (p->flying++ == 0)
+        p->round = p->seq + p->window; /* the first for which this window's worth makes room */
     return p->seq;
 }
 
@@ -39,8 +40,8 @@ gvs_pace_fly(struct gvs_pace *p, struct gvs_mono now, const struct gvs_cargo *ca
 static void
 judge_round(struct gvs_pace *p)
 {
-    if (p->lost == 0 && p->landed >= p->window / 4)
-        p->window += p->window / 2; /* of one that is hardly used, nothing was learnt */
+    if (p->lost == 0)
+        p->window += p->window / 2;
     else if (p->lost > (p->landed + p->lost) / 5 + 1)
         p->window /= 2;
     if (p->window < GVS_WINDOW_MIN)

@@ -9,11 +9,11 @@
  *                    |
  *                    +-----> expire     lost: the cargo goes back to whoever owes it
  *
- * The window is judged once a round, which is one window's worth of datagrams: it grows by half
- * while a round loses nothing (and uses it: who sends little learns little), stays while it loses
- * up to a fifth (a bad link, not a full one), and halves beyond that. A table crosses a link with
- * 5 % loss at the speed of the link, and an overrun receive buffer is noticed within one round
- * trip.
+ * The window is judged once a round, which is one window's worth of datagrams, or when all that was
+ * in the air got lost: it grows by half while a round loses nothing, stays while it loses up to a
+ * fifth (a bad link, not a full one), and halves beyond that. Who sends little ends no round. A
+ * table crosses a link with 5 % loss at the speed of the link, and an overrun receive buffer is
+ * noticed within one round trip.
  *
  *   I1  At most `window` datagrams are in the air, and never more than GVS_FLIGHTS_MAX.
  *   I2  Each flight ends exactly once: it lands, or it expires.

@@ -326,22 +326,50 @@ fly_round(struct gvs_pace *p, struct gvs_mono *now, unsigned losses)
     }
 }
 
+/* The air is always full. */
 static void
 test_the_window_grows_by_half_a_round_without_loss(void **state)
 {
     struct gvs_mono now = {1000000};
     struct gvs_pace p = paced();
-    unsigned before = p.window, rounds = 0;
+    unsigned before = p.window, since = 0, rounds = 0;
 
     (void)state;
+    fill(&p, now, GVS_FLIGHTS_MAX);
     while (p.window < GVS_FLIGHTS_MAX) {
-        fly_round(&p, &now, 0);
-        assert_true(p.window <= before + before / 2);
+        assert_non_null(gvs_pace_land(&p, p.oldest));
+        since++;
+        fill(&p, now, GVS_FLIGHTS_MAX);
+        if (p.window == before)
+            continue;
+        assert_true(3 * since >= 2 * before - 3); /* what was in the air */
+        assert_true(p.window == before + before / 2 || p.window == GVS_FLIGHTS_MAX);
+        assert_true(++rounds <= 6);
         before = p.window;
-        assert_true(++rounds < 12);
+        since = 0;
     }
-    fly_round(&p, &now, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_non_null(gvs_pace_land(&p, p.oldest));
+        fill(&p, now, 1);
+    }
     assert_int_equal(p.window, GVS_FLIGHTS_MAX);
+}
+
+/* A burst that is lost as a whole is lost at one time, and is one time-out. */
+static void
+test_a_lost_burst_is_one_time_out(void **state)
+{
+    struct gvs_mono now = {1000000};
+    struct gvs_pace p = paced();
+    struct gvs_flight lost;
+
+    (void)state;
+    assert_int_equal(fill(&p, now, GVS_FLIGHTS_MAX), GVS_WINDOW_START);
+    now = gvs_pace_deadline(&p);
+    for (unsigned i = 0; i < GVS_WINDOW_START; i++)
+        assert_true(gvs_pace_expire(&p, now, &lost));
+    assert_int_equal(gvs_pace_rto_us(&p), 2 * GVS_RTO_US_START);
+    assert_int_equal(p.window, GVS_WINDOW_START / 2);
 }
 
 static void
@@ -476,6 +504,7 @@ main(void)
         cmocka_unit_test(test_the_time_out_follows_the_round_trip),
         cmocka_unit_test(test_the_time_out_doubles_until_something_lands),
         cmocka_unit_test(test_the_window_grows_by_half_a_round_without_loss),
+        cmocka_unit_test(test_a_lost_burst_is_one_time_out),
         cmocka_unit_test(test_the_window_stays_with_a_fifth_lost_and_halves_with_half),
         cmocka_unit_test(test_a_window_that_is_not_used_does_not_grow),
         cmocka_unit_test(test_a_bad_link_is_used_at_its_speed),
