@@ -29,7 +29,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
                  const struct gvs_id *self, struct gvs_mono now)
 {
     struct gvs_hash hash = {.fn = gvs_crypto_siphash, .key = &r->hash_key};
-    size_t keys = cfg->limits.entries / 8;
+    size_t keys = cfg->limits.entries;
 
     keys = keys < KEYS_MIN ? KEYS_MIN : keys > KEYS_MAX ? KEYS_MAX : keys;
     *r = (struct gvs_replica){.self = *self};

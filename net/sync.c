@@ -168,9 +168,10 @@ is_pulling(const struct gvs_sync *s, struct gvs_mono now, enum gvs_table_no no)
 }
 
 void
-gvs_sync_came(struct gvs_sync *s, const struct gvs_sync_peer *p, struct gvs_mono now,
+gvs_sync_came(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
               enum gvs_table_no no)
 {
+    p->start[no].unanswered = false;
     if (s->pull[no].from == p)
         s->pull[no].until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
 }
@@ -181,7 +182,7 @@ may_begin(const struct gvs_sync *s, const struct gvs_sync_peer *p, struct gvs_mo
           enum gvs_table_no no)
 {
     bool both =
-        p->start[no].at.us != 0 && !gvs_mono_due(gvs_mono_add_ms(p->start[no].at, BOTH_MS), now);
+        p->start[no].unanswered && !gvs_mono_due(gvs_mono_add_ms(p->start[no].at, BOTH_MS), now);
 
     return !is_pulling(s, now, no) && !(both && p->leads);
 }
@@ -204,7 +205,8 @@ gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     p->start[no].at = now;
     p->start[no].own = own;
     p->start[no].his = his;
-    if (gvs_table_count(s->table[no]) <= GVS_SYNC_FEW && joining) {
+    p->start[no].unanswered = true;
+    if (joining && no == GVS_TABLE_CLAIMS && gvs_table_count(s->table[no]) <= GVS_SYNC_FEW) {
         s->pull[no].from = p;
         s->pull[no].until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
         return put_work(s, &p->ask, GVS_WORK_PULL, no, 0, UINT64_MAX);
@@ -246,6 +248,7 @@ void
 gvs_sync_want(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
               const struct gvs_msg *m)
 {
+    p->start[m->table].unanswered = false;
     for (size_t at = 0; at < m->bin.len; at += 8)
         give(s, p, now, m->table, gvs_get64(m->bin.b + at));
 }
@@ -375,6 +378,7 @@ gvs_sync_more(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg 
 {
     size_t most = gvs_sketch_cells(gvs_table_sketch(s->table[m->table]));
 
+    p->start[m->table].unanswered = false;
     for (uint64_t at = m->first; at <= m->last && at < most; at += GVS_SKETCH_PIECE) {
         uint64_t last = at + GVS_SKETCH_PIECE - 1;
 
@@ -440,6 +444,7 @@ gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     if (is_pulling(s, now, (enum gvs_table_no)m->table))
         return;
 
+    p->start[m->table].unanswered = false;
     for (unsigned k = 0; k < GVS_SUMS_PARTS; k++) {
         unsigned i = (k + turn) % GVS_SUMS_PARTS;
 

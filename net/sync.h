@@ -26,11 +26,11 @@
  * pool is full, items are dropped, and the next comparison of fingerprints finds the rest.
  *
  * Both sides of a pair may begin at once, and would mend everything twice: the one with the smaller
- * id leads, and does not answer the other's first message. Whoever is being given everything answers
- * nobody's, and asks nobody else for everything.
+ * id leads, and does not answer the other's first message. Whoever is being given everything
+ * answers nobody's, and asks nobody else for everything.
  *
- * A range is given in chunks whose order is bit-reversed, so that its ids come in no order: an index
- * in the order of ids (core/index.h) that is filled from one end is slow.
+ * A range is given in chunks whose order is bit-reversed, so that its ids come in no order: an
+ * index in the order of ids (core/index.h) that is filled from one end is slow.
  *
  * Entries that came within the last second are left to relay: they are probably on their way to
  * the other already.
@@ -87,6 +87,7 @@ struct gvs_sync_peer {
         struct gvs_mono at; /* last started; zero: never */
         uint64_t own, his;  /* the fingerprints then */
         unsigned fruitless; /* starts in a row at which neither had changed */
+        bool unanswered;
     } start[GVS_TABLE_COUNT];
     bool leads; /* where both of us search at once, our search counts and his does not */
 };
@@ -131,7 +132,7 @@ bool gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono
                     enum gvs_table_no no, uint64_t his, bool joining);
 
 /* He gave us an entry of that table. */
-void gvs_sync_came(struct gvs_sync *s, const struct gvs_sync_peer *p, struct gvs_mono now,
+void gvs_sync_came(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                    enum gvs_table_no no);
 
 /* When a search that was started now should have ended. */

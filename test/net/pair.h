@@ -132,7 +132,7 @@ handle(struct bench *b, struct side *to, struct gvs_sync_peer *p, const struct g
         gvs_sync_more(&to->sync, p, m);
         break;
     case GVS_MSG_SUMS:
-        gvs_sync_sums(&to->sync, p, m, gvs_prng_below(&b->prng, 16));
+        gvs_sync_sums(&to->sync, p, b->now, m, gvs_prng_below(&b->prng, 16));
         break;
     case GVS_MSG_IDS:
         gvs_sync_ids(&to->sync, p, b->now, m);

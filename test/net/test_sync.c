@@ -469,7 +469,7 @@ test_any_range_is_answered_within_bounds(void **state)
             m.last = UINT64_MAX;
         gvs_prng_fill(&prng, bin, sizeof bin);
         m.bin = (struct gvs_bytes){bin, sizeof bin};
-        gvs_sync_sums(&s->sync, &s->peer, &m, (unsigned)seed);
+        gvs_sync_sums(&s->sync, &s->peer, (struct gvs_mono){1}, &m, (unsigned)seed);
         assert_true(s->peer.ask.count <= GVS_SUMS_PARTS);
         m.bin.len = 8; /* as IDS: an id of somebody's, in the range */
         gvs_put64(bin, m.first);
