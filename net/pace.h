@@ -36,6 +36,7 @@
 enum gvs_cargo_kind {
     GVS_CARGO_LOOSE = 0, /* ids that were asked for: asked for again if they are still missing */
     GVS_CARGO_LOG,       /* places first .. last of a level's log (net/relay.h) */
+    GVS_CARGO_RUN,       /* `last` claims from the one with the id `first` on, by keys */
     GVS_CARGO_RANGE,     /* ids first .. last of a table, from a range that ends at `end` */
 };
 struct gvs_cargo {

@@ -5,13 +5,13 @@
 
 #include "core/bytes.h"
 #include "core/err.h"
+#include "net/sync_impl.h"
 
-#define DOUBLINGS_MAX 7    /* 300 ms << 7 is beyond the longest interval */
-#define FRUITLESS_MIN 3    /* starts that may fail by mere loss */
-#define IDLE_ANSWERS_MAX 3 /* then somebody else has given him this range */
-#define READ_MAX 256       /* own ids looked at for one IDS; more are compared by sums again */
-#define BOTH_MS 100        /* two that begin so close together have begun at once */
-#define CHUNK 256          /* entries; a few percent of the datagrams are cut short by it */
+#define DOUBLINGS_MAX 7 /* 300 ms << 7 is beyond the longest interval */
+#define FRUITLESS_MIN 3 /* starts that may fail by mere loss */
+#define READ_MAX 256    /* own ids looked at for one IDS; more are compared by sums again */
+#define BOTH_MS 100     /* two that begin so close together have begun at once */
+#define CHUNK 256       /* entries; a few percent of the datagrams are cut short by it */
 #define BITS_MAX 16
 #define GATHER_MS 100 /* cells that were asked for are late then */
 #define GATHER_TRIES 5
@@ -39,8 +39,8 @@ gvs_sync_close(struct gvs_sync *s)
 
 /* --- queues --- */
 
-static struct gvs_work *
-work_at(const struct gvs_sync *s, uint32_t place)
+struct gvs_work *
+gvs_sync_at(const struct gvs_sync *s, uint32_t place)
 {
     GVS_ASSERT(place >= 1 && place <= s->used);
     return &s->work[place - 1];
@@ -53,52 +53,46 @@ take_place(struct gvs_sync *s)
 
     if (place == 0)
         return s->used < GVS_SYNC_WORK_MAX ? ++s->used : 0;
-    s->free = work_at(s, place)->next;
+    s->free = gvs_sync_at(s, place)->next;
     return place;
 }
 
-static bool
-put_work(struct gvs_sync *s, struct gvs_queue *q, enum gvs_work_kind kind, uint64_t table,
-         uint64_t first, uint64_t last)
+bool
+gvs_sync_put(struct gvs_sync *s, struct gvs_queue *q, enum gvs_work_kind kind, uint64_t table,
+             uint64_t first, uint64_t last)
 {
     uint32_t place = q->count < GVS_SYNC_WORK_PEER_MAX ? take_place(s) : 0;
 
     if (place == 0)
         return false;
-    *work_at(s, place) = (struct gvs_work){
+    *gvs_sync_at(s, place) = (struct gvs_work){
         .kind = (uint8_t)kind, .table = (uint8_t)table, .first = first, .last = last};
     q->of[table]++;
     if (q->count++ == 0)
         q->head = place;
     else
-        work_at(s, q->tail)->next = place;
+        gvs_sync_at(s, q->tail)->next = place;
     q->tail = place;
     return true;
 }
 
-static struct gvs_work *
-head_of(const struct gvs_sync *s, const struct gvs_queue *q)
+struct gvs_work *
+gvs_sync_head(const struct gvs_sync *s, const struct gvs_queue *q)
 {
-    return q->count > 0 ? work_at(s, q->head) : NULL;
+    return q->count > 0 ? gvs_sync_at(s, q->head) : NULL;
 }
 
-static void
-drop_head(struct gvs_sync *s, struct gvs_queue *q)
+void
+gvs_sync_drop(struct gvs_sync *s, struct gvs_queue *q)
 {
     uint32_t place = q->head;
 
     GVS_ASSERT(q->count > 0);
     q->count--;
-    q->of[work_at(s, place)->table]--;
-    q->head = work_at(s, place)->next;
-    work_at(s, place)->next = s->free;
+    q->of[gvs_sync_at(s, place)->table]--;
+    q->head = gvs_sync_at(s, place)->next;
+    gvs_sync_at(s, place)->next = s->free;
     s->free = place;
-}
-
-static bool
-is_range(const struct gvs_work *w)
-{
-    return w->kind == GVS_WORK_RANGE || w->kind == GVS_WORK_ALL;
 }
 
 /* Ids are spread evenly. */
@@ -110,21 +104,21 @@ ids_about(const struct gvs_table *t, uint64_t first, uint64_t last)
 
 /* Both sides may have started a search at once: the same part of a table is owed once. Parts are
  * aligned, so that their ends tell. */
-static void
-put_range(struct gvs_sync *s, struct gvs_sync_peer *p, enum gvs_work_kind kind, uint64_t table,
-          uint64_t first, uint64_t last)
+void
+gvs_sync_put_range(struct gvs_sync *s, struct gvs_sync_peer *p, uint64_t table, uint64_t first,
+                   uint64_t last)
 {
     uint32_t place = p->give.head;
     struct gvs_work *w;
 
-    for (uint32_t i = 0; i < p->give.count; i++, place = work_at(s, place)->next) {
-        w = work_at(s, place);
-        if (is_range(w) && w->table == table && w->last == last)
+    for (uint32_t i = 0; i < p->give.count; i++, place = gvs_sync_at(s, place)->next) {
+        w = gvs_sync_at(s, place);
+        if (w->kind == GVS_WORK_RANGE && w->table == table && w->last == last)
             return;
     }
-    if (!put_work(s, &p->give, kind, table, first, last))
+    if (!gvs_sync_put(s, &p->give, GVS_WORK_RANGE, table, first, last))
         return;
-    w = work_at(s, p->give.tail);
+    w = gvs_sync_at(s, p->give.tail);
     w->at = first;
     for (uint64_t n = ids_about(s->table[table], first, last); n > CHUNK && w->bits < BITS_MAX;
          n /= 2)
@@ -137,15 +131,13 @@ void
 gvs_sync_reset(struct gvs_sync *s, struct gvs_sync_peer *p)
 {
     while (p->ask.count > 0)
-        drop_head(s, &p->ask);
+        gvs_sync_drop(s, &p->ask);
     while (p->give.count > 0)
-        drop_head(s, &p->give);
+        gvs_sync_drop(s, &p->give);
     if (s->gather.whose == p)
         s->gather.whose = NULL;
-    for (size_t no = 0; no < GVS_TABLE_COUNT; no++) {
-        if (s->pull[no].from == p)
-            s->pull[no].from = NULL;
-    }
+    if (s->pull.from == p)
+        s->pull.from = NULL;
     p->idle_answers = 0;
     memset(p->start, 0, sizeof p->start);
 }
@@ -164,7 +156,7 @@ gvs_sync_interval_ms(const struct gvs_sync_peer *p, enum gvs_table_no no)
 static bool
 is_pulling(const struct gvs_sync *s, struct gvs_mono now, enum gvs_table_no no)
 {
-    return s->pull[no].from && !gvs_mono_due(s->pull[no].until, now);
+    return no == GVS_TABLE_CLAIMS && s->pull.from && !gvs_mono_due(s->pull.until, now);
 }
 
 void
@@ -172,8 +164,8 @@ gvs_sync_came(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
               enum gvs_table_no no)
 {
     p->start[no].unanswered = false;
-    if (s->pull[no].from == p)
-        s->pull[no].until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
+    if (s->pull.from == p && no == GVS_TABLE_CLAIMS)
+        s->pull.until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
 }
 
 /* The first message of a search of his: is it for him to begin? */
@@ -207,20 +199,20 @@ gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     p->start[no].his = his;
     p->start[no].unanswered = true;
     if (joining && no == GVS_TABLE_CLAIMS && gvs_table_count(s->table[no]) <= GVS_SYNC_FEW) {
-        s->pull[no].from = p;
-        s->pull[no].until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
-        return put_work(s, &p->ask, GVS_WORK_PULL, no, 0, UINT64_MAX);
+        s->pull.from = p;
+        s->pull.until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
+        return gvs_sync_put(s, &p->ask, GVS_WORK_PULL, no, 0, UINT64_MAX);
     }
     if (gvs_table_count(s->table[no]) <= GVS_SYNC_FEW)
-        return put_work(s, &p->ask, GVS_WORK_IDS, no, 0, UINT64_MAX);
-    return put_work(s, &p->ask, GVS_WORK_SKETCH, no, 0, GVS_SKETCH_PIECE - 1);
+        return gvs_sync_put(s, &p->ask, GVS_WORK_IDS, no, 0, UINT64_MAX);
+    return gvs_sync_put(s, &p->ask, GVS_WORK_SKETCH, no, 0, GVS_SKETCH_PIECE - 1);
 }
 
 /* --- what differs, by id --- */
 
 /* Members are never too young: whoever just came back to life is not served by relay yet. */
-static bool
-is_young(const struct gvs_sync *s, struct gvs_mono now, const struct gvs_entry *e)
+bool
+gvs_sync_is_young(const struct gvs_sync *s, struct gvs_mono now, const struct gvs_entry *e)
 {
     struct gvs_mono at;
 
@@ -234,14 +226,14 @@ give(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, uint64_t 
 {
     struct gvs_entry e;
 
-    if (gvs_table_get_id(s->table[table], id, &e) && !is_young(s, now, &e))
-        put_work(s, &p->give, GVS_WORK_ID, table, id, id);
+    if (gvs_table_get_id(s->table[table], id, &e) && !gvs_sync_is_young(s, now, &e))
+        gvs_sync_put(s, &p->give, GVS_WORK_ID, table, id, id);
 }
 
 static void
 want(struct gvs_sync *s, struct gvs_sync_peer *p, uint64_t table, uint64_t id)
 {
-    put_work(s, &p->ask, GVS_WORK_WANT, table, id, id);
+    gvs_sync_put(s, &p->ask, GVS_WORK_WANT, table, id, id);
 }
 
 void
@@ -256,7 +248,7 @@ gvs_sync_want(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
 void
 gvs_sync_give_id(struct gvs_sync *s, struct gvs_sync_peer *p, enum gvs_table_no no, uint64_t id)
 {
-    put_work(s, &p->give, GVS_WORK_ID, no, id, id);
+    gvs_sync_put(s, &p->give, GVS_WORK_ID, no, id, id);
 }
 
 /* --- sketches --- */
@@ -288,7 +280,7 @@ ask_more(struct gvs_sync *s, struct gvs_mono now, size_t first)
 {
     struct gvs_gather *g = &s->gather;
 
-    put_work(s, &g->whose->ask, GVS_WORK_MORE, g->table, first, g->want - 1);
+    gvs_sync_put(s, &g->whose->ask, GVS_WORK_MORE, g->table, first, g->want - 1);
     g->due = gvs_mono_add_ms(now, GATHER_MS);
 }
 
@@ -304,7 +296,7 @@ need_more(struct gvs_sync *s, struct gvs_mono now)
     if (taken < g->want && taken < most)
         return;
     if (taken == most) {
-        put_work(s, &g->whose->ask, GVS_WORK_SUMS, g->table, 0, UINT64_MAX);
+        gvs_sync_put(s, &g->whose->ask, GVS_WORK_SUMS, g->table, 0, UINT64_MAX);
         g->whose = NULL;
         return;
     }
@@ -382,7 +374,7 @@ gvs_sync_more(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg 
     for (uint64_t at = m->first; at <= m->last && at < most; at += GVS_SKETCH_PIECE) {
         uint64_t last = at + GVS_SKETCH_PIECE - 1;
 
-        put_work(s, &p->ask, GVS_WORK_SKETCH, m->table, at, last < m->last ? last : m->last);
+        gvs_sync_put(s, &p->ask, GVS_WORK_SKETCH, m->table, at, last < m->last ? last : m->last);
     }
 }
 
@@ -428,11 +420,11 @@ compare_part(struct gvs_sync *s, struct gvs_sync_peer *p, uint64_t no, uint64_t 
     if (own.sum == sum && own.count == count)
         return;
     if (count == 0)
-        put_range(s, p, GVS_WORK_RANGE, no, from, to);
+        gvs_sync_put_range(s, p, no, from, to);
     else if (own.count == 0 || own.count + count <= GVS_SYNC_FEW || from == to)
-        put_work(s, &p->ask, GVS_WORK_IDS, no, from, to);
+        gvs_sync_put(s, &p->ask, GVS_WORK_IDS, no, from, to);
     else
-        put_work(s, &p->ask, GVS_WORK_SUMS, no, from, to);
+        gvs_sync_put(s, &p->ask, GVS_WORK_SUMS, no, from, to);
 }
 
 void
@@ -476,6 +468,17 @@ merge_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, cons
     }
 }
 
+/* From the beginning, also if he is being given it: he has lost track. */
+static void
+put_all(struct gvs_sync *s, struct gvs_sync_peer *p)
+{
+    const struct gvs_work *w = gvs_sync_head(s, &p->give);
+
+    p->all.len = 0;
+    if (!w || w->kind != GVS_WORK_ALL)
+        gvs_sync_put(s, &p->give, GVS_WORK_ALL, GVS_TABLE_CLAIMS, 0, UINT64_MAX);
+}
+
 void
 gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
              const struct gvs_msg *m)
@@ -487,10 +490,12 @@ gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
 
     if (m->bin.len > 0 && whole && !may_begin(s, p, now, (enum gvs_table_no)m->table))
         return;
-    if (m->bin.len == 0)
-        put_range(s, p, whole ? GVS_WORK_ALL : GVS_WORK_RANGE, m->table, m->first, m->last);
+    if (m->bin.len == 0 && whole && m->table == GVS_TABLE_CLAIMS)
+        put_all(s, p);
+    else if (m->bin.len == 0)
+        gvs_sync_put_range(s, p, m->table, m->first, m->last);
     else if (own_count == READ_MAX)
-        put_work(s, &p->ask, GVS_WORK_SUMS, m->table, m->first, m->last);
+        gvs_sync_put(s, &p->ask, GVS_WORK_SUMS, m->table, m->first, m->last);
     else
         merge_ids(s, p, now, m, own, own_count);
 }
@@ -585,11 +590,12 @@ ask_want(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gvs_ms
     struct gvs_entry e;
     size_t len = 0;
 
-    while ((w = head_of(s, &p->ask)) != NULL && w->kind == GVS_WORK_WANT && w->table == m->table) {
+    while ((w = gvs_sync_head(s, &p->ask)) != NULL && w->kind == GVS_WORK_WANT &&
+           w->table == m->table) {
         if (!gvs_table_get_id(s->table[m->table], w->first, &e) &&
             !insert_id(bin, &len, room, w->first))
             break;
-        drop_head(s, &p->ask);
+        gvs_sync_drop(s, &p->ask);
     }
     m->type = GVS_MSG_WANT;
     m->bin.len = len;
@@ -617,6 +623,7 @@ ask_one(const struct gvs_work *w, const struct gvs_table *t, size_t room, struct
     case GVS_WORK_WANT:
     case GVS_WORK_RANGE:
     case GVS_WORK_ALL:
+    case GVS_WORK_RUN:
     case GVS_WORK_ID:
         break;
     }
@@ -630,159 +637,20 @@ gvs_sync_ask(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gv
 {
     const struct gvs_work *w;
 
-    while (room > 0 && (w = head_of(s, &p->ask)) != NULL) {
+    while (room > 0 && (w = gvs_sync_head(s, &p->ask)) != NULL) {
         *m = (struct gvs_msg){.table = w->table, .first = w->first, .last = w->last};
         m->bin.b = bin;
         if (w->kind == GVS_WORK_WANT) {
             if (ask_want(s, p, room, m, bin))
                 return true;
-            if (head_of(s, &p->ask) == w)
+            if (gvs_sync_head(s, &p->ask) == w)
                 return false; /* no room */
             continue;
         }
         if (!ask_one(w, s->table[w->table], room, m, bin))
             return false;
-        drop_head(s, &p->ask);
+        gvs_sync_drop(s, &p->ask);
         return true;
     }
     return false;
-}
-
-/* --- giving --- */
-
-static uint32_t
-reversed(uint32_t v, unsigned bits)
-{
-    uint32_t r = 0;
-
-    for (unsigned i = 0; i < bits; i++)
-        r = r << 1 | (v >> i & 1);
-    return r;
-}
-
-/* The ids of its next chunk, from `at` on. False: a range so small that this chunk is empty. */
-static bool
-chunk_end(const struct gvs_work *w, uint64_t *first, uint64_t *last)
-{
-    uint64_t span = w->last - w->first;
-    uint64_t step = (span >> w->bits) + 1, r = reversed(w->chunk, w->bits);
-
-    if (w->bits == 0) {
-        *first = w->first;
-        *last = w->last;
-        return true;
-    }
-    if (r > span / step)
-        return false;
-    *first = w->first + r * step;
-    *last = span - r * step < step ? w->last : *first + step - 1;
-    return true;
-}
-
-/* To the beginning of the next chunk. False: that was the last. */
-static bool
-next_chunk(struct gvs_work *w)
-{
-    uint64_t last;
-
-    while (++w->chunk < UINT32_C(1) << w->bits) {
-        if (chunk_end(w, &w->at, &last))
-            return true;
-    }
-    return false;
-}
-
-/* Entries of the range at the head, of one chunk. */
-static void
-give_range(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, struct gvs_work *w,
-           size_t room, struct gvs_msg *m, struct gvs_cargo *cargo)
-{
-    const struct gvs_table *t = s->table[w->table];
-    uint64_t own[GVS_PUSH_ENTRIES_MAX], first, last;
-    struct gvs_entry e;
-    size_t count, i;
-
-    chunk_end(w, &first, &last);
-    count = gvs_table_ids(t, w->at, last, own, GVS_PUSH_ENTRIES_MAX);
-    for (i = 0; i < count; i++) {
-        bool found = gvs_table_get_id(t, own[i], &e);
-
-        GVS_ASSERT(found);
-        if (w->kind == GVS_WORK_RANGE && is_young(s, now, &e))
-            continue;
-        if (!gvs_msg_add_entry(m, &e, &room))
-            break;
-    }
-    *cargo = (struct gvs_cargo){
-        .kind = GVS_CARGO_RANGE, .table = w->table, .first = w->at, .last = last, .end = w->last};
-    if (i < count) {
-        cargo->last = own[i] - 1;
-        w->at = own[i];
-    } else if (count == GVS_PUSH_ENTRIES_MAX && own[count - 1] < last) {
-        cargo->last = own[count - 1];
-        w->at = own[count - 1] + 1;
-    } else if (!next_chunk(w)) {
-        drop_head(s, &p->give);
-        p->idle_answers = 0;
-    }
-}
-
-/* As many entries by id as stand together in the queue and fit. */
-static void
-give_ids(struct gvs_sync *s, struct gvs_sync_peer *p, size_t room, struct gvs_msg *m,
-         struct gvs_cargo *cargo)
-{
-    const struct gvs_work *w;
-    struct gvs_entry e;
-
-    *cargo = (struct gvs_cargo){.kind = GVS_CARGO_LOOSE};
-    while ((w = head_of(s, &p->give)) != NULL && w->kind == GVS_WORK_ID) {
-        if (gvs_table_get_id(s->table[w->table], w->first, &e) && !gvs_msg_add_entry(m, &e, &room))
-            break;
-        drop_head(s, &p->give);
-    }
-}
-
-bool
-gvs_sync_give(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, size_t room,
-              struct gvs_msg *m, struct gvs_cargo *cargo)
-{
-    struct gvs_work *w;
-
-    *m = (struct gvs_msg){.type = GVS_MSG_PUSH, .repair = 1};
-    if (room < GVS_ENTRY_LEN_MAX + 3)
-        return false; /* so that at least one entry fits, whichever it is */
-    while (m->entry_count == 0 && (w = head_of(s, &p->give)) != NULL) {
-        if (is_range(w))
-            give_range(s, p, now, w, room, m, cargo);
-        else
-            give_ids(s, p, room, m, cargo);
-    }
-    return m->entry_count > 0;
-}
-
-/* Nobody needs a range that others have given him already: they began elsewhere and have come here.
- */
-void
-gvs_sync_landed(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_cargo *cargo,
-                uint64_t news)
-{
-    const struct gvs_work *w = head_of(s, &p->give);
-
-    if (!w || cargo->kind != GVS_CARGO_RANGE || !is_range(w))
-        return;
-    if (w->table != cargo->table || w->last != cargo->end)
-        return;
-    p->idle_answers = news > 0 ? 0 : p->idle_answers + 1;
-    if (p->idle_answers < IDLE_ANSWERS_MAX)
-        return;
-    drop_head(s, &p->give);
-    p->idle_answers = 0;
-}
-
-void
-gvs_sync_lost(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_cargo *cargo)
-{
-    if (cargo->kind == GVS_CARGO_RANGE)
-        put_range(s, p, GVS_WORK_ALL, cargo->table, cargo->first, cargo->last);
 }

@@ -59,7 +59,8 @@ enum gvs_work_kind {
     GVS_WORK_PULL, /* IDS, as if we had nothing at all */
     GVS_WORK_WANT,
     GVS_WORK_RANGE,
-    GVS_WORK_ALL, /* a range as well, for a node that has nothing: young entries too */
+    GVS_WORK_ALL, /* all claims, for a node that has none: young ones too */
+    GVS_WORK_RUN, /* of these, `last` entries from the one with the id `first` on, once more */
     GVS_WORK_ID,
 };
 
@@ -67,7 +68,7 @@ struct gvs_work {
     uint32_t next; /* in its queue, from 1; 0: the last */
     uint8_t kind;  /* enum gvs_work_kind */
     uint8_t table;
-    uint8_t bits;         /* RANGE, ALL: it is given in so many chunks (a power of 2), */
+    uint8_t bits;         /* RANGE: it is given in so many chunks (a power of 2), */
     uint32_t chunk;       /* of which this is the next, */
     uint64_t at;          /* from this id on */
     uint64_t first, last; /* a closed range of ids, or of cells; WANT and ID: both are the id */
@@ -81,6 +82,7 @@ struct gvs_queue {
 
 struct gvs_sync_peer {
     struct gvs_queue ask, give; /* for the search, and for entries */
+    struct gvs_keybuf all;      /* ALL: what was given last */
     unsigned
         idle_answers; /* to pushes of the range at the head of `give`, in a row, with no news */
     struct {
@@ -112,7 +114,7 @@ struct gvs_sync {
     struct {
         const struct gvs_sync_peer *from; /* NULL: nobody */
         struct gvs_mono until;            /* if nothing comes */
-    } pull[GVS_TABLE_COUNT];
+    } pull;                               /* of claims */
     void *memory[2]; /* for two differences: the one gathered, and the one at hand */
     unsigned turn;
 };

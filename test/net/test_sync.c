@@ -383,29 +383,72 @@ test_a_lost_part_of_a_range_is_given_again(void **state)
     close_bench(b);
 }
 
-/* Each part between two losses is exactly what was in it. */
+static int
+compare_cargo(const void *a, const void *b)
+{
+    const struct gvs_cargo *x = a, *y = b;
+
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Each part is exactly what was in it, and together they are the range, in no order. */
 static void
 test_the_parts_of_a_range_meet(void **state)
 {
-    struct gvs_msg everything, m;
-    struct bench *b = open_range(500, &everything);
+    struct gvs_msg everything, m, range = {.type = GVS_MSG_IDS, .last = UINT64_MAX - 1};
+    struct bench *b = open_range(3000, &everything);
     struct side *s = &b->side[0];
-    uint64_t next = 0, end = 0;
+    struct gvs_cargo cargo[600];
+    size_t count = 0, backwards = 0;
+    uint64_t next = 0;
+
+    (void)state;
+    gvs_sync_reset(&s->sync, &s->peer);
+    b->now.us += UINT64_C(1000) * GVS_SYNC_YOUNG_MS;
+    gvs_sync_ids(&s->sync, &s->peer, b->now, &range);
+    for (; gvs_sync_give(&s->sync, &s->peer, b->now, 1000, &m, &cargo[count]); count++) {
+        assert_int_equal(cargo[count].kind, GVS_CARGO_RANGE);
+        assert_int_equal(cargo[count].end, range.last);
+        for (size_t i = 0; i < m.entry_count; i++)
+            assert_in_range(gvs_table_id(s->table[0], &m.entry[i]), cargo[count].first,
+                            cargo[count].last);
+        assert_int_equal(gvs_table_idsum(s->table[0], cargo[count].first, cargo[count].last).count,
+                         m.entry_count);
+        backwards += count > 0 && cargo[count].first < cargo[count - 1].first;
+    }
+    assert_true(backwards > 2);
+    qsort(cargo, count, sizeof *cargo, compare_cargo);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(cargo[i].first, next);
+        next = cargo[i].last + 1;
+    }
+    assert_int_equal(next, range.last + 1);
+    close_bench(b);
+}
+
+/* The claims of a node that has nothing come by keys; what is lost is named by its first entry. */
+static void
+test_everything_is_given_by_keys(void **state)
+{
+    struct gvs_msg everything, m;
+    struct bench *b = open_range(1000, &everything);
+    struct side *s = &b->side[0];
     struct gvs_cargo cargo;
+    struct gvs_keybuf latest = {0};
 
     (void)state;
     while (gvs_sync_give(&s->sync, &s->peer, b->now, 1000, &m, &cargo)) {
-        assert_int_equal(cargo.kind, GVS_CARGO_RANGE);
-        assert_int_equal(cargo.first, next);
-        assert_int_equal(cargo.end, UINT64_MAX);
-        for (size_t i = 0; i < m.entry_count; i++)
-            assert_in_range(gvs_table_id(s->table[0], &m.entry[i]), cargo.first, cargo.last);
-        assert_int_equal(gvs_table_idsum(s->table[0], cargo.first, cargo.last).count,
-                         m.entry_count);
-        end = cargo.last;
-        next = end + 1;
+        assert_int_equal(cargo.kind, GVS_CARGO_RUN);
+        assert_int_equal(cargo.first, gvs_table_id(s->table[0], &m.entry[0]));
+        assert_int_equal(cargo.last, m.entry_count);
+        for (size_t i = 0; i < m.entry_count; i++) {
+            assert_true(gvs_key_cmp(latest.b, latest.len, m.entry[i].key, m.entry[i].key_len) < 0);
+            latest.len = m.entry[i].key_len;
+            memcpy(latest.b, m.entry[i].key, latest.len);
+        }
+        deliver(b, s, &b->side[1], &m);
     }
-    assert_int_equal(end, UINT64_MAX);
+    assert_true(equal(b));
     close_bench(b);
 }
 
@@ -501,6 +544,7 @@ main(void)
         cmocka_unit_test(test_a_range_that_brings_no_news_is_given_no_further),
         cmocka_unit_test(test_a_lost_part_of_a_range_is_given_again),
         cmocka_unit_test(test_the_parts_of_a_range_meet),
+        cmocka_unit_test(test_everything_is_given_by_keys),
         cmocka_unit_test(test_queues_are_bounded_by_peer_and_in_all),
         cmocka_unit_test_teardown(test_any_range_is_answered_within_bounds, test_seed_teardown),
     };
