@@ -240,6 +240,7 @@ start_socket(struct gvs_udp *u, const struct gvs_ep *bind)
 {
     struct sockaddr_storage ss;
     int len = SOCKET_BUFFER_LEN;
+    uv_os_fd_t fd;
     int rc;
 
     to_sockaddr(&ss, bind, u->v6);
@@ -248,6 +249,10 @@ start_socket(struct gvs_udp *u, const struct gvs_ep *bind)
         return rc;
     uv_recv_buffer_size((uv_handle_t *)&u->socket, &len); /* as large as the kernel lets us */
     uv_send_buffer_size((uv_handle_t *)&u->socket, &len);
+    if (uv_fileno((uv_handle_t *)&u->socket, &fd) == 0) { /* and beyond, with CAP_NET_ADMIN */
+        len = SOCKET_BUFFER_LEN;
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &len, sizeof len);
+    }
     return uv_udp_recv_start(&u->socket, on_alloc, on_recv);
 }
 
