@@ -10,7 +10,7 @@
  *
  * An entry *counts* if it is no tombstone below the cut. Only what counts is in the fingerprint, in
  * the sketch and in walks by id; the top bit of an item in the index says that it does not. The cut
- * seldom rises: `oldest` is at or below the order of every tombstone that counts, and while the cut
+ * seldom moves: `oldest` is at or below the order of every tombstone that counts, and while the cut
  * is below that too, nothing has to be looked for.
  */
 #include "core/table.h"
@@ -239,9 +239,10 @@ is_tombstone(const uint8_t *b)
     return (b[1 + b[0] + 8] & GVS_ENTRY_TOMBSTONE) != 0;
 }
 
-/* One walk over the arena, in order of place: no tree, no index but for what has aged. */
+/* One walk over the arena, in order of place: no tree, no index but for what counts no longer, or
+ * again. */
 static void
-find_aged(struct gvs_table *t, uint64_t before)
+recount(struct gvs_table *t, uint64_t before)
 {
     t->oldest = UINT64_MAX;
     for (uint32_t item = gvs_arena_next(&t->arena, 0); item != 0;
@@ -251,14 +252,17 @@ find_aged(struct gvs_table *t, uint64_t before)
         if (!is_tombstone(gvs_arena_get(&t->arena, item)))
             continue;
         lend(t, item, &e);
-        if (e.order < before)
-            continue; /* it had aged already */
-        if (counts(t, &e)) {
-            t->oldest = e.order < t->oldest ? e.order : t->oldest;
+        if (counts(t, &e) && e.order < t->oldest)
+            t->oldest = e.order;
+        if (counts(t, &e) == (e.order >= before))
             continue;
+        if (counts(t, &e)) {
+            count_in(t, gvs_table_id(t, &e));
+            gvs_index_set(&t->index, gvs_table_id(t, &e), item | AGED, item);
+        } else {
+            count_out(t, gvs_table_id(t, &e));
+            gvs_index_set(&t->index, gvs_table_id(t, &e), item, item | AGED);
         }
-        count_out(t, gvs_table_id(t, &e));
-        gvs_index_set(&t->index, gvs_table_id(t, &e), item, item | AGED);
     }
 }
 
@@ -267,11 +271,9 @@ gvs_table_set_cut(struct gvs_table *t, uint64_t hlc)
 {
     uint64_t before = t->cut;
 
-    if (hlc <= before)
-        return;
     t->cut = hlc;
-    if (t->oldest < hlc)
-        find_aged(t, before);
+    if (hlc < before || t->oldest < hlc)
+        recount(t, before);
     GVS_ASSERT(t->oldest >= t->cut);
 }
 

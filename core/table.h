@@ -48,9 +48,9 @@ bool gvs_table_remove(struct gvs_table *t, const uint8_t *key, size_t key_len);
 
 /* Tombstones whose order is below `hlc` do not count from now on, those that are yet to come
  * neither: fingerprint, sketch, gvs_table_idsum() and gvs_table_ids() leave them out. The cut is 0
- * at first and only rises; what is not above it is ignored. Costs nothing while no tombstone that
- * counts is below; else one walk over all entries, 30 to 36 ms at 1,000,000. (One walk finds
- * nothing if the oldest tombstone was replaced or removed since the last.) Members have no cut. */
+ * at first. Raising it costs nothing while no tombstone that counts is below; else, and where it
+ * falls, one walk over all entries, 30 to 36 ms at 1,000,000. (One walk finds nothing if the oldest
+ * tombstone was replaced or removed since the last.) Members have no cut. */
 void gvs_table_set_cut(struct gvs_table *t, uint64_t hlc);
 
 /* Lends the entry of a key, tombstones included; false if there is none. */

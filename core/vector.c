@@ -175,26 +175,25 @@ gvs_vector_read(struct gvs_vector *v, const uint8_t *b, size_t len)
 
 /* --- what it is there for --- */
 
-bool
-gvs_vector_all_cover(const struct gvs_vector *v, const struct gvs_id *writers, size_t count,
-                     uint64_t hlc)
+uint64_t
+gvs_vector_least(const struct gvs_vector *v, const struct gvs_id *writers, size_t count)
 {
+    uint64_t least = count > 0 ? UINT64_MAX : 0;
+
     for (size_t i = 0; i < count; i++) {
-        if (!gvs_vector_covers(v, &writers[i], hlc))
-            return false;
+        uint64_t hlc = gvs_vector_get(v, &writers[i]);
+
+        least = hlc < least ? hlc : least;
     }
-    return count > 0;
+    return least;
 }
 
 bool
-gvs_vector_forgettable(const struct gvs_vector *v, const struct gvs_entry *e, uint64_t cut_ms,
-                       const struct gvs_id *writers, size_t count)
+gvs_vector_forgettable(const struct gvs_entry *e, uint64_t cut_ms, uint64_t least)
 {
     if (!e->tombstone || e->kind == GVS_KEY_MEMBER)
         return false;
-    if (gvs_hlc_ms(e->order) >= cut_ms)
-        return false;
-    return gvs_vector_all_cover(v, writers, count, e->order);
+    return gvs_hlc_ms(e->order) < cut_ms && e->order <= least;
 }
 
 bool

@@ -77,17 +77,16 @@ int gvs_vector_read(struct gvs_vector *v, const uint8_t *b, size_t len);
 
 /* --- what it is there for --- */
 
-/* Does every one of these writers' components reach hlc? Not for no members at all: a node that
+/* Up to which stamp all of these writers' components reach. 0 for no writers at all: a node that
  * knows nobody, not even itself, knows nothing. */
-bool gvs_vector_all_cover(const struct gvs_vector *v, const struct gvs_id *writers, size_t count,
-                          uint64_t hlc);
+uint64_t gvs_vector_least(const struct gvs_vector *v, const struct gvs_id *writers, size_t count);
 
 /* May this entry leave memory? A tombstone, not of a member, whose stamp is before cut_ms (Unix
- * milliseconds) and that all of `writers` cover: every member ever known, this node too. */
-bool gvs_vector_forgettable(const struct gvs_vector *v, const struct gvs_entry *e, uint64_t cut_ms,
-                            const struct gvs_id *writers, size_t count);
+ * milliseconds) and not above `least`, that of every member ever known, this node too. */
+bool gvs_vector_forgettable(const struct gvs_entry *e, uint64_t cut_ms, uint64_t least);
 
-/* Is this entry, of a key that the table does not hold, one that was deleted and forgotten here? It
- * is refused then, and whoever brought it is told: if it is older than their cut, they drop it.
- * Members are outside all of this: never. */
+/* Is this entry, of a key that the table does not hold and from before the cut, one that was
+ * deleted and forgotten here? It is refused then, and whoever brought it is told: if it is older
+ * than their cut, they drop it. Members are outside all of this: never. (What is not from before
+ * the cut is taken whatever the vector says: its tombstone would still be held.) */
 bool gvs_vector_refuses(const struct gvs_vector *v, const struct gvs_entry *e);

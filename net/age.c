@@ -3,16 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/err.h"
 
-#define LOOK_MS 60000          /* between two looks at the rules */
 #define LEND_BYTES_A_SECOND 10 /* of a vector of many writers */
+#define LEND_CHUNKS 8          /* at once */
+#define HOUR_MASK ((1u << GVS_AGE_HOUR_BITS) - 1)
 
 int
 gvs_age_open(struct gvs_age *a, struct gvs_table *claims, struct gvs_members *members,
              struct gvs_hlc *clock, size_t max)
 {
-    *a = (struct gvs_age){.claims = claims, .members = members, .clock = clock, .max = max};
+    *a = (struct gvs_age){.claims = claims, .members = members, .clock = clock};
     a->memory = calloc(1, gvs_vector_footprint(max));
     a->ids = calloc(max, sizeof *a->ids);
     if (!a->memory || !a->ids)
@@ -28,12 +30,27 @@ gvs_age_close(struct gvs_age *a)
     free(a->ids);
 }
 
+/* Our own component among them: what we write from now on is above all that was taken in of us. And
+ * the others', or the last tombstone of a cluster that then falls silent would wait for whoever
+ * came after it had ceased to count, and never saw it. */
+static void
+witness_all(struct gvs_age *a)
+{
+    for (size_t i = 0; i < gvs_vector_count(a->vector); i++) {
+        uint64_t hlc = gvs_vector_nth(a->vector, i)->hlc;
+
+        if (hlc < GVS_VECTOR_END)
+            gvs_hlc_witness(a->clock, hlc);
+    }
+}
+
 int
 gvs_age_load(struct gvs_age *a, const uint8_t *b, size_t len)
 {
     int rc = gvs_vector_read(a->vector, b, len);
 
     a->lends |= rc > 0;
+    witness_all(a);
     return rc < 0 ? rc : GVS_OK;
 }
 
@@ -55,26 +72,30 @@ set_hour(struct gvs_age *a, uint64_t hour)
     a->at.len = 0;
 }
 
-void
-gvs_age_tick(struct gvs_age *a, struct gvs_wall wall)
+/* I5 */
+static void
+look_at_clock(struct gvs_age *a, struct gvs_wall wall)
 {
-    uint64_t hour = wall.ms / GVS_AGE_HOUR_MS;
+    uint64_t hour = (wall.ms < GVS_HLC_MS_MAX ? wall.ms : GVS_HLC_MS_MAX) / GVS_AGE_HOUR_MS;
 
-    if (wall.ms <= GVS_HLC_MS_MAX && hour > GVS_AGE_HOURS && hour - GVS_AGE_HOURS > a->hour)
-        set_hour(a, hour - GVS_AGE_HOURS);
+    a->own_hour = hour > GVS_AGE_HOURS ? hour - GVS_AGE_HOURS : 0;
+    if (a->hour < a->own_hour || a->hour > a->own_hour + GVS_AGE_HOURS_AHEAD)
+        set_hour(a, a->own_hour);
 }
 
 void
 gvs_age_named(struct gvs_age *a, unsigned hour)
 {
-    if (a->hour > 0 && hour == ((a->hour + 1) & ((1u << GVS_AGE_HOUR_BITS) - 1)))
-        set_hour(a, a->hour + 1);
+    uint64_t ahead = (hour - gvs_age_name(a)) & HOUR_MASK;
+
+    if (ahead > 0 && a->hour + ahead <= a->own_hour + GVS_AGE_HOURS_AHEAD)
+        set_hour(a, a->hour + ahead);
 }
 
 unsigned
 gvs_age_name(const struct gvs_age *a)
 {
-    return (unsigned)(a->hour & ((1u << GVS_AGE_HOUR_BITS) - 1));
+    return (unsigned)a->hour & HOUR_MASK;
 }
 
 /* --- the vector --- */
@@ -125,67 +146,125 @@ raise_retired(struct gvs_age *a)
     }
 }
 
-/* A stamp is spent for our own component, so that all that we write later is above it. */
+/* Whoever started with nothing, under a name that it had before, knows not even whom to ask. */
 static void
-apply_rules(struct gvs_age *a, struct gvs_wall wall)
+raise_own(struct gvs_age *a)
 {
     const struct gvs_member *self = gvs_members_self(a->members);
 
-    if (!is_retired(self) && all_equal_since(a, a->began, false))
-        raise(a, &self->id, gvs_hlc_issue(a->clock, wall, 0)); /* I2 */
+    if (is_retired(self) || a->clock->last == 0 || !(a->lends || a->newborn))
+        return;
+    if (all_equal_since(a, a->began, false))
+        raise(a, &self->id, a->clock->last); /* I2 */
+}
+
+void
+gvs_age_tick(struct gvs_age *a, struct gvs_mono now, struct gvs_wall wall)
+{
+    if (!gvs_mono_due(a->next, now))
+        return;
+    a->next = gvs_mono_add_ms(now, GVS_AGE_LOOK_MS);
+    look_at_clock(a, wall);
+    raise_own(a);
     raise_retired(a);
 }
 
 void
-gvs_age_equal(struct gvs_age *a, struct gvs_mono now, struct gvs_wall wall, struct gvs_member *m)
+gvs_age_equal(struct gvs_age *a, struct gvs_mono now, struct gvs_member *m)
 {
     m->was_equal = true;
     m->equal_at = now;
     a->lends = true; /* I4 */
-    if (!gvs_mono_due(a->next, now))
-        return;
-    a->next = gvs_mono_add_ms(now, LOOK_MS);
-    apply_rules(a, wall);
 }
 
+/* All take turns: else whoever answers at the wrong second would never get any. */
 bool
-gvs_age_lends(struct gvs_age *a, struct gvs_mono now)
+gvs_age_lends(struct gvs_age *a, struct gvs_mono now, struct gvs_member *m, size_t *from,
+              size_t *to)
 {
-    uint64_t ms = gvs_vector_count(a->vector) * GVS_VECTOR_WRITER_LEN * 1000 / LEND_BYTES_A_SECOND;
+    size_t count = gvs_vector_count(a->vector), alive = gvs_members_counted(a->members, GVS_ALIVE);
+    uint64_t ms;
 
-    if (!a->lends || gvs_vector_count(a->vector) == 0 || !gvs_mono_due(a->lend_next, now))
+    if (!a->lends || count == 0 || !gvs_mono_due(a->lend_next, now) ||
+        !gvs_mono_due(m->lend_next, now))
         return false;
-    a->lend_next = gvs_mono_add_ms(now, ms > GVS_AGE_LEND_MS ? ms : GVS_AGE_LEND_MS);
+    *from = m->lend_from < count ? m->lend_from : 0;
+    *to = *from + LEND_CHUNKS * (size_t)GVS_VECTOR_WRITERS_MAX;
+    *to = *to < count ? *to : count;
+    m->lend_from = *to;
+    ms = (*to - *from) * GVS_VECTOR_WRITER_LEN * 1000 / LEND_BYTES_A_SECOND;
+    ms = ms > GVS_AGE_LOOK_MS ? ms : GVS_AGE_LOOK_MS;
+    a->lend_next = gvs_mono_add_ms(now, ms);
+    m->lend_next = gvs_mono_add_ms(now, ms * (alive > 2 ? alive - 1 : 1));
     return true;
 }
 
-int
-gvs_age_take(struct gvs_age *a, const uint8_t *b, size_t len)
+/* The end of time is for the retired, and for members alone is there room. */
+static bool
+is_sane(const struct gvs_age *a, uint64_t latest, const uint8_t *component)
 {
-    int rc = gvs_vector_read(a->vector, b, len);
+    uint64_t hlc = gvs_get64(component + GVS_ID_LEN);
+    const struct gvs_member *m;
+    struct gvs_id id;
 
-    a->changes += rc > 0;
+    memcpy(id.b, component, GVS_ID_LEN);
+    m = gvs_member_get(a->members, &id);
+    if (!m || !m->known)
+        return false;
+    return hlc <= latest || (hlc == GVS_VECTOR_END && is_retired(m));
+}
+
+int
+gvs_age_take(struct gvs_age *a, uint64_t latest, const uint8_t *b, size_t len)
+{
+    int rc;
+
+    for (size_t at = 0; len - at >= GVS_VECTOR_WRITER_LEN; at += GVS_VECTOR_WRITER_LEN) {
+        if (!is_sane(a, latest, b + at))
+            return GVS_E_RANGE;
+    }
+    rc = gvs_vector_read(a->vector, b, len);
+    if (rc > 0) {
+        a->changes++;
+        witness_all(a);
+    }
     return rc;
 }
 
 /* --- what was deleted --- */
+
+static bool
+is_before_cut(const struct gvs_age *a, const struct gvs_entry *e)
+{
+    return gvs_hlc_ms(e->order) < a->hour * GVS_AGE_HOUR_MS;
+}
 
 bool
 gvs_age_refuses(const struct gvs_age *a, const struct gvs_entry *e)
 {
     struct gvs_entry held;
 
-    return !gvs_table_get(a->claims, e->key, e->key_len, &held) && gvs_vector_refuses(a->vector, e);
+    return is_before_cut(a, e) && gvs_vector_refuses(a->vector, e) &&
+           !gvs_table_get(a->claims, e->key, e->key_len, &held);
+}
+
+bool
+gvs_age_outdates(const struct gvs_age *a, const struct gvs_entry *e, struct gvs_entry *held)
+{
+    return !e->tombstone && is_before_cut(a, e) &&
+           gvs_table_get(a->claims, e->key, e->key_len, held) && held->tombstone &&
+           is_before_cut(a, held) && gvs_entry_cmp(e, held) < 0;
 }
 
 bool
 gvs_age_yields(const struct gvs_age *a, const struct gvs_entry *e)
 {
-    return e->kind != GVS_KEY_MEMBER && gvs_hlc_ms(e->order) < a->hour * GVS_AGE_HOUR_MS;
+    return e->kind != GVS_KEY_MEMBER && is_before_cut(a, e);
 }
 
-static size_t
-known_members(const struct gvs_age *a)
+/* Up to which stamp the vector covers every member ever known. */
+static uint64_t
+covered(const struct gvs_age *a)
 {
     size_t count = 0;
 
@@ -195,30 +274,28 @@ known_members(const struct gvs_age *a)
         if (m->known)
             a->ids[count++] = m->id;
     }
-    return count;
+    return gvs_vector_least(a->vector, a->ids, count);
 }
 
-bool
-gvs_age_collect(struct gvs_age *a, size_t look, struct gvs_keybuf *key, bool *more)
+size_t
+gvs_age_collect(struct gvs_age *a, size_t look, struct gvs_keybuf *out, size_t max, bool *more)
 {
-    uint64_t cut_ms = a->hour * GVS_AGE_HOUR_MS;
-    size_t count = a->collecting ? known_members(a) : 0;
+    uint64_t cut_ms = a->hour * GVS_AGE_HOUR_MS, least = a->collecting ? covered(a) : 0;
     struct gvs_entry e;
+    size_t n = 0;
 
-    for (; a->collecting && look > 0; look--) {
+    for (; a->collecting && look > 0 && n < max; look--) {
         if (!gvs_table_seek(a->claims, a->at.b, a->at.len, a->at.len > 0, &e)) {
             a->collecting = false;
             break;
         }
         a->at.len = e.key_len;
         memcpy(a->at.b, e.key, e.key_len);
-        if (!gvs_vector_forgettable(a->vector, &e, cut_ms, a->ids, count))
+        if (!gvs_vector_forgettable(&e, cut_ms, least))
             continue;
-        *key = a->at;
-        gvs_table_remove(a->claims, key->b, key->len);
-        *more = true;
-        return true;
+        out[n++] = a->at;
+        gvs_table_remove(a->claims, a->at.b, a->at.len);
     }
     *more = a->collecting;
-    return false;
+    return n;
 }

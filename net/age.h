@@ -7,22 +7,33 @@
  *     a tombstone is a week old             it leaves fingerprint and sketch, on all nodes at the
  *                                           same hour, which every probe names (the cut)
  *     the vector covers it for everybody    it leaves memory
- *     an unknown key that the vector covers was deleted here and forgotten: it is refused, and
- *                                           whoever brought it is told, and drops it if it is
+ *     an unknown key, older than the cut,   was deleted here and forgotten: it is refused, and
+ *     that the vector covers                whoever brought it is told, and drops it if it is
  *                                           older than his cut
+ *     a key older than a tombstone that     whoever brought it gets the tombstone: it is in no
+ *     is held and does not count            fingerprint, so nothing else would tell him
  *
  * The vector moves by these rules alone; a model (test/core/test_vector.c) shows what each is for:
  *
  *   I1  The component of another writer is taken over from a peer, whose both tables are equal to
  *       ours at that moment.
- *   I2  Our own rises by our own clock, once every member that is not retired was equal to us since
- *       we started: only then is it sure that we know what we wrote in former lives.
+ *   I2  Our own is the greatest stamp that we have seen or issued, as all that we write later is
+ *       above it, once every member that is not retired was equal to us since we started: only then
+ *       is it sure that we know what we wrote in former lives.
  *   I3  That of a retired member rises to the end of time once all others were equal to us since we
  *       heard that it retired: any of them may have been the only one with its last word.
  *   I4  Whoever started with nothing lends its vector to nobody before it was equal to somebody.
+ *   I5  The cut is at or above our own clock less a week, and less than a day above it: peers raise
+ *       it no further, and it falls when our clock, which was years ahead, is put right.
  *
- * A member that is dead and not retired therefore holds up all tombstones younger than its death:
- * that is cheap, and `forget` ends it.
+ * A cluster in which nothing is written raises no component, and has nothing to save.
+ *
+ * What all this rests on is that no stamp is issued twice, nor below one that others have taken in.
+ * The floor on the disk sees to it (net/node.h). Who lost that together with all records, is alone,
+ * and has a clock that is wrong by more than a week, writes what will be refused and dropped.
+ *
+ * A member that is dead and not retired holds up all tombstones younger than its death: that is
+ * cheap, and `forget` ends it.
  */
 #pragma once
 
@@ -33,10 +44,9 @@
 
 #define GVS_AGE_HOURS (7 * 24) /* after so long a tombstone counts no more */
 #define GVS_AGE_HOUR_MS UINT64_C(3600000)
-#define GVS_AGE_HOUR_BITS                                                  \
-    5 /* so much of the hour is named; neighbours are never that far apart \
-       */
-#define GVS_AGE_LEND_MS 60000
+#define GVS_AGE_HOUR_BITS 6    /* so much of the hour is named */
+#define GVS_AGE_HOURS_AHEAD 24 /* I5; less than half of what these bits tell apart */
+#define GVS_AGE_LOOK_MS 60000
 
 struct gvs_age {
     struct gvs_table *claims; /* borrowed, as are these: */
@@ -45,18 +55,19 @@ struct gvs_age {
     struct gvs_vector *vector;
     void *memory;
     struct gvs_id *ids; /* room for all members */
-    size_t max;
-    uint64_t hour;    /* tombstones stamped before this hour do not count */
-    uint64_t changes; /* of the vector */
-    bool lends;       /* I4 */
-    bool collecting;  /* after `at` */
+    bool newborn;       /* nobody has had our key before this start */
+    bool lends;         /* I4 */
+    uint64_t own_hour;  /* of the cut, by our own clock */
+    uint64_t hour;      /* tombstones stamped before this hour do not count */
+    uint64_t changes;   /* of the vector */
+    bool collecting;    /* after `at` */
     struct gvs_keybuf at;
     struct gvs_mono began;
-    struct gvs_mono next; /* the rules are looked at again */
+    struct gvs_mono next; /* clock and rules are looked at again */
     struct gvs_mono lend_next;
 };
 
-/* `members` places. GVS_E_SYS if memory is short; close all the same. */
+/* `max` members. GVS_E_SYS if memory is short; close all the same. */
 int gvs_age_open(struct gvs_age *a, struct gvs_table *claims, struct gvs_members *members,
                  struct gvs_hlc *clock, size_t max);
 void gvs_age_close(struct gvs_age *a);
@@ -65,34 +76,41 @@ void gvs_age_close(struct gvs_age *a);
 int gvs_age_load(struct gvs_age *a, const uint8_t *b, size_t len);
 void gvs_age_start(struct gvs_age *a, struct gvs_mono now);
 
-/* What time it is by the median of clocks: the cut rises with it. And what hour a peer named: with
- * clocks a little apart the first to reach an hour takes all others along. */
-void gvs_age_tick(struct gvs_age *a, struct gvs_wall wall);
+/* What time it is by the median of clocks: the cut rises with it. To be called now and then; looks
+ * at the rules once a minute. And what hour a peer named: with clocks a little apart the first to
+ * reach an hour takes all others along. */
+void gvs_age_tick(struct gvs_age *a, struct gvs_mono now, struct gvs_wall wall);
 void gvs_age_named(struct gvs_age *a, unsigned hour);
 unsigned gvs_age_name(const struct gvs_age *a); /* the low bits of our hour */
 
 /* Both tables of m are equal to ours. */
-void gvs_age_equal(struct gvs_age *a, struct gvs_mono now, struct gvs_wall wall,
-                   struct gvs_member *m);
+void gvs_age_equal(struct gvs_age *a, struct gvs_mono now, struct gvs_member *m);
 
 /* Was every member that is not retired equal to us since we started? With `living`: every one that
  * is alive. */
 bool gvs_age_all_equal(const struct gvs_age *a, bool living);
 
-/* Is it time to lend the vector to somebody who is equal? Says so once an interval, which is the
- * longer the more writers there are. */
-bool gvs_age_lends(struct gvs_age *a, struct gvs_mono now);
+/* Is it time to lend the vector to m, which is equal? Says so once an interval, which is the longer
+ * the more writers there are, and to all in turn; the writers from number *from up to *to are due.
+ */
+bool gvs_age_lends(struct gvs_age *a, struct gvs_mono now, struct gvs_member *m, size_t *from,
+                   size_t *to);
 
-/* A chunk of the vector of a peer that is equal to us; GVS_E_MALFORMED or GVS_E_FULL. */
-int gvs_age_take(struct gvs_age *a, const uint8_t *b, size_t len);
+/* A chunk of the vector of a peer that is equal to us; GVS_E_MALFORMED or GVS_E_FULL. GVS_E_RANGE:
+ * it speaks of nobody's writes, or of later ones than `latest`, as nobody can have taken in. */
+int gvs_age_take(struct gvs_age *a, uint64_t latest, const uint8_t *b, size_t len);
 
 /* Is this claim, which the table does not hold, one that was deleted and forgotten? */
 bool gvs_age_refuses(const struct gvs_age *a, const struct gvs_entry *e);
+
+/* Does the table hold a tombstone above it that does not count? It is lent. */
+bool gvs_age_outdates(const struct gvs_age *a, const struct gvs_entry *e, struct gvs_entry *held);
 
 /* A peer says that this entry, which we hold, was deleted: do we believe it? Only of what is old
  * enough for its tombstone to be forgotten. */
 bool gvs_age_yields(const struct gvs_age *a, const struct gvs_entry *e);
 
-/* Removes one tombstone that nobody needs any more, and tells its key; false: there is none now.
- * Looks at so many entries at most; `more` says that it has not seen all. */
-bool gvs_age_collect(struct gvs_age *a, size_t look, struct gvs_keybuf *key, bool *more);
+/* Removes up to `max` tombstones that nobody needs any more, and tells their keys in out[]; returns
+ * how many. Looks at so many entries at most; `more` says that it has not seen all. */
+size_t gvs_age_collect(struct gvs_age *a, size_t look, struct gvs_keybuf *out, size_t max,
+                       bool *more);

@@ -80,11 +80,13 @@ struct gvs_member {
     bool has_fingerprint;
     uint64_t fingerprint;
     bool in_step, synced;
-    struct gvs_mono answered; /* when the latest probe that it answered was sent */
-    bool was_equal;           /* both of its tables were as ours, */
-    struct gvs_mono equal_at; /* the last time */
-    struct gvs_mono noted;    /* what the table says of it changed */
-    uint64_t deferred;        /* entries it brought whose stamps lie in the future */
+    struct gvs_mono answered;  /* when the latest probe that it answered was sent */
+    bool was_equal;            /* both of its tables were as ours, */
+    struct gvs_mono equal_at;  /* the last time */
+    struct gvs_mono noted;     /* what the table says of it changed */
+    struct gvs_mono lend_next; /* it is not its turn before (net/age.h); then begins */
+    size_t lend_from;          /* this writer */
+    uint64_t deferred;         /* entries it brought whose stamps lie in the future */
     bool gone;
     struct gvs_mono gone_since;
     bool cloned;               /* two processes went by its name inside a minute, */

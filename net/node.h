@@ -36,6 +36,7 @@ struct gvs_node_config {
     uint64_t boot;           /* random, new with each start */
     uint64_t init_floor;     /* see net/session.h */
     uint64_t stamp_floor_ms; /* stamps are above it; 0: none is known */
+    bool newborn;            /* the key was made just now: nothing was ever written with it */
     struct gvs_random random;
     const char *name;        /* this node's label; copied */
     const char *version;     /* copied */

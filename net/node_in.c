@@ -52,20 +52,22 @@ is_equal(const struct gvs_node *n, const struct gvs_msg *m)
 
 /* In chunks, each of which names what it stands for. */
 static void
-lend_vector(struct gvs_node *n, struct gvs_member *to)
+lend_vector(struct gvs_node *n, struct gvs_mono now, struct gvs_member *to)
 {
-    size_t count = gvs_vector_count(n->replica.age.vector);
+    size_t from, end;
 
-    for (size_t from = 0; from < count; from += GVS_VECTOR_WRITERS_MAX)
+    if (!gvs_age_lends(&n->replica.age, now, to, &from, &end))
+        return;
+    for (; from < end; from += GVS_VECTOR_WRITERS_MAX)
         gvs_node_note(n, to, &(struct gvs_note){.type = GVS_MSG_VECTOR, .seq = from});
 }
 
 static void
 on_vector(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 {
-    if (is_equal(n, m) && gvs_age_take(&n->replica.age, m->bin.b, m->bin.len) < 0)
+    if (is_equal(n, m) &&
+        gvs_replica_vector(&n->replica, in->now, in->wall, m->bin.b, m->bin.len) < 0)
         n->counts.refused++;
-    (void)in;
 }
 
 static void
@@ -101,7 +103,7 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
     from->synced = m->status & GVS_STATUS_SYNCED;
     gvs_age_named(&n->replica.age, hour_of(m));
     if (is_equal(n, m))
-        gvs_age_equal(&n->replica.age, in->now, in->wall, from);
+        gvs_age_equal(&n->replica.age, in->now, from);
     if (m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]))
         note_agreement(n, in->now, from);
 }
@@ -123,8 +125,8 @@ on_ack(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
     gvs_pace_sample(&gvs_node_wake(n, in->from)->pace, in->from->rtt_us);
     take_status(n, in, m);
     in->answered = true;
-    if (is_equal(n, m) && gvs_age_lends(&n->replica.age, in->now))
-        lend_vector(n, in->from);
+    if (is_equal(n, m))
+        lend_vector(n, in->now, in->from);
     in->print[GVS_TABLE_CLAIMS] = m->claims;
     in->print[GVS_TABLE_MEMBERS] = m->members;
 }
@@ -167,6 +169,17 @@ refuse(struct gvs_node *n, struct gvs_member *from, const struct gvs_entry *e)
                                      .seq = gvs_table_id(n->replica.table[GVS_TABLE_CLAIMS], e)});
 }
 
+/* The tombstone above what he brought is in no fingerprint: no comparing would give it to him. */
+static void
+outdate(struct gvs_node *n, struct gvs_member *from, const struct gvs_entry *e)
+{
+    struct gvs_entry held;
+
+    if (e->kind != GVS_KEY_MEMBER && gvs_age_outdates(&n->replica.age, e, &held))
+        gvs_sync_give_id(&n->sync, &gvs_node_wake(n, from)->sync, GVS_TABLE_CLAIMS,
+                         gvs_table_id(n->replica.table[GVS_TABLE_CLAIMS], &held));
+}
+
 /* Returns whether it was news. The duty to serve an arc is there even if it was not, but not for
  * what was refused. */
 static bool
@@ -183,8 +196,10 @@ take_entry(struct gvs_node *n, const struct incoming *in, const struct gvs_entry
     }
     if (arc > 0 || arrival)
         gvs_replica_serve(&n->replica, in->now, arc, e->key, e->key_len);
-    if (rc == 0)
+    if (rc == 0) {
+        outdate(n, in->from, e);
         return false;
+    }
     n->counts.merged++;
     if (e->kind != GVS_KEY_MEMBER && gvs_id_cmp(&e->writer, &n->self) == 0)
         n->counts.own_name++;

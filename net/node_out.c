@@ -17,7 +17,6 @@
 #define CHECKS_MAX 20
 #define SPREAD_PROBES 8
 #define COLLECT_MS 10 /* between two bites at old tombstones */
-#define AGE_MS 60000  /* the hour is looked at so often */
 #define SPREAD_INTERVAL_MS 100
 
 /* --- peers for whom there is something to do --- */
@@ -205,11 +204,14 @@ run_spread(struct gvs_node *n, struct gvs_mono now)
 static void
 run_age(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
 {
-    int64_t median_ms = gvs_members_clock(n->members, now).median_ms;
+    uint64_t median_ms = (uint64_t)gvs_members_clock(n->members, now).median_ms;
+    bool more;
 
-    gvs_age_tick(&n->replica.age, (struct gvs_wall){wall.ms + (uint64_t)median_ms});
-    n->collect = gvs_replica_collect(&n->replica, now) ? gvs_mono_add_ms(now, COLLECT_MS)
-                                                       : gvs_mono_add_ms(now, AGE_MS);
+    if (!gvs_mono_due(n->collect, now))
+        return;
+    gvs_age_tick(&n->replica.age, now, (struct gvs_wall){wall.ms + median_ms});
+    more = gvs_replica_collect(&n->replica, now);
+    n->collect = gvs_mono_add_ms(now, more ? COLLECT_MS : GVS_AGE_LOOK_MS);
 }
 
 static void

@@ -7,9 +7,9 @@
 
 #include "core/err.h"
 
-#define KEYS_MIN 256     /* of a log of changes */
-#define COLLECT_MAX 64   /* tombstones at once */
-#define COLLECT_LOOK 512 /* entries looked at for each */
+#define KEYS_MIN 256      /* of a log of changes */
+#define COLLECT_MAX 64    /* tombstones at once, */
+#define COLLECT_LOOK 4096 /* of so many entries: a millisecond */
 #define KEYS_MAX 16384
 
 /* --- life --- */
@@ -52,6 +52,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
     if (gvs_age_open(&r->age, r->table[GVS_TABLE_CLAIMS], r->members, &r->clock,
                      cfg->limits.members) < 0)
         return GVS_E_SYS;
+    r->age.newborn = cfg->newborn;
     return gvs_relay_open(&r->relay, r->members, self, keys, hash);
 }
 
@@ -291,6 +292,17 @@ suspect_clone(struct gvs_replica *r, struct gvs_mono now, const struct gvs_membe
 
 /* --- what is admitted --- */
 
+int
+gvs_replica_vector(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+                   const uint8_t *b, size_t len)
+{
+    struct gvs_clock clock = gvs_members_clock(r->members, now);
+    uint64_t ms = wall.ms + (uint64_t)clock.median_ms + GVS_AHEAD_MS;
+    bool judged = clock.known >= GVS_CLOCKS_MIN && ms < GVS_HLC_MS_MAX;
+
+    return gvs_age_take(&r->age, judged ? gvs_hlc_make(ms, 0) : GVS_VECTOR_END - 1, b, len);
+}
+
 /* Nothing is held yet that this would replace? */
 static bool
 is_held(const struct gvs_replica *r, const struct gvs_entry *e)
@@ -483,14 +495,12 @@ gvs_replica_refused(struct gvs_replica *r, struct gvs_mono now, uint64_t id)
 bool
 gvs_replica_collect(struct gvs_replica *r, struct gvs_mono now)
 {
-    struct gvs_keybuf key;
+    struct gvs_keybuf keys[COLLECT_MAX];
     bool more = false;
+    size_t n = gvs_age_collect(&r->age, COLLECT_LOOK, keys, COLLECT_MAX, &more);
 
-    for (int i = 0; i < COLLECT_MAX; i++) {
-        if (!gvs_age_collect(&r->age, COLLECT_LOOK, &key, &more))
-            break;
-        drop(r, now, key.b, key.len);
-    }
+    for (size_t i = 0; i < n; i++)
+        drop(r, now, keys[i].b, keys[i].len);
     return more;
 }
 

@@ -87,6 +87,10 @@ int gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall
 /* Somebody says that the claim with this id was deleted: it is dropped if that can be true. */
 bool gvs_replica_refused(struct gvs_replica *r, struct gvs_mono now, uint64_t id);
 
+/* A chunk of an equal peer's vector, bounded by the clocks as stamps are; as gvs_age_take. */
+int gvs_replica_vector(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+                       const uint8_t *b, size_t len);
+
 /* Forgets some tombstones that nobody needs any more; whether there may be others. */
 bool gvs_replica_collect(struct gvs_replica *r, struct gvs_mono now);
 

@@ -1,5 +1,7 @@
 #include "test/lib/cluster.h"
 
+#include "core/vector.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +132,76 @@ host_random(void *ctx, void *buf, size_t len)
     gvs_prng_fill(&h->prng, buf, len);
 }
 
+/* --- disks --- */
+
+#define VECTOR_SAVE_MS 600000
+#define STAMP_RESERVE_MS 10000
+
+static uint64_t
+store_hash(const void *key, const uint8_t *b, size_t len)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    (void)key;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ b[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static void
+store_clear(struct cluster *c, struct cluster_host *h)
+{
+    for (size_t k = 0; k < 2; k++) {
+        free(h->store[k]);
+        h->store[k] = calloc(1, gvs_table_footprint(2 * c->config.limits.entries));
+        assert(h->store[k]);
+        gvs_table_init(h->store[k], 2 * c->config.limits.entries,
+                       (struct gvs_hash){store_hash, NULL});
+    }
+}
+
+static void
+save_vector(struct cluster *c, struct cluster_host *h)
+{
+    size_t len;
+
+    h->vector_changes = gvs_node_vector_changes(h->node);
+    h->vector_at = c->now;
+    h->vector_len = 0;
+    do {
+        h->vector = realloc(h->vector, h->vector_len + GVS_VECTOR_CHUNK_MAX);
+        assert(h->vector);
+        len = gvs_node_vector(h->node, h->vector_len / GVS_VECTOR_WRITER_LEN,
+                              h->vector + h->vector_len, GVS_VECTOR_CHUNK_MAX);
+        h->vector_len += len;
+    } while (len > 0);
+}
+
+static void
+save_news(struct cluster *c, struct cluster_host *h)
+{
+    bool removed = false;
+    struct gvs_entry e;
+
+    for (; gvs_node_news(h->node, &e); h->news++) {
+        struct gvs_table *store = h->store[e.kind == GVS_KEY_MEMBER];
+
+        if (!store)
+            continue;
+        removed |= e.len == 0;
+        if (e.len == 0)
+            gvs_table_remove(store, e.key, e.key_len);
+        else
+            gvs_table_merge(store, &e);
+        if (gvs_hlc_ms(gvs_node_stamp(h->node)) > h->stamp_floor_ms)
+            h->stamp_floor_ms = gvs_hlc_ms(gvs_node_stamp(h->node)) + STAMP_RESERVE_MS;
+    }
+    if (!c->config.disks || h->vector_changes == gvs_node_vector_changes(h->node))
+        return;
+    if (removed || gvs_mono_due(gvs_mono_add_ms(h->vector_at, VECTOR_SAVE_MS), c->now))
+        save_vector(c, h);
+}
+
 /* Everything that a node has to say after it was called. */
 static void
 pump(struct cluster *c, size_t i)
@@ -137,7 +209,6 @@ pump(struct cluster *c, size_t i)
     struct cluster_host *h = &c->host[i];
     uint8_t buf[GVS_DATAGRAM_LEN_MAX];
     struct gvs_node_event ev;
-    struct gvs_entry e;
     struct gvs_ep to;
     size_t len;
 
@@ -145,8 +216,7 @@ pump(struct cluster *c, size_t i)
         return;
     while ((len = gvs_node_next(h->node, c->now, cluster_wall(c, i), buf, &to)) > 0)
         transmit(c, i, &to, buf, len);
-    while (gvs_node_news(h->node, &e))
-        h->news++;
+    save_news(c, h);
     while (gvs_node_event(h->node, &ev)) {
         h->died += ev.after == GVS_DEAD && (ev.first || ev.before != GVS_DEAD);
         h->hid += ev.before == ev.after && ev.gone;
@@ -199,6 +269,9 @@ cluster_close(struct cluster *c)
     for (size_t i = 0; i < c->config.nodes; i++) {
         gvs_node_close(c->host[i].node);
         free(c->host[i].disk);
+        free(c->host[i].vector);
+        free(c->host[i].store[0]);
+        free(c->host[i].store[1]);
     }
     for (size_t i = 0; i < c->queue_count; i++)
         free(c->queue[i]);
@@ -208,10 +281,27 @@ cluster_close(struct cluster *c)
 }
 
 static void
-load_disk(struct cluster_host *h)
+load_vector(const struct cluster_host *h)
+{
+    for (size_t at = 0; at < h->vector_len;) {
+        size_t len = h->vector_len - at;
+        int rc;
+
+        len = len < GVS_VECTOR_CHUNK_MAX ? len : GVS_VECTOR_CHUNK_MAX;
+        rc = gvs_node_load_vector(h->node, h->vector + at, len);
+        assert(rc == GVS_OK);
+        at += len;
+    }
+}
+
+static void
+load_disk(struct cluster *c, struct cluster_host *h)
 {
     struct gvs_entry e;
     int rc;
+
+    if (c->config.disks)
+        store_clear(c, h);
 
     for (size_t at = 0; at < h->disk_len;) {
         size_t len = (size_t)h->disk[at] << 8 | h->disk[at + 1];
@@ -220,8 +310,11 @@ load_disk(struct cluster_host *h)
         assert(rc == GVS_OK);
         rc = gvs_node_load(h->node, &e);
         assert(rc == GVS_OK);
+        if (c->config.disks)
+            gvs_table_merge(h->store[e.kind == GVS_KEY_MEMBER], &e);
         at += 2 + len;
     }
+    load_vector(h);
 }
 
 static void
@@ -261,6 +354,8 @@ cluster_start(struct cluster *c, size_t i)
         .cluster = h->cluster_name,
         .keyring = &h->keyring,
         .init_floor = h->init_floor,
+        .stamp_floor_ms = h->stamp_floor_ms,
+        .newborn = !h->born,
         .random = {.fn = host_random, .ctx = h},
         .name = name,
         .version = "0.1.0",
@@ -272,9 +367,11 @@ cluster_start(struct cluster *c, size_t i)
     memcpy(cfg.priv, h->priv, sizeof cfg.priv);
     cfg.boot = gvs_prng_next(&h->prng);
     h->paused = false;
+    h->born = true;
+    h->vector_changes = 0;
     h->node = gvs_node_open(&cfg, c->now);
     assert(h->node);
-    load_disk(h);
+    load_disk(c, h);
     apply_peers(c, i);
     gvs_node_start(h->node, c->now, cluster_wall(c, i));
     pump(c, i);
@@ -293,8 +390,8 @@ cluster_kill(struct cluster *c, size_t i)
     struct cluster_host *h = &c->host[i];
 
     h->disk_len = 0;
-    save_table(h, gvs_node_claims(h->node));
-    save_table(h, gvs_node_members(h->node));
+    save_table(h, c->config.disks ? h->store[0] : gvs_node_claims(h->node));
+    save_table(h, c->config.disks ? h->store[1] : gvs_node_members(h->node));
     h->init_floor = gvs_node_init_time(h->node);
     gvs_node_close(h->node);
     h->node = NULL;
@@ -304,6 +401,18 @@ void
 cluster_wipe(struct cluster *c, size_t i)
 {
     c->host[i].disk_len = 0;
+    c->host[i].vector_len = 0;
+    c->host[i].stamp_floor_ms = 0;
+}
+
+void
+cluster_rekey(struct cluster *c, size_t i)
+{
+    struct cluster_host *h = &c->host[i];
+
+    cluster_wipe(c, i);
+    gvs_prng_fill(&h->prng, h->priv, sizeof h->priv);
+    h->born = false;
 }
 
 void

@@ -21,6 +21,7 @@ struct cluster_config {
     uint64_t latency_us;        /* one way; zero: 200 */
     uint64_t jitter_us;         /* on top, evenly */
     unsigned loss, duplication; /* percent */
+    bool disks;                 /* as an agent's: see cluster_kill */
 };
 
 struct cluster_packet {
@@ -44,6 +45,13 @@ struct cluster_host {
     uint64_t init_floor;
     uint8_t *disk; /* entries, each behind its length (u16) */
     size_t disk_len;
+    struct gvs_table *store[2]; /* with `disks`: what news said, claims and members */
+    uint8_t *vector;            /* likewise, with the vector, */
+    size_t vector_len;
+    uint64_t vector_changes;
+    struct gvs_mono vector_at;
+    uint64_t stamp_floor_ms;   /* and the floor of stamps */
+    bool born;                 /* it has run before */
     uint64_t sent, sent_bytes; /* since the start of the cluster; bytes with 28 a datagram */
     uint64_t news;             /* entries that were lent as news */
     uint64_t died;             /* events that said somebody is dead, */
@@ -72,8 +80,12 @@ void cluster_close(struct cluster *c);
  */
 void cluster_start(struct cluster *c, size_t i);
 void cluster_start_all(struct cluster *c);
-void cluster_kill(struct cluster *c, size_t i); /* what it holds is on its disk */
-void cluster_wipe(struct cluster *c, size_t i); /* an empty disk */
+/* What it holds is on its disk. With `disks`, what an agent has there that is killed: everything
+ * that was news, without what was removed, and a vector that is up to ten minutes old, but never
+ * older than a removal. */
+void cluster_kill(struct cluster *c, size_t i);
+void cluster_wipe(struct cluster *c, size_t i);  /* an empty disk, under the same key */
+void cluster_rekey(struct cluster *c, size_t i); /* and a new key: another node */
 void cluster_set_peers(struct cluster *c, size_t i, const size_t *peers, size_t count);
 
 /* Until the next event at the latest. */
