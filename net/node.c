@@ -112,6 +112,8 @@ gvs_node_load_vector(struct gvs_node *n, const uint8_t *b, size_t len)
 size_t
 gvs_node_vector(const struct gvs_node *n, size_t from, uint8_t *out, size_t cap)
 {
+    if (from >= gvs_vector_count(n->replica.age.vector))
+        return 0;
     return gvs_vector_write(n->replica.age.vector, from, out, cap);
 }
 

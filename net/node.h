@@ -88,8 +88,9 @@ int gvs_node_write(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall
 bool gvs_node_news(struct gvs_node *n, struct gvs_entry *e);
 
 /* The version vector (net/age.h), for the disk: it counts its changes, and is lent in chunks, from
- * the component numbered `from` on. It has to reach the disk together with all news, or after. What
- * was on the disk is loaded like entries; GVS_E_MALFORMED. Whoever has lost a record does not. */
+ * the component numbered `from` on (0 bytes: there are no more). It has to reach the disk together
+ * with all news, or after. What was on the disk is loaded like entries; GVS_E_MALFORMED. Whoever
+ * has lost a record does not. */
 uint64_t gvs_node_vector_changes(const struct gvs_node *n);
 size_t gvs_node_vector(const struct gvs_node *n, size_t from, uint8_t *out, size_t cap);
 int gvs_node_load_vector(struct gvs_node *n, const uint8_t *b, size_t len);

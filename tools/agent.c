@@ -148,9 +148,13 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     len = gvs_store_get(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
     if (len != (int)sizeof a->priv) {
         gvs_crypto_random(NULL, a->priv, sizeof a->priv);
-        a->fresh = true;
+        a->fresh = a->newborn = true;
     }
     a->fresh |= set_aside;
+    a->lost = set_aside;
+    if (gvs_store_get(a->store, GVS_BUCKET_META, "stamp_floor", 11, &a->stamp_floor_ms,
+                      sizeof a->stamp_floor_ms) != (int)sizeof a->stamp_floor_ms)
+        a->stamp_floor_ms = 0;
     if (gvs_store_get(a->store, GVS_BUCKET_META, "init_floor", 10, &a->floor_ns,
                       sizeof a->floor_ns) != (int)sizeof a->floor_ns)
         a->floor_ns = 0;
@@ -162,6 +166,35 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     return GVS_OK;
 }
 
+/* The vector promises that all it covers was taken in: with one record lost, it is void. */
+static void
+load_vector(struct gvs_agent *a)
+{
+    uint8_t b[GVS_VECTOR_CHUNK_MAX], key[GVS_VECTOR_KEY_LEN];
+    int len;
+
+    for (size_t i = 0; !a->lost; i++) {
+        gvs_agent_vector_key(key, i);
+        len = gvs_store_get(a->store, GVS_BUCKET_META, key, sizeof key, b, sizeof b);
+        if (len < 0)
+            return;
+        if (gvs_node_load_vector(a->node, b, (size_t)len) < 0)
+            gvs_agent_log(a, GVS_LOG_WARN, "a part of the stored version vector was left out");
+    }
+}
+
+/* All that may be there: a part of it would be read beside the new one. */
+static void
+strike_vector(struct gvs_agent *a)
+{
+    uint8_t key[GVS_VECTOR_KEY_LEN];
+
+    for (size_t i = 0; i * GVS_VECTOR_WRITERS_MAX < a->cfg.limits.members; i++) {
+        gvs_agent_vector_key(key, i);
+        gvs_store_put(a->store, GVS_BUCKET_META, key, sizeof key, NULL, 0);
+    }
+}
+
 static int
 open_node(struct gvs_agent *a, struct gvs_fault *fault)
 {
@@ -171,6 +204,8 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
         .cluster = a->cfg.cluster,
         .keyring = &ring,
         .init_floor = a->floor_ns,
+        .stamp_floor_ms = a->stamp_floor_ms,
+        .newborn = a->newborn,
         .random = {gvs_crypto_random, NULL},
         .name = a->cfg.name,
         .version = GVS_VERSION,
@@ -193,6 +228,8 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
     if (load.refused)
         gvs_agent_log(a, GVS_LOG_WARN, "%zu stored entries do not parse and were left out",
                       load.refused);
+    a->lost |= load.refused > 0;
+    load_vector(a);
     gvs_agent_log(a, GVS_LOG_INFO, "%zu entries loaded from %s; events go on from %llu",
                   load.entries, a->cfg.state, (unsigned long long)a->events.seq);
     return GVS_OK;
@@ -539,6 +576,8 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     /* Everything is read: from here on the store is written. */
     if (a->fresh)
         gvs_store_put(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
+    if (a->lost)
+        strike_vector(a);
     raise_floor(a);
     open_timers(a);
     if (gvs_owners_open(a) < 0) {

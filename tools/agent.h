@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "core/set.h"
+#include "core/vector.h"
 #include "core/view.h"
 #include "ipvs/kernel.h"
 #include "net/node.h"
@@ -110,6 +111,11 @@ struct gvs_agent {
     struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */
     uint64_t own_name; /* entries in our name that peers brought, when claims were last made so */
     uint64_t floor_ns; /* the floor of init_time on disk */
+    uint64_t stamp_floor_ms;       /* that of stamps */
+    bool newborn;                  /* the node's key was made at this start */
+    bool lost;                     /* some of its records were: its vector is not to be trusted */
+    uint64_t vector_changes;       /* of the vector on disk, */
+    struct gvs_mono vector_at;     /* written then */
     struct gvs_mono out_of_step;   /* since when; NEVER while in step */
     struct gvs_mono resolved;      /* when the peers' names were last looked up */
     struct gvs_fault claims_fault; /* services.d could not be read */
@@ -138,6 +144,9 @@ void gvs_agent_handle_closed(struct gvs_agent *a); /* one of a->handles is gone 
  * itself. */
 void gvs_agent_pump(struct gvs_agent *a);
 void gvs_agent_take_news(struct gvs_agent *a); /* queues them for the store, marks services */
+/* Of the i-th chunk of the version vector, in META. */
+#define GVS_VECTOR_KEY_LEN 8
+void gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i);
 /* Takes news and brings every view up to date, under the name of whoever a->via and a->by say. */
 void gvs_agent_absorb(struct gvs_agent *a);
 void gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc);

@@ -13,12 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "tools/agent.h"
 
 #define SERVICES_PER_PASS 256
 #define BATCHES_PER_PASS 4
 #define HOLD_MS 1000
 #define ENTRIES_PER_PASS 2048 /* looked at for owners; a millisecond or so */
+#define VECTOR_MS 600000      /* a vector that alone has moved wakes the disk no more often */
+#define STAMP_RESERVE_MS 10000
 
 bool
 gvs_agent_may_write(const struct gvs_agent *a)
@@ -85,12 +88,65 @@ gvs_agent_dirty_all(struct gvs_agent *a)
 }
 
 void
+gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i)
+{
+    memcpy(key, "vector", 6);
+    gvs_put16(key + 6, (uint16_t)i);
+}
+
+/* Chunks are only ever added: writers do not go. */
+static void
+store_vector(struct gvs_agent *a, struct gvs_mono now)
+{
+    uint8_t b[GVS_VECTOR_CHUNK_MAX], key[GVS_VECTOR_KEY_LEN];
+    size_t len;
+
+    for (size_t i = 0;
+         (len = gvs_node_vector(a->node, i * GVS_VECTOR_WRITERS_MAX, b, sizeof b)) > 0; i++) {
+        gvs_agent_vector_key(key, i);
+        gvs_store_put(a->store, GVS_BUCKET_META, key, sizeof key, b, len);
+    }
+    a->vector_changes = gvs_node_vector_changes(a->node);
+    a->vector_at = now;
+}
+
+/* All that one callback of the loop puts shares a transaction. So the vector is never on the disk
+ * before the entries that it covers; nor is a removal there before the vector that stands in for
+ * what was removed. By itself it may be late: an older one only promises less. */
+static void
+save_vector(struct gvs_agent *a, bool any_news)
+{
+    struct gvs_mono now = gvs_udp_now();
+
+    if (a->vector_changes == gvs_node_vector_changes(a->node))
+        return;
+    if (any_news || gvs_mono_due(gvs_mono_add_ms(a->vector_at, VECTOR_MS), now))
+        store_vector(a, now);
+}
+
+/* With the entries, a floor above their stamps, for a clock that is set back before the next start.
+ * What a crash leaves uncovered is an entry that was relayed before its transaction was on the
+ * disk, the first in 10 s: whoever then comes back with an earlier clock may stamp it again. */
+static void
+raise_stamp_floor(struct gvs_agent *a)
+{
+    uint64_t ms = gvs_hlc_ms(gvs_node_stamp(a->node));
+
+    if (ms < a->stamp_floor_ms || ms > GVS_HLC_MS_MAX - STAMP_RESERVE_MS)
+        return;
+    a->stamp_floor_ms = ms + STAMP_RESERVE_MS;
+    gvs_store_put(a->store, GVS_BUCKET_META, "stamp_floor", 11, &a->stamp_floor_ms,
+                  sizeof a->stamp_floor_ms);
+}
+
+void
 gvs_agent_take_news(struct gvs_agent *a)
 {
     struct gvs_entry e;
     struct gvs_key key;
+    bool any = false;
 
-    while (gvs_node_news(a->node, &e)) {
+    for (; gvs_node_news(a->node, &e); any = true) {
         bool member = e.kind == GVS_KEY_MEMBER;
 
         gvs_store_put(a->store, member ? GVS_BUCKET_MEMBER : GVS_BUCKET_ENTRY, e.key, e.key_len,
@@ -98,6 +154,9 @@ gvs_agent_take_news(struct gvs_agent *a)
         if (!member && gvs_key_parse(&key, e.key, e.key_len) == GVS_OK)
             gvs_agent_dirty(a, &key.svc);
     }
+    if (any)
+        raise_stamp_floor(a);
+    save_vector(a, any);
 }
 
 static void

@@ -67,6 +67,32 @@ member_problems(const struct gvs_agent *a, struct problems *p)
     free(m);
 }
 
+/* Tombstones wait for the dead (net/age.h): in the end there is no room for anything else. */
+static void
+tombstone_problem(const struct gvs_agent *a, struct problems *p)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    size_t tombstones = gvs_table_tombstones(t), capacity = gvs_table_capacity(t), count;
+    struct gvs_node_member *m;
+
+    if (tombstones <= capacity / 5 * 4)
+        return;
+    m = gvs_list_members(a, &count);
+    for (size_t i = 0; i < count; i++) {
+        char hint[128];
+
+        if (m[i].state != GVS_DEAD)
+            continue;
+        snprintf(hint, sizeof hint, "start %s, or gossipvs forget %s", m[i].value.name,
+                 m[i].value.name);
+        problem(p, false, "full", hint,
+                "%zu tombstones of %zu entries: what was deleted is kept until %s, which is dead, "
+                "has heard of it",
+                tombstones, capacity, m[i].value.name);
+    }
+    free(m);
+}
+
 /* A node with another key gets no answer to anything, and so hears nothing at all. */
 static void
 alone_problem(const struct gvs_agent *a, struct problems *p, bool silent)
@@ -189,6 +215,7 @@ gvs_problems(struct gvs_agent *a, bool *critical)
     kernel_problems(a, &p);
     network_problems(a, &p);
     member_problems(a, &p);
+    tombstone_problem(a, &p);
     file_problems(a, &p);
     for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
         if (json_array_size(p.list) < 100 && gvs_view_service(t, &env, &svc, a->view))

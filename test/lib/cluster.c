@@ -193,7 +193,7 @@ save_news(struct cluster *c, struct cluster_host *h)
             gvs_table_remove(store, e.key, e.key_len);
         else
             gvs_table_merge(store, &e);
-        if (gvs_hlc_ms(gvs_node_stamp(h->node)) > h->stamp_floor_ms)
+        if (gvs_hlc_ms(gvs_node_stamp(h->node)) >= h->stamp_floor_ms)
             h->stamp_floor_ms = gvs_hlc_ms(gvs_node_stamp(h->node)) + STAMP_RESERVE_MS;
     }
     if (!c->config.disks || h->vector_changes == gvs_node_vector_changes(h->node))

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/bytes.h"
+#include "net/node_impl.h"
 #include "tools/agent.h"
 
 struct bench {
@@ -229,12 +231,209 @@ test_the_services_of_an_owner_are_found_in_slices(void **state)
     end(&b);
 }
 
+/* --- tombstones that were forgotten --- */
+
+#define STAMP_MS UINT64_C(1500000000000) /* in 2017: before any cut */
+
+static const struct gvs_id writer = {{7, 7}};
+
+static struct gvs_key
+backend_key(uint16_t port)
+{
+    struct gvs_key key = {.kind = GVS_KEY_BACKEND};
+
+    key.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
+    key.svc.addr.family = key.ep.addr.family = GVS_FAMILY_V4;
+    memcpy(key.svc.addr.b, (uint8_t[]){10, 99, 0, 1}, 4);
+    memcpy(key.ep.addr.b, (uint8_t[]){10, 77, 0, 1}, 4);
+    key.ep.port = port;
+    key.owner = writer;
+    return key;
+}
+
+static void
+vector_of_one(uint8_t chunk[static GVS_VECTOR_WRITER_LEN], uint64_t ms)
+{
+    memcpy(chunk, writer.b, GVS_ID_LEN);
+    gvs_put64(chunk + GVS_ID_LEN, gvs_hlc_make(ms, 0));
+}
+
+/* A backend of the writer's, and a vector that covers it, in the store; an agent has run before. */
+static void
+begin_with_vector(struct bench *b)
+{
+    uint8_t chunk[GVS_VECTOR_WRITER_LEN], name[GVS_VECTOR_KEY_LEN];
+    struct gvs_key key = backend_key(8080);
+    uint64_t floor_ms = STAMP_MS + 5000;
+    struct gvs_store *store;
+
+    begin(b);
+    store = open_store(b);
+    store_entry(store, &key, gvs_hlc_make(STAMP_MS, 0), NULL, 0);
+    vector_of_one(chunk, STAMP_MS + 1000);
+    gvs_agent_vector_key(name, 0);
+    gvs_store_put(store, GVS_BUCKET_META, name, sizeof name, chunk, sizeof chunk);
+    gvs_store_put(store, GVS_BUCKET_META, "stamp_floor", 11, &floor_ms, sizeof floor_ms);
+    close_store(b, store);
+}
+
+static void
+close_agent(struct bench *b)
+{
+    gvs_agent_close(b->agent, NULL, NULL);
+    uv_run(&b->loop, UV_RUN_DEFAULT);
+    b->agent = NULL;
+}
+
+static int
+stored(struct bench *b, enum gvs_bucket bucket, const void *key, size_t key_len, void *val,
+       size_t cap)
+{
+    struct gvs_store *store = open_store(b);
+    int len = gvs_store_get(store, bucket, key, key_len, val, cap);
+
+    close_store(b, store);
+    return len;
+}
+
+static int
+stored_vector(struct bench *b, uint8_t chunk[static GVS_VECTOR_CHUNK_MAX])
+{
+    uint8_t name[GVS_VECTOR_KEY_LEN];
+
+    gvs_agent_vector_key(name, 0);
+    return stored(b, GVS_BUCKET_META, name, sizeof name, chunk, GVS_VECTOR_CHUNK_MAX);
+}
+
+static uint64_t
+component_of(const struct bench *b)
+{
+    return gvs_vector_get(b->agent->node->replica.age.vector, &writer);
+}
+
+static void
+test_vector_and_floor_outlive_the_process(void **state)
+{
+    uint8_t chunk[GVS_VECTOR_CHUNK_MAX];
+    uint64_t floor_ms = 0, stamp;
+    struct bench b;
+
+    (void)state;
+    begin_with_vector(&b);
+    open_agent(&b);
+    assert_int_equal(component_of(&b), gvs_hlc_make(STAMP_MS + 1000, 0));
+    assert_true(gvs_node_stamp(b.agent->node) >= gvs_hlc_make(STAMP_MS + 5000, 0));
+    b.agent->started.us = 0; /* alone for long enough */
+    gvs_agent_command(b.agent, "{\"command\":\"vip add\",\"args\":[\"web\",\"10.99.0.9:80/tcp\"]}",
+                      "test", 1, take_answer, &b);
+    stamp = gvs_node_stamp(b.agent->node);
+    assert_true(gvs_hlc_ms(stamp) > STAMP_MS + 5000);
+    close_agent(&b);
+    assert_int_equal(stored(&b, GVS_BUCKET_META, "stamp_floor", 11, &floor_ms, sizeof floor_ms), 8);
+    assert_true(floor_ms > gvs_hlc_ms(stamp));
+    assert_int_equal(stored_vector(&b, chunk), GVS_VECTOR_WRITER_LEN);
+    end(&b);
+}
+
+/* A kill between the two would leave a key that neither a tombstone nor a vector keeps away. */
+static void
+test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it(void **state)
+{
+    struct gvs_key key = backend_key(8080);
+    uint8_t chunk[GVS_VECTOR_CHUNK_MAX];
+    struct gvs_keybuf k;
+    struct gvs_entry e;
+    struct gvs_replica *r;
+    uint8_t val[1024], component[GVS_VECTOR_WRITER_LEN];
+    uint64_t changes;
+    struct bench b;
+    int len;
+
+    (void)state;
+    begin_with_vector(&b);
+    open_agent(&b);
+    r = &b.agent->node->replica;
+    gvs_key_build(&k, &key);
+    assert_true(gvs_table_get(r->table[GVS_TABLE_CLAIMS], k.b, k.len, &e));
+    gvs_age_tick(&r->age, gvs_udp_now(), gvs_udp_wall());
+    vector_of_one(chunk, STAMP_MS + 2000);
+    gvs_vector_read(r->age.vector, chunk, GVS_VECTOR_WRITER_LEN);
+    r->age.changes++;
+    b.agent->vector_at = gvs_udp_now();
+    gvs_agent_take_news(b.agent);
+    uv_run(&b.loop, UV_RUN_NOWAIT);
+    assert_true(b.agent->vector_changes != gvs_node_vector_changes(b.agent->node));
+    changes = r->age.changes;
+    assert_true(
+        gvs_replica_refused(r, gvs_udp_now(), gvs_table_id(r->table[GVS_TABLE_CLAIMS], &e)));
+    gvs_agent_take_news(b.agent); /* one call: one transaction */
+    assert_int_equal(b.agent->vector_changes, changes);
+    close_agent(&b);
+    assert_int_equal(stored(&b, GVS_BUCKET_ENTRY, k.b, k.len, val, sizeof val), GVS_E_NOTFOUND);
+    len = stored_vector(&b, chunk); /* our own component stands there too */
+    vector_of_one(component, STAMP_MS + 2000);
+    assert_true(len > 0 && memmem(chunk, (size_t)len, component, sizeof component));
+    end(&b);
+}
+
+static void
+test_a_vector_over_lost_records_is_void(void **state)
+{
+    struct gvs_key key = backend_key(9090);
+    uint8_t chunk[GVS_VECTOR_CHUNK_MAX];
+    struct gvs_store *store;
+    struct gvs_keybuf k;
+    struct bench b;
+
+    (void)state;
+    begin_with_vector(&b);
+    store = open_store(&b);
+    gvs_key_build(&k, &key);
+    gvs_store_put(store, GVS_BUCKET_ENTRY, k.b, k.len, "no entry", 8);
+    close_store(&b, store);
+    open_agent(&b);
+    assert_int_equal(component_of(&b), 0);
+    close_agent(&b);
+    assert_int_equal(stored_vector(&b, chunk), GVS_E_NOTFOUND); /* nor is it there the next time */
+    end(&b);
+}
+
+static void
+test_a_store_that_was_set_aside_takes_the_vector_along(void **state)
+{
+    char path[256], bytes[65536], *at;
+    struct bench b;
+    size_t len;
+    FILE *f;
+
+    (void)state;
+    begin_with_vector(&b);
+    snprintf(path, sizeof path, "%s/data.mdb", b.state);
+    f = fopen(path, "r+");
+    assert_non_null(f);
+    len = fread(bytes, 1, sizeof bytes, f);
+    at = memmem(bytes, len, "vector", 6);
+    assert_non_null(at);
+    assert_int_equal(fseek(f, at - bytes + 12, SEEK_SET), 0);
+    fputc(bytes[at - bytes + 12] ^ 1, f);
+    assert_int_equal(fclose(f), 0);
+    open_agent(&b);
+    assert_true(b.agent->lost && b.agent->fresh);
+    assert_int_equal(component_of(&b), 0);
+    assert_int_equal(gvs_table_count(gvs_node_claims(b.agent->node)), 0);
+    end(&b);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can),
         cmocka_unit_test(test_the_services_of_an_owner_are_found_in_slices),
+        cmocka_unit_test(test_vector_and_floor_outlive_the_process),
+        cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
+        cmocka_unit_test(test_a_vector_over_lost_records_is_void),
+        cmocka_unit_test(test_a_store_that_was_set_aside_takes_the_vector_along),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
