@@ -2,6 +2,7 @@
  * their time, and a crash loses what was not committed yet.
  *
  *     news --put--> now --commit, 0 to 5 s later--> durable --at times, a copy--> stale
+ *     vector, stamp --------------------------------^
  *
  * `now` is also a second opinion on the node: its tables must hold exactly what its news said
  * (oracle.c). A restart finds `durable`; or `stale`, a disk restored from a copy; or nothing, which
@@ -9,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/vector.h"
 #include "tools/sim/world.h"
 
 #define COPY_CHANCE 0.05
 #define FLOOR_RESERVE_NS (10 * UINT64_C(1000000000)) /* as the agent reserves */
+#define STAMP_RESERVE_MS 10000
 
 /* --- a map of entries --- */
 
@@ -102,6 +105,17 @@ sim_map_put(struct sim_map *m, const struct gvs_entry *e, uint64_t place)
     m->count++;
 }
 
+static void
+remove_key(struct sim_map *m, const uint8_t *key, size_t len)
+{
+    size_t i;
+
+    if (!find_key(m, key, len, &i))
+        return;
+    memmove(&m->v[i], &m->v[i + 1], (m->count - i - 1) * sizeof *m->v);
+    m->count--;
+}
+
 void
 sim_map_clear(struct sim_map *m)
 {
@@ -128,14 +142,57 @@ free_map(struct sim_map *m)
     free(m->heap);
 }
 
+/* --- what is durable at one time --- */
+
+static void
+copy_image(struct sim_image *to, const struct sim_image *from)
+{
+    copy_map(&to->map, &from->map);
+    to->vector = sim_need(realloc(to->vector, from->vector_len + 1));
+    if (from->vector_len > 0)
+        memcpy(to->vector, from->vector, from->vector_len);
+    to->vector_len = from->vector_len;
+    to->stamp_ms = from->stamp_ms;
+}
+
+static void
+clear_image(struct sim_image *m)
+{
+    sim_map_clear(&m->map);
+    m->vector_len = 0;
+    m->stamp_ms = 0;
+}
+
+static void
+take_vector(struct sim_image *m, const struct gvs_node *n)
+{
+    uint8_t chunk[GVS_VECTOR_CHUNK_MAX];
+    size_t from = 0, len;
+
+    m->vector_len = 0;
+    while ((len = gvs_node_vector(n, from, chunk, sizeof chunk)) > 0) {
+        m->vector = sim_need(realloc(m->vector, m->vector_len + len));
+        memcpy(m->vector + m->vector_len, chunk, len);
+        m->vector_len += len;
+        from += len / GVS_VECTOR_WRITER_LEN;
+    }
+}
+
 /* --- the disk --- */
 
+/* Of an entry without bytes nothing is held any more. */
 void
 sim_disk_put(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct sim_disk *d = &w->host[i].disk;
 
-    sim_map_put(&d->now, e, ++d->place);
+    ++d->place;
+    if (e->len > 0) {
+        sim_map_put(&d->now, e, d->place);
+        return;
+    }
+    remove_key(&d->now, e->key, e->key_len);
+    d->removed = true;
 }
 
 /* Handshakes are numbered above this after a restart, as the agent sees to it. */
@@ -151,26 +208,51 @@ raise_floor(struct sim_world *w, size_t i)
         d->floor = want;
 }
 
-static void
-commit(struct sim_world *w, size_t i)
+/* All that was put since the last time. */
+static uint64_t
+write_entries(struct sim_disk *d)
 {
-    struct sim_disk *d = &w->host[i].disk;
     struct gvs_entry e;
     uint64_t count = 0;
 
+    if (d->removed)
+        copy_map(&d->durable.map, &d->now);
     for (size_t k = 0; k < d->now.count; k++) {
         if (d->now.v[k].place <= d->stored)
             continue;
         sim_map_entry(&d->now, k, &e);
-        sim_map_put(&d->durable, &e, d->now.v[k].place);
+        sim_map_put(&d->durable.map, &e, d->now.v[k].place);
         count++;
     }
+    d->removed = false;
     d->stored = d->place;
+    return count;
+}
+
+/* The caller has taken all news: the vector goes with them or after them. */
+static void
+commit(struct sim_world *w, size_t i)
+{
+    struct sim_disk *d = &w->host[i].disk;
+    const struct gvs_node *n = w->host[i].node;
+    uint64_t count = write_entries(d);
+
+    take_vector(&d->durable, n);
+    d->vector_changes = gvs_node_vector_changes(n);
+    d->durable.stamp_ms = gvs_hlc_ms(gvs_node_stamp(n)) + STAMP_RESERVE_MS;
     d->floor_durable = d->floor;
     d->commit_us = 0;
     sim_note(w, SIM_COMMIT, i, "commit", count, d->place, 0);
     if (sim_chance(&w->prng, COPY_CHANCE))
-        copy_map(&d->stale, &d->durable);
+        copy_image(&d->stale, &d->durable);
+}
+
+static bool
+is_behind(const struct sim_disk *d, const struct gvs_node *n)
+{
+    return d->stored < d->place || d->floor_durable < d->floor ||
+           d->vector_changes != gvs_node_vector_changes(n) ||
+           d->durable.stamp_ms < gvs_hlc_ms(gvs_node_stamp(n)) + STAMP_RESERVE_MS / 2;
 }
 
 void
@@ -181,7 +263,7 @@ sim_disk_run(struct sim_world *w, size_t i)
     if (d->commit_us != 0 && d->commit_us <= w->now_us)
         commit(w, i);
     raise_floor(w, i);
-    if (d->commit_us == 0 && (d->stored < d->place || d->floor_durable < d->floor))
+    if (d->commit_us == 0 && is_behind(d, w->host[i].node))
         d->commit_us = w->now_us + 1000 + sim_below(&w->prng, w->plan.commit_us + 1);
 }
 
@@ -191,17 +273,33 @@ sim_disk_crash(struct sim_world *w, size_t i, enum sim_disk_state found)
     struct sim_disk *d = &w->host[i].disk;
 
     if (found == SIM_DISK_STALE)
-        copy_map(&d->durable, &d->stale); /* the floor, too, would be as old: below */
+        copy_image(&d->durable, &d->stale); /* the floor, too, would be as old: below */
     if (found == SIM_DISK_LOST) {
-        sim_map_clear(&d->durable);
-        sim_map_clear(&d->stale);
+        clear_image(&d->durable);
+        clear_image(&d->stale);
     }
     if (found != SIM_DISK_FRESH)
         d->floor_durable = 0;
-    copy_map(&d->now, &d->durable);
+    copy_map(&d->now, &d->durable.map);
+    d->removed = false;
     d->floor = d->floor_durable;
     d->stored = d->place;
+    d->vector_changes = 0;
     d->commit_us = 0;
+}
+
+static int
+load_vector(struct gvs_node *n, const struct sim_image *m)
+{
+    for (size_t at = 0; at < m->vector_len; at += GVS_VECTOR_CHUNK_MAX) {
+        size_t left = m->vector_len - at;
+        size_t len = left < GVS_VECTOR_CHUNK_MAX ? left : GVS_VECTOR_CHUNK_MAX;
+        int rc = gvs_node_load_vector(n, m->vector + at, len);
+
+        if (rc < 0)
+            return rc;
+    }
+    return GVS_OK;
 }
 
 void
@@ -215,12 +313,16 @@ sim_disk_load(struct sim_world *w, size_t i)
         if (gvs_node_load(w->host[i].node, &e) < 0)
             sim_fail(w, i, "I16", "record %zu of %zu on its disk is not loaded", k, m->count);
     }
+    if (load_vector(w->host[i].node, &w->host[i].disk.durable) < 0)
+        sim_fail(w, i, "I16", "the vector on its disk is not loaded");
 }
 
 void
 sim_disk_fini(struct sim_disk *d)
 {
     free_map(&d->now);
-    free_map(&d->durable);
-    free_map(&d->stale);
+    free_map(&d->durable.map);
+    free_map(&d->stale.map);
+    free(d->durable.vector);
+    free(d->stale.vector);
 }

@@ -145,6 +145,7 @@ sim_host_start(struct sim_world *w, size_t i)
         .cluster = "sim",
         .keyring = w->ring,
         .init_floor = h->disk.floor,
+        .stamp_floor_ms = h->disk.durable.stamp_ms,
         .random = {.fn = host_random, .ctx = h},
         .name = name,
         .version = GVS_VERSION,

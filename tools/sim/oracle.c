@@ -4,12 +4,13 @@
  *
  *     I1   no datagram is taken twice, and none of a session from before a restart
  *     I3   per key, what a node holds only becomes greater; its tables hold what its news said; a
- *          local write is stamped above all that it has seen
- *     I5   tables stay within their limits
- *     I8   nothing goes from a kernel only because a table is empty or old
- *     I9   to an address that has proven nothing go no more bytes than came from it
- *     I10  a damaged datagram changes nothing
- *     I16  nobody holds what nobody wrote
+ *          local write is stamped above all that it has seen. A key goes only if what was held of
+ *          it is nearly as old as tombstones become
+ *     I4   where three clocks are known, nothing is taken from the network that is stamped more
+ * than 30 s beyond their median I5   tables stay within their limits I8   nothing goes from a
+ * kernel only because a table is empty or old I9   to an address that has proven nothing go no more
+ * bytes than came from it I10  a damaged datagram changes nothing I16  nobody holds what nobody
+ * wrote
  *
  * At rest:
  *
@@ -31,6 +32,8 @@
 /* DESIGN.md 2: after seven days by its stamp a tombstone may be forgotten. Less the clocks' faults.
  */
 #define TOMBSTONE_DAYS 6
+#define AHEAD_MS 30000 /* beyond the median */
+#define CLOCKS_MIN 3
 
 struct sim_oracle {
     uint64_t *set; /* hashes of all entries ever written; 0: free */
@@ -41,6 +44,7 @@ struct sim_oracle {
         uint64_t news;
         uint64_t greatest; /* order of a claim */
         uint64_t looked_us;
+        uint64_t took_us, latest_ms; /* its last datagram, and what stamps that could bring */
     } * host;
 };
 
@@ -119,29 +123,66 @@ forgettable(const struct sim_world *w, const struct gvs_entry *e)
 {
     uint64_t now_ms = SIM_EPOCH_MS + w->now_us / 1000;
 
-    return e->tombstone && gvs_hlc_ms(e->order) + TOMBSTONE_DAYS * UINT64_C(86400000) < now_ms;
+    return gvs_hlc_ms(e->order) + TOMBSTONE_DAYS * UINT64_C(86400000) < now_ms;
 }
 
-void
-sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
+/* I4: by its own clocks, as they were when its last datagram was handled. */
+static void
+check_stamp(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
-    struct sim_view_of *v = &w->oracle->host[i];
+    const struct sim_view_of *v = &w->oracle->host[i];
+
+    if (e->kind == GVS_KEY_MEMBER || v->took_us != w->now_us ||
+        gvs_id_cmp(&e->writer, &w->host[i].id) == 0)
+        return;
+    if (gvs_hlc_ms(e->order) > v->latest_ms)
+        sim_fail(w, i, "I4", "took a stamp %.1f s beyond the median of clocks",
+                 (double)(gvs_hlc_ms(e->order) - v->latest_ms + AHEAD_MS) / 1e3);
+}
+
+static void
+check_entry(struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
     struct gvs_entry held;
 
-    v->news++;
-    if (w->watch.took_us && w->watch.count < w->count - 1 &&
-        sim_hash(e->b, e->len) == w->watch.hash)
-        w->watch.took_us[w->watch.count++] = w->now_us - w->watch.began_us;
-    if (e->kind != GVS_KEY_MEMBER && e->order > v->greatest)
-        v->greatest = e->order;
-    if (!w->plan.durable || w->failed)
-        return;
+    check_stamp(w, i, e);
     if (e->kind != GVS_KEY_MEMBER && !was_written(w->oracle, e))
         sim_fail(w, i, "I16", "holds an entry, order %016lx, that nobody wrote",
                  (unsigned long)e->order);
     if (sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held) && gvs_entry_cmp(e, &held) < 0)
         sim_fail(w, i, "I3", "order %016lx was replaced by the lesser %016lx",
                  (unsigned long)held.order, (unsigned long)e->order);
+}
+
+/* Nothing is held of the key any more. */
+static void
+check_dropped(struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
+    struct gvs_entry held;
+
+    if (sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held) &&
+        (e->kind == GVS_KEY_MEMBER || !forgettable(w, &held)))
+        sim_fail(w, i, "I3", "dropped a key, order %016lx, that it had", (unsigned long)held.order);
+}
+
+void
+sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+
+    v->news++;
+    if (e->len == 0) {
+        if (w->plan.durable && !w->failed)
+            check_dropped(w, i, e);
+        return;
+    }
+    if (w->watch.took_us && w->watch.count < w->count - 1 &&
+        sim_hash(e->b, e->len) == w->watch.hash)
+        w->watch.took_us[w->watch.count++] = w->now_us - w->watch.began_us;
+    if (e->kind != GVS_KEY_MEMBER && e->order > v->greatest)
+        v->greatest = e->order;
+    if (w->plan.durable && !w->failed)
+        check_entry(w, i, e);
 }
 
 static const struct gvs_table *
@@ -166,7 +207,7 @@ find_in_tables(struct sim_world *w, size_t i, const struct sim_map *m)
             if (held.len != e.len || memcmp(held.b, e.b, e.len) != 0)
                 sim_fail(w, i, "I3", "holds order %016lx where its news said %016lx",
                          (unsigned long)held.order, (unsigned long)e.order);
-        } else if (!forgettable(w, &e)) {
+        } else {
             sim_fail(w, i, "I3", "lost a key, order %016lx, that it had", (unsigned long)e.order);
         }
     }
@@ -293,19 +334,33 @@ judge(struct sim_world *w, size_t i, struct sim_packet *p, bool taken)
         h->proof[p->from].proven = true;
 }
 
+/* The latest that may be taken now. */
+static uint64_t
+latest_ms(const struct sim_world *w, size_t i)
+{
+    struct gvs_node_clock c = gvs_node_clock(w->host[i].node, sim_mono(w, i));
+
+    return c.known < CLOCKS_MIN ? UINT64_MAX : sim_wall(w, i).ms + (uint64_t)c.median_ms + AHEAD_MS;
+}
+
 void
 sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p)
 {
     struct sim_host *h = &w->host[i];
+    struct sim_view_of *v = &w->oracle->host[i];
     struct gvs_ep from = address_of(w, p->from);
     bool watch = p->witnessed || !p->sound || (h->proof && !h->proof[p->from].proven);
-    uint64_t before = watch ? rejections(h->node) : 0;
+    uint64_t before = watch ? rejections(h->node) : 0, after_ms;
 
     w->delivered++;
     sim_note(w, SIM_DELIVERED, i, p->sound ? "from" : "damaged, from", p->from, p->len, p->hash);
     if (h->proof)
         h->proof[p->from].in += p->len;
+    v->took_us = w->now_us;
+    v->latest_ms = latest_ms(w, i);
     gvs_node_recv(h->node, sim_mono(w, i), sim_wall(w, i), &from, p->b, p->len);
+    after_ms = latest_ms(w, i); /* it may have told the time, too */
+    v->latest_ms = after_ms > v->latest_ms ? after_ms : v->latest_ms;
     if (watch)
         judge(w, i, p, rejections(h->node) == before);
     h->busy_us = w->now_us + h->handle_us;
@@ -373,7 +428,7 @@ sim_oracle_promise(struct sim_world *w)
         const struct sim_map *m = &w->host[i].disk.now;
 
         if (!w->host[i].node)
-            m = &w->host[i].disk.durable;
+            m = &w->host[i].disk.durable.map;
         for (size_t k = 0; k < m->count; k++) {
             sim_map_entry(m, k, &e);
             if (e.kind != GVS_KEY_MEMBER &&
@@ -436,6 +491,23 @@ sim_converged(struct sim_world *w)
             return false;
     }
     return true;
+}
+
+/* When what is stamped in the future, and so deferred, will be taken by everybody. */
+uint64_t
+sim_oracle_admission(struct sim_world *w)
+{
+    uint64_t greatest_ms = 0;
+    struct gvs_entry e;
+
+    for (size_t i = 0; i < w->count; i++) {
+        const struct gvs_table *t = table_of(w, i, false);
+
+        for (bool more = gvs_table_seek(t, NULL, 0, false, &e); more;
+             more = gvs_table_seek(t, e.key, e.key_len, true, &e))
+            greatest_ms = gvs_hlc_ms(e.order) > greatest_ms ? gvs_hlc_ms(e.order) : greatest_ms;
+    }
+    return greatest_ms > SIM_EPOCH_MS ? (greatest_ms - SIM_EPOCH_MS) * 1000 : 0;
 }
 
 static void

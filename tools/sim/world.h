@@ -152,11 +152,19 @@ struct sim_map { /* entries by key, ascending: what a node's news say that its t
     uint8_t *heap;
     size_t heap_len, heap_cap;
 };
+struct sim_image { /* of a disk, at one time */
+    struct sim_map map;
+    uint8_t *vector; /* net/age.h */
+    size_t vector_len;
+    uint64_t stamp_ms; /* stamps are above it */
+};
 struct sim_disk {
-    struct sim_map now;            /* durable or about to be */
-    uint64_t place, stored;        /* of the latest record; up to here it is durable */
-    uint64_t commit_us;            /* when the commit under way ends; 0: none is */
-    struct sim_map durable, stale; /* contents; `stale` as of an earlier commit */
+    struct sim_map now;              /* durable or about to be */
+    uint64_t place, stored;          /* of the latest record; up to here it is durable */
+    bool removed;                    /* some keys were, since the last commit */
+    uint64_t vector_changes;         /* of the vector that is durable */
+    uint64_t commit_us;              /* when the commit under way ends; 0: none is */
+    struct sim_image durable, stale; /* contents; `stale` as of an earlier commit */
     uint64_t floor, floor_durable;
 };
 
@@ -323,6 +331,7 @@ void sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p); /* ha
 void sim_oracle_removal(struct sim_world *w, size_t i, const struct gvs_item *item);
 void sim_oracle_step(struct sim_world *w, size_t i); /* the tables against the news */
 void sim_oracle_promise(struct sim_world *w);        /* what there is now must not be lost */
+uint64_t sim_oracle_admission(struct sim_world *w);  /* nothing is stamped later; all are up */
 void sim_oracle_rest(struct sim_world *w);           /* all that must be true at rest */
 bool sim_joined(struct sim_world *w); /* each running node sees exactly the running ones alive */
 bool sim_agreed(struct sim_world *w); /* equal fingerprints */
