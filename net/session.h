@@ -21,8 +21,10 @@
  *   I5  A session's address is the one that its handshake proved. DATA from elsewhere is dropped.
  *   I6  A responder sends nothing in a session before the initiator's first DATA has opened; the
  *       initiator sends an empty DATA at once, so that this takes one trip.
- *   I7  An init_time not above the newest proven by that id is refused, and so is an INIT that was
- *       taken up before: a replayed INIT changes nothing.
+ *   I7  An init_time not above the newest proven by that id is refused, and so is an INIT that is
+ *       one of the 2,048 taken up last: a replayed INIT changes nothing. One that is older, and
+ *       never led to a session, is answered once more, as I3 has it: the limit lets 1,400 through
+ *       while a handshake is pending, so that no two of one INIT ever are.
  *
  * Rekeying: after 60 min (+-10 %) or 2^40 datagrams if there is traffic (256 datagrams so far),
  * after 24 h (+-10 %) if quiet, by whoever next has something to send. A session whose rekeying
