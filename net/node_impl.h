@@ -30,8 +30,10 @@ struct gvs_note { /* a small message: a probe, an answer, an acknowledgement */
 };
 
 /* The PUSHes of a peer that have come: the latest, and which of the 64 before it. An
- * acknowledgement says all of that, so that a lost one costs nothing if another follows. */
+ * acknowledgement says all of that, so that a lost one costs nothing if another follows. Numbers
+ * are those of one process: what another one by that name sent last may still come after it. */
 struct gvs_received {
+    uint64_t boot;
     uint64_t seq, mask, news;
     unsigned unsaid; /* came since the last acknowledgement */
     struct gvs_mono at;

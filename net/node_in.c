@@ -13,6 +13,7 @@ struct incoming {
     struct gvs_mono now;
     struct gvs_wall wall;
     struct gvs_member *from;
+    uint64_t boot;                   /* his */
     bool answered;                   /* a probe of ours: compare once all of the body was handled */
     uint64_t print[GVS_TABLE_COUNT]; /* his fingerprints */
 };
@@ -215,8 +216,11 @@ note_received(struct gvs_node *n, const struct incoming *in, uint64_t seq, uint6
 {
     struct gvs_node_peer *p = gvs_node_wake(n, in->from);
     struct gvs_received *r = &p->received;
-    uint64_t ahead = seq > r->seq ? seq - r->seq : 0;
+    uint64_t ahead;
 
+    if (r->boot != in->boot)
+        *r = (struct gvs_received){.boot = in->boot};
+    ahead = seq > r->seq ? seq - r->seq : 0;
     if (r->unsaid + ahead > 64)
         gvs_node_acknowledge(n, p);
     if (gvs_mono_due(gvs_mono_add_ms(r->at, MASK_MS), in->now) || ahead > 64)
@@ -410,6 +414,7 @@ gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     }
     if (r.event == GVS_SESSION_UP || r.up)
         greet(n, now, in.from, r.peer_boot);
+    in.boot = r.peer_boot;
     gvs_member_heard(n->members, now, in.from);
     if (r.event == GVS_SESSION_DATA && r.len > 0)
         take_body(n, &in, r.body, r.len);

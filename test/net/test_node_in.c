@@ -89,6 +89,18 @@ wait_ms(struct bench *b, uint64_t ms)
     b->wall.ms += ms;
 }
 
+/* A process by the script's name. */
+static struct gvs_sessions *
+open_script(struct bench *b, uint64_t boot)
+{
+    struct gvs_sessions_config cfg = {
+        .peers_max = 4, .cluster = "test", .boot = boot, .keyring = &b->ring};
+
+    cfg.random = (struct gvs_random){bench_random, &b->prng};
+    memset(cfg.priv, 2, sizeof cfg.priv);
+    return gvs_sessions_open(&cfg);
+}
+
 static struct bench *
 open_bench(uint64_t seed)
 {
@@ -99,7 +111,6 @@ open_bench(uint64_t seed)
                                   .boot = 1,
                                   .name = "node",
                                   .version = "0.1.0"};
-    struct gvs_sessions_config peer = {.peers_max = 4, .cluster = "test", .boot = 2};
 
     assert_non_null(b);
     b->now = (struct gvs_mono){1000000000};
@@ -112,26 +123,31 @@ open_bench(uint64_t seed)
     b->ring.key[0].id = gvs_crypto_key_id(b->ring.key[0].psk);
     gvs_crypto_mac1_key(b->ring.key[0].mac1, b->ring.key[0].psk);
     random = (struct gvs_random){bench_random, &b->prng};
-    cfg.keyring = peer.keyring = &b->ring;
-    cfg.random = peer.random = random;
+    cfg.keyring = &b->ring;
+    cfg.random = random;
     cfg.advertise = b->node_ep;
     memset(cfg.priv, 1, sizeof cfg.priv);
-    memset(peer.priv, 2, sizeof peer.priv);
     b->node = gvs_node_open(&cfg, b->now);
-    b->script = gvs_sessions_open(&peer);
+    b->script = open_script(b, 2);
     assert_true(b->node && b->script);
     b->id = gvs_node_self(b->node);
     return b;
 }
 
 static void
-meet(struct bench *b)
+connect_script(struct bench *b)
 {
-    gvs_node_start(b->node, b->now, b->wall);
     assert_int_equal(gvs_sessions_connect(b->script, b->now, b->wall, &b->node_ep), GVS_OK);
     talk(b);
     assert_true(gvs_sessions_have(b->script, &b->id, NULL));
     b->replies = 0;
+}
+
+static void
+meet(struct bench *b)
+{
+    gvs_node_start(b->node, b->now, b->wall);
+    connect_script(b);
 }
 
 static void
@@ -382,6 +398,35 @@ test_a_burst_is_acknowledged_whole(void **state)
     close_bench(b);
 }
 
+/* What the former process sent last comes after its successor is heard: numbers begin anew, and
+ * those of the successor are acknowledged all the same. */
+static void
+test_a_late_push_of_a_former_process_silences_no_acknowledgement(void **state)
+{
+    struct bench *b = open_bench(1);
+    struct gvs_sessions *former = b->script, *successor = open_script(b, 3);
+    bool claimed[SEQS] = {false};
+
+    (void)state;
+    meet(b);
+    say(b, &(struct gvs_msg){.type = GVS_MSG_PUSH, .seq = 499});
+    talk(b);
+    wait_ms(b, 1000);
+    b->script = successor;
+    connect_script(b);
+    b->script = former;
+    say(b, &(struct gvs_msg){.type = GVS_MSG_PUSH, .seq = 500});
+    b->script = successor;
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        say(b, &(struct gvs_msg){.type = GVS_MSG_PUSH, .seq = seq});
+    talk(b);
+    read_acks(b, claimed);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        assert_true(claimed[seq]);
+    gvs_sessions_close(former);
+    close_bench(b);
+}
+
 int
 main(void)
 {
@@ -393,6 +438,7 @@ main(void)
         cmocka_unit_test(test_news_are_counted_once),
         cmocka_unit_test(test_cells_that_are_late_are_asked_for_again),
         cmocka_unit_test(test_a_burst_is_acknowledged_whole),
+        cmocka_unit_test(test_a_late_push_of_a_former_process_silences_no_acknowledgement),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
