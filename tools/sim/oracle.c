@@ -395,6 +395,20 @@ any_speaks(const struct sim_map *m, const struct gvs_item *item, bool live)
     return false;
 }
 
+/* Who may have told node i that its table, which does not speak of the item, is all there is. */
+static bool
+has_confirmer(const struct sim_world *w, size_t i, const struct gvs_item *item)
+{
+    for (size_t k = 0; k < w->count; k++) {
+        const struct sim_host *h = &w->host[k];
+
+        if (h->node && h->began_us < w->host[i].began_us && gvs_node_synced(h->node) &&
+            !any_speaks(&h->disk.now, item, false))
+            return true;
+    }
+    return false;
+}
+
 /* A table that never heard of an item is no reason to take it from a kernel, if somebody else holds
  * a claim on it. */
 void
@@ -402,7 +416,8 @@ sim_oracle_removal(struct sim_world *w, size_t i, const struct gvs_item *item)
 {
     char text[GVS_SVCID_TEXT_LEN];
 
-    if (!w->plan.durable || any_speaks(&w->host[i].disk.now, item, false))
+    if (!w->plan.durable || any_speaks(&w->host[i].disk.now, item, false) ||
+        has_confirmer(w, i, item))
         return;
     gvs_svcid_format(text, &item->svc);
     for (size_t k = 0; k < w->count; k++) {
