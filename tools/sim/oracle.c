@@ -14,8 +14,8 @@
  *
  * At rest:
  *
- *     I14  tables are the same bytes everywhere, and so are fingerprints; everybody sees the same
- *          members
+ *     I14  tables are the same bytes everywhere, but for tombstones past their time, and so are
+ *          fingerprints; everybody sees the same members
  *     I15  kernels hold what the tables want (kernel.c)
  *     I16  whatever any node held when the faults ended, in memory or, being down, on its disk, is
  *          there or was replaced by something greater. So an acknowledged, that is durable, write
@@ -525,16 +525,26 @@ sim_oracle_admission(struct sim_world *w)
     return greatest_ms > SIM_EPOCH_MS ? (greatest_ms - SIM_EPOCH_MS) * 1000 : 0;
 }
 
+/* The next entry after `e` that counts: tombstones past their time are kept or not, as each likes.
+ */
+static bool
+next_entry(const struct sim_world *w, const struct gvs_table *t, struct gvs_entry *e)
+{
+    bool more = gvs_table_seek(t, e->key, e->key_len, e->key_len > 0, e);
+
+    while (more && e->tombstone && forgettable(w, e))
+        more = gvs_table_seek(t, e->key, e->key_len, true, e);
+    return more;
+}
+
 static void
 compare_tables(struct sim_world *w, size_t a, size_t b, bool members)
 {
     const struct gvs_table *ta = table_of(w, a, members), *tb = table_of(w, b, members);
-    struct gvs_entry ea, eb;
-    bool ma = gvs_table_seek(ta, NULL, 0, false, &ea);
-    bool mb = gvs_table_seek(tb, NULL, 0, false, &eb);
+    struct gvs_entry ea = {0}, eb = {0};
+    bool ma = next_entry(w, ta, &ea), mb = next_entry(w, tb, &eb);
 
-    for (; ma && mb; ma = gvs_table_seek(ta, ea.key, ea.key_len, true, &ea),
-                     mb = gvs_table_seek(tb, eb.key, eb.key_len, true, &eb)) {
+    for (; ma && mb; ma = next_entry(w, ta, &ea), mb = next_entry(w, tb, &eb)) {
         if (ea.len != eb.len || memcmp(ea.b, eb.b, ea.len) != 0)
             sim_fail(w, b, "I14", "holds order %016lx where n%zu holds %016lx (%s)",
                      (unsigned long)eb.order, a, (unsigned long)ea.order,
@@ -573,7 +583,7 @@ check_promise(struct sim_world *w, size_t i)
     for (size_t k = 0; k < promise->count; k++) {
         sim_map_entry(promise, k, &e);
         if (!gvs_table_get(table_of(w, i, false), e.key, e.key_len, &held)) {
-            if (!forgettable(w, &e))
+            if (!e.tombstone || !forgettable(w, &e))
                 sim_fail(w, i, "I16", "lacks a key, order %016lx, that was held when faults ended",
                          (unsigned long)e.order);
         } else if (gvs_entry_cmp(&held, &e) < 0) {
