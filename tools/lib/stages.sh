@@ -12,6 +12,7 @@
 #   gvs_kernel      the preset that the tests in the virtual machine use
 #   gvs_limit       seconds that one test may take, a unit test or one in the virtual machine
 #   gvs_asan_seeds  GVS_SEEDS for the unit tests under sanitizers
+#   gvs_sim         which seeds the simulator runs
 
 # tell NAME STATUS FILE: what a program that prints `ok` lines has proven.
 tell()
@@ -76,6 +77,20 @@ job_unit()
 {
     try "build release with gcc" build release || return
     ctests release
+}
+
+# job_sim [SECONDS]: the seeds of gvs_sim, or as many others as that time allows. A seed that fails
+# is in the log, with the command that repeats it.
+job_sim()
+{
+    need release || return
+    if [ $# -gt 0 ]; then
+        set -- --seeds 10000..1000000000 --seconds "$1"
+    else
+        # shellcheck disable=SC2086 # options
+        set -- $gvs_sim
+    fi
+    try "sim $*" build/release/sim "$@" --jobs 2
 }
 
 # The programs are named by GVS_BIN; what the test prints is kept apart from the machine's own.
