@@ -280,6 +280,7 @@ ask_more(struct gvs_sync *s, struct gvs_mono now, size_t first)
 {
     struct gvs_gather *g = &s->gather;
 
+    GVS_ASSERT(g->whose);
     gvs_sync_put(s, &g->whose->ask, GVS_WORK_MORE, g->table, first, g->want - 1);
     g->due = gvs_mono_add_ms(now, GATHER_MS);
 }
@@ -293,6 +294,7 @@ need_more(struct gvs_sync *s, struct gvs_mono now)
     size_t most = gvs_sketch_cells(gvs_table_sketch(s->table[g->table]));
     size_t taken = gvs_sketch_diff_taken(g->diff);
 
+    GVS_ASSERT(g->whose);
     if (taken < g->want && taken < most)
         return;
     if (taken == most) {

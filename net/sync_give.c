@@ -56,9 +56,10 @@ give_range(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, str
     const struct gvs_table *t = s->table[w->table];
     uint64_t own[GVS_PUSH_ENTRIES_MAX], first, last;
     struct gvs_entry e;
+    bool any = chunk_end(w, &first, &last);
     size_t count, i;
 
-    chunk_end(w, &first, &last);
+    GVS_ASSERT(any); /* next_chunk stopped here */
     count = gvs_table_ids(t, w->at, last, own, GVS_PUSH_ENTRIES_MAX);
     for (i = 0; i < count; i++) {
         bool found = gvs_table_get_id(t, own[i], &e);

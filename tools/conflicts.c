@@ -197,7 +197,7 @@ gvs_show_conflicts(struct gvs_request *r)
     gvs_request_answer(r,
                        json_pack("{s:s, s:o, s:o, s:I}", "schema", "gossipvs/1", "disagreements",
                                  disagreements(a), "overwrites", overwrites, "missed",
-                                 (json_int_t)(a->overwrites_missed + first)),
+                                 (json_int_t)a->overwrites_missed + (json_int_t)first),
                        true);
 }
 

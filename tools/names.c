@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/err.h"
+
 /* Where the first is that is not below svc; names are first put in ascending order. */
 static size_t
 lower_bound(const struct gvs_names *n, const struct gvs_svcid *svc)
@@ -65,6 +67,7 @@ gvs_names_put(struct gvs_names *n, const struct gvs_svcid *svc, const char *name
         at->name = copy;
         return;
     }
+    GVS_ASSERT(n->list);
     place = lower_bound(n, svc);
     memmove(&n->list[place + 1], &n->list[place], (n->count - place) * sizeof *n->list);
     n->list[place] = (struct gvs_named){*svc, copy};
