@@ -185,7 +185,8 @@ run_peer(struct gvs_node *n, struct gvs_mono now, struct gvs_node_peer *p)
         else
             gvs_sync_lost(&n->sync, &p->sync, &lost.cargo);
     }
-    if (p->member->state > GVS_SUSPECT && !p->member->up)
+    if (p->member->state > GVS_SUSPECT &&
+        (!p->member->up || p->pace.timeouts >= GVS_TIMEOUTS_SILENT))
         gvs_sync_reset(&n->sync, &p->sync); /* its next answer shows what it lacks */
     if (gvs_mono_due(p->check, now))
         check_again(n, now, p);

@@ -31,6 +31,7 @@
 #define GVS_RTO_US_MIN 10000
 #define GVS_RTO_US_MAX 1000000
 #define GVS_RTO_US_START 100000 /* before the round trip is known */
+#define GVS_TIMEOUTS_SILENT 4   /* so many in a row: nobody is there */
 
 /* Where the entries of a datagram came from. */
 enum gvs_cargo_kind {
