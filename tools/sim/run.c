@@ -16,10 +16,11 @@
 #define REST_US (120 * SIM_SECOND)
 #define SETTLE_US (40 * SIM_SECOND) /* what links held back is over by then */
 #define IDLE_US (20 * SIM_SECOND)
-/* A probe and an answer each second are 200 to 206 bytes; a window may catch one pair more.
- * Handshakes with members that will not come back are on top. */
+/* A probe and an answer each second are 200 to 206 bytes; a window may catch one pair more. Each
+ * member that will not come back is tried every 4 to 6 s: a probe, and where another answers at its
+ * address an INIT, a RESP and a confirmation, 568 bytes at most. */
 #define IDLE_BYTES 230.0
-#define IDLE_BYTES_DEAD 100.0 /* a dead member, at each node */
+#define IDLE_BYTES_DEAD 125.0 /* a dead member, at each node */
 
 static bool
 has(struct sim_prng *p, double chance)
