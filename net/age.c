@@ -152,7 +152,7 @@ raise_own(struct gvs_age *a)
 {
     const struct gvs_member *self = gvs_members_self(a->members);
 
-    if (is_retired(self) || a->clock->last == 0 || !(a->lends || a->newborn))
+    if (a->waits || is_retired(self) || a->clock->last == 0 || !(a->lends || a->newborn))
         return;
     if (all_equal_since(a, a->began, false))
         raise(a, &self->id, a->clock->last); /* I2 */

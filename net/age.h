@@ -18,8 +18,9 @@
  *   I1  The component of another writer is taken over from a peer, whose both tables are equal to
  *       ours at that moment.
  *   I2  Our own is the greatest stamp that we have seen or issued, as all that we write later is
- *       above it, once every member that is not retired was equal to us since we started: only then
- *       is it sure that we know what we wrote in former lives.
+ *       above it, once every member that is not retired was equal to us since we started, and every
+ *       bootstrap peer lives: only then is it sure that we know what we wrote in former lives. Two
+ *       that were wiped know of nobody else.
  *   I3  That of a retired member rises to the end of time once all others were equal to us since we
  *       heard that it retired: any of them may have been the only one with its last word.
  *   I4  Whoever started with nothing lends its vector to nobody before it was equal to somebody.
@@ -57,6 +58,7 @@ struct gvs_age {
     struct gvs_id *ids; /* room for all members */
     bool newborn;       /* nobody has had our key before this start */
     bool lends;         /* I4 */
+    bool waits;         /* for whom it was told of and has not met: I2; the owner says so */
     uint64_t own_hour;  /* of the cut, by our own clock */
     uint64_t hour;      /* tombstones stamped before this hour do not count */
     uint64_t changes;   /* of the vector */

@@ -103,6 +103,7 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
     from->in_step = m->status & GVS_STATUS_IN_STEP;
     from->synced = m->status & GVS_STATUS_SYNCED;
     gvs_age_named(&n->replica.age, hour_of(m));
+    n->replica.age.waits = !gvs_node_meets_all(n);
     if (is_equal(n, m))
         gvs_age_equal(&n->replica.age, in->now, from);
     if (m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]))
