@@ -503,6 +503,7 @@ free_agent(struct gvs_agent *a)
 {
     if (a->store)
         gvs_store_close(a->store);
+    gvs_requests_fini(a);
     if (a->kernel)
         gvs_kernel_close(a->kernel);
     if (a->node)

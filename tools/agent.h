@@ -121,7 +121,8 @@ struct gvs_agent {
     struct gvs_fault claims_fault; /* services.d could not be read */
     struct gvs_fault config_fault; /* the latest reload failed */
 
-    struct gvs_request *requests; /* waiting for something, and watchers */
+    struct gvs_change_sync *syncs; /* for which the store will call back */
+    struct gvs_request *requests;  /* waiting for something, and watchers */
     bool pumping;
 
     uv_timer_t kernel_timer;
@@ -225,7 +226,8 @@ struct gvs_request {
 void gvs_request_answer(struct gvs_request *r, json_t *doc, bool last); /* steals doc */
 void gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f);
 struct gvs_mono
-gvs_requests_poll(struct gvs_agent *a); /* returns when to poll again at the latest */
+gvs_requests_poll(struct gvs_agent *a);      /* returns when to poll again at the latest */
+void gvs_requests_fini(struct gvs_agent *a); /* the store is closed: nothing calls back any more */
 void gvs_requests_abandon(struct gvs_agent *a, void *ctx); /* whose reply went to ctx; NULL: all */
 /* Do some requests whose replies go to ctx wait, and will each have a last answer? (watch has
  * none.) */

@@ -89,6 +89,7 @@ gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f)
 struct gvs_change_sync {
     struct gvs_agent *a;
     struct gvs_request *r; /* NULL: nobody waits any more */
+    struct gvs_change_sync *next;
 };
 
 static void
@@ -96,7 +97,11 @@ change_synced(void *ctx, int status)
 {
     struct gvs_change_sync *s = ctx;
     struct gvs_agent *a = s->a;
+    struct gvs_change_sync **link = &a->syncs;
 
+    while (*link != s)
+        link = &(*link)->next;
+    *link = s->next;
     if (s->r) {
         s->r->durable = status == 0;
         s->r->sync = NULL;
@@ -106,12 +111,25 @@ change_synced(void *ctx, int status)
 }
 
 void
+gvs_requests_fini(struct gvs_agent *a)
+{
+    struct gvs_change_sync *next;
+
+    for (struct gvs_change_sync *s = a->syncs; s; s = next) {
+        next = s->next;
+        free(s);
+    }
+    a->syncs = NULL;
+}
+
+void
 gvs_request_sync(struct gvs_request *r)
 {
     r->sync = malloc(sizeof *r->sync);
     if (!r->sync)
         return; /* tried again at the next poll */
-    *r->sync = (struct gvs_change_sync){r->a, r};
+    *r->sync = (struct gvs_change_sync){r->a, r, r->a->syncs};
+    r->a->syncs = r->sync;
     gvs_store_sync(r->a->store, change_synced, r->sync);
 }
 
