@@ -90,7 +90,9 @@ gvs_agent_dirty_all(struct gvs_agent *a)
 void
 gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i)
 {
-    memcpy(key, "vector", 6);
+    static const uint8_t name[6] = {'v', 'e', 'c', 't', 'o', 'r'};
+
+    memcpy(key, name, sizeof name);
     gvs_put16(key + 6, (uint16_t)i);
 }
 
