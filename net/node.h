@@ -3,23 +3,25 @@
  * Datagrams and `now` go in, datagrams and a deadline come out; no socket, clock or thread lives
  * here, and so the simulator runs thousands of these. The caller's loop is
  *
- *     gvs_node_recv(n, now, wall, &from, pkt, len);            a datagram came
- *     while ((len = gvs_node_next(n, now, wall, buf, &to)))    call until it is 0, after every
- * other call send(buf, len, to); gvs_node_deadline(n)                                     call
- * gvs_node_next again then, if not before while (gvs_node_news(n, &entry)) ... what changed in the
- * tables while (gvs_node_event(n, &event)) ...                    what happened to members
+ *     gvs_node_recv     a datagram came
+ *     gvs_node_next     the next datagram to send: until it is 0, after every other call
+ *     gvs_node_deadline when to call gvs_node_next again, if nothing else is called before
+ *     gvs_node_news     what changed in the tables: until it is false
+ *     gvs_node_event    what happened to members: likewise
  *
- * The node owns both tables: claims (what this program is for) and members. A change goes at once
- * to every live member, which acknowledges it; unanswered, it is sent again. Every probe and its
- * answer carry the fingerprints of both tables; where they differ, ranges of ids are compared until
- * the entries that differ are known, and those are pushed and asked for (net/sync.h). Every message
- * stands alone: a lost one costs time only.
+ * The node owns both tables: claims (what this program is for) and members. A change goes out at
+ * once, to everybody or by heads of arcs of the ring of ids, each hand-over acknowledged or sent
+ * again (net/relay.h). Every probe and its answer carry the fingerprints of both tables; where they
+ * differ, a sketch tells which entries do, and those are pushed and asked for (net/sync.h). What
+ * was deleted is remembered until nobody can need that (net/age.h). Every message stands alone: a
+ * lost one costs time only.
  *
- *   I1  Per key, what is held only ever becomes greater (core/entry.h).
+ *   I1  Per key, what is held only ever becomes greater (core/entry.h), or is forgotten by the
+ *       rules of net/age.h.
  *   I2  Nothing is taken from a peer that has not proven the cluster key.
  *   I3  A node never believes that it is dead: it raises its incarnation above any such rumour.
- * That it is retired it believes at once, whoever says so. I4  A local write is stamped above
- * everything that this node has admitted.
+ *       That it is retired it believes at once, whoever says so.
+ *   I4  A local write is stamped above everything that this node has admitted.
  */
 #pragma once
 

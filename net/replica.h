@@ -15,10 +15,10 @@
  *     there are three or more: it is deferred, and reconciliation offers it again. Compared with
  *     what is held instead, one wild stamp would shut out every sane one;
  *   - a member's incarnation is one that no process can have counted up to. Up to 2^32 (136 years
- * of refuting once a second) everything is possible and nothing is compared, since whoever was away
- *     for long must be let in; beyond, steps of up to 2^20 are, and whatever a member says of
- * itself in its own session. So the last incarnation, above which nobody could refute, is 2^35
- * entries away;
+ *     of refuting once a second) everything is possible and nothing is compared, since whoever was
+ *     away for long must be let in; beyond, steps of up to 2^20 are, and whatever a member says of
+ *     itself in its own session. So the last incarnation, above which nobody could refute, is 2^35
+ *     entries away;
  *   - it names a member nobody here has ever heard, and half of the room is taken by such ones
  *     (gvs_members_crowded).
  *

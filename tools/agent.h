@@ -1,10 +1,17 @@
 /* tools/agent.h: the inside of the agent, shared by the files of libgossipvs and by nobody else.
  *
- *     agent.c    opening, closing, reloading, the timers
- *     flow.c     news from the node -> view -> kernel; ledger and store; the order in which things
- * happen own.c      this node's claims from services.d, written as entries events.c   what watch
- * shows request.c  one request: parsing, the table of commands, waiting, answering change.c   the
- * commands that change the table show.c     the commands that show control.c  the Unix socket
+ *     agent.c      opening, closing, reloading, the timers
+ *     flow.c       news from the node -> view -> kernel; ledger and store; what happens when
+ *     own.c        this node's claims from services.d, written as entries
+ *     owners.c     whose claims views leave out or hide (by tools/hide.h)
+ *     events.c     what watch shows
+ *     request.c    one request: parsing, the table of commands, waiting, answering
+ *     change.c     the commands that change the table; write.c, what they share
+ *     show.c       the commands that show; problems.c, what status complains of
+ *     conflicts.c  claims that disagree, and writes that overwrote each other
+ *     leave.c      leave and forget
+ *     text.c       what several of them say alike
+ *     control.c    the Unix socket
  */
 #pragma once
 

@@ -1,11 +1,10 @@
 /* From what changed to what the kernel holds.
  *
  *     node news --> store (queued), dirty services --> view --> kernel_want --> kernel_step ...
- *                                                      |                          |
- *                                                      +--> watch                 +--> ledger -->
- * store --+ ^                       |
- *                                                                                 +------- durable
- * -------+
+ *                     |                                |                         |
+ *                     |                                +--> watch                +--> ledger
+ *                     |                                                                 |
+ *                     +--> durable: the answer to a change     store, ledger durable <--+
  *
  * A pump runs all of it, in that order, whoever called: a datagram, a command, a timer, the store.
  * Each pass does a bounded amount of work and asks the kernel timer for another pass at once if
