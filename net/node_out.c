@@ -290,6 +290,20 @@ status_of(const struct gvs_node *n)
            hour << GVS_STATUS_HOUR_SHIFT;
 }
 
+/* What some notes have beside numbers, into bin; returns its length. */
+static size_t
+note_bin(const struct gvs_node *n, const struct gvs_note *note,
+         uint8_t bin[static GVS_VECTOR_CHUNK_MAX])
+{
+    if (note->type == GVS_MSG_VECTOR)
+        return gvs_vector_write(n->replica.age.vector, (size_t)note->seq, bin,
+                                GVS_VECTOR_CHUNK_MAX);
+    if (note->type != GVS_MSG_REFUSED)
+        return 0;
+    gvs_put64(bin, note->seq);
+    return 8;
+}
+
 static void
 add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *p,
           struct gvs_body *body)
@@ -310,11 +324,7 @@ add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *
         uint8_t bin[GVS_VECTOR_CHUNK_MAX];
 
         m.bin.b = bin;
-        if (note->type == GVS_MSG_VECTOR)
-            m.bin.len = gvs_vector_write(n->replica.age.vector, (size_t)note->seq, bin, sizeof bin);
-        else if (note->type == GVS_MSG_REFUSED)
-            gvs_put64(bin, note->seq), m.bin.len = 8;
-
+        m.bin.len = note_bin(n, note, bin);
         if (gvs_body_add(body, &m) < 0)
             return;
         p->note_at = (p->note_at + 1) % GVS_NOTES_MAX;
@@ -408,8 +418,23 @@ move_back(struct gvs_node *n, struct gvs_node_peer *p)
     TAILQ_INSERT_TAIL(&n->busy, p, link);
 }
 
+static bool
+has_notes(struct gvs_node_peer *p, struct gvs_mono now)
+{
+    (void)now;
+    return p->note_count > 0 || p->received.unsaid > 0;
+}
+
+static bool
+has_repair(struct gvs_node_peer *p, struct gvs_mono now)
+{
+    return may_ask(p, now) || (p->sync.give.count > 0 && gvs_pace_open(&p->pace));
+}
+
+/* The next peer for whom there is such work. */
 static size_t
-next_note(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, uint8_t *buf,
+next_peer(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+          bool (*has)(struct gvs_node_peer *p, struct gvs_mono now), uint8_t *buf,
           struct gvs_ep *to)
 {
     struct gvs_node_peer *p;
@@ -417,7 +442,7 @@ next_note(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, uint8_t
 
     TAILQ_FOREACH(p, &n->busy, link)
     {
-        if (!p->member->up || (p->note_count == 0 && p->received.unsaid == 0))
+        if (!p->member->up || !has(p, now))
             continue;
         len = build_for(n, now, wall, p, NULL, buf, to);
         if (len == 0)
@@ -452,27 +477,6 @@ next_duty(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, uint8_t
     return 0;
 }
 
-static size_t
-next_repair(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, uint8_t *buf,
-            struct gvs_ep *to)
-{
-    struct gvs_node_peer *p;
-    size_t len;
-
-    TAILQ_FOREACH(p, &n->busy, link)
-    {
-        if (!p->member->up ||
-            !(may_ask(p, now) || (p->sync.give.count > 0 && gvs_pace_open(&p->pace))))
-            continue;
-        len = build_for(n, now, wall, p, NULL, buf, to);
-        if (len == 0)
-            continue;
-        move_back(n, p);
-        return len;
-    }
-    return 0;
-}
-
 size_t
 gvs_node_next(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
               uint8_t buf[static GVS_DATAGRAM_LEN_MAX], struct gvs_ep *to)
@@ -485,11 +489,11 @@ gvs_node_next(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     regroup(n, now);
     len = gvs_sessions_next(n->sessions, now, buf, to);
     if (len == 0)
-        len = next_note(n, now, wall, buf, to);
+        len = next_peer(n, now, wall, has_notes, buf, to);
     if (len == 0)
         len = next_duty(n, now, wall, buf, to);
     if (len == 0)
-        len = next_repair(n, now, wall, buf, to);
+        len = next_peer(n, now, wall, has_repair, buf, to);
     if (len == 0) {
         set_due(n, now);
         return 0;

@@ -3,7 +3,7 @@
  *     agent.c      opening, closing, reloading, the timers
  *     flow.c       news from the node -> view -> kernel; ledger and store; what happens when
  *     own.c        this node's claims from services.d, written as entries
- *     owners.c     whose claims views leave out or hide (by tools/hide.h)
+ *     owners.c     who takes part: whose claims are hidden (by tools/hide.h), who is in sync
  *     events.c     what watch shows
  *     request.c    one request: parsing, the table of commands, waiting, answering
  *     change.c     the commands that change the table; write.c, what they share
