@@ -256,6 +256,7 @@ gvs_member_note(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *
     count_state(ms, m, state);
     m->known = true;
     m->noted = now;
+    ms->clock_stale = true; /* the dead have no say in what time it is */
     m->state = state;
     m->incarnation = gvs_member_incarnation(order);
     m->value = value ? *value : (struct gvs_member_value){.boot = 0};
@@ -498,7 +499,8 @@ gvs_members_clock(struct gvs_members *ms, struct gvs_mono now)
         for (size_t i = 0; i < ms->count; i++) {
             const struct gvs_member *m = &ms->place[i];
 
-            if (m->has_clock && now.us - m->clock_at.us < CLOCK_AGE_MS * 1000)
+            if (m->has_clock && m->state <= GVS_SUSPECT &&
+                now.us - m->clock_at.us < CLOCK_AGE_MS * 1000)
                 ms->clocks[n++] = m->clock_ms;
         }
         ms->clock = (struct gvs_clock){n, median(ms->clocks, n, ms->wall_ms)};

@@ -192,7 +192,7 @@ void gvs_members_assert_at(struct gvs_members *ms, struct gvs_mono at);
 /* --- clocks --- */
 
 struct gvs_clock {
-    size_t known;      /* clocks, our own among them, heard in the last minutes */
+    size_t known;      /* clocks, our own among them, of the living, heard in the last minutes */
     int64_t median_ms; /* of them, less our own; 0 while fewer than GVS_CLOCKS_MIN are known */
 };
 
