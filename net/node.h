@@ -144,8 +144,8 @@ void gvs_node_set_in_step(struct gvs_node *n, bool in_step);
 void gvs_node_probe_all(struct gvs_node *n, struct gvs_mono now);
 
 /* True once this node is not behind any more: since its start it had all that a synced peer has;
- * or, where nobody is synced, all that every member and bootstrap peer has; after a minute those
- * that live are enough. */
+ * or, where nobody is synced, all that every member has, each of whom has met its bootstrap peers;
+ * after a minute those that live are enough. */
 bool gvs_node_synced(const struct gvs_node *n);
 
 /* Is there a session with anybody now, whose entries a node that is not synced may wait for? */

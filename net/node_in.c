@@ -78,6 +78,20 @@ on_refused(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
         n->counts.dropped += gvs_replica_refused(&n->replica, in->now, gvs_get64(m->bin.b + at));
 }
 
+/* Has every member met all whom it was told of, and we too? Then nobody is missing of whom anybody
+ * knows. */
+static bool
+all_have_met(const struct gvs_node *n)
+{
+    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
+        const struct gvs_member *m = gvs_members_place(n->members, i);
+
+        if (!m->self && m->known && m->state != GVS_LEFT && !m->met)
+            return false;
+    }
+    return gvs_node_meets_all(n);
+}
+
 /* We have all that he has. That makes us synced if he is: two that were wiped, or restored, and
  * meet first would else confirm each other in knowing nothing. Where nobody is, all who can be
  * asked have to agree; whoever is missing is waited for, but not for ever. */
@@ -90,7 +104,7 @@ note_agreement(struct gvs_node *n, struct gvs_mono now, const struct gvs_member 
     if (n->synced)
         return;
     n->synced = from->synced || (late && gvs_age_all_equal(age, true)) ||
-                (gvs_node_meets_all(n) && gvs_age_all_equal(age, false));
+                (all_have_met(n) && gvs_age_all_equal(age, false));
 }
 
 static void
@@ -102,6 +116,7 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
     from->fingerprint = m->claims;
     from->in_step = m->status & GVS_STATUS_IN_STEP;
     from->synced = m->status & GVS_STATUS_SYNCED;
+    from->met = m->status & GVS_STATUS_MET;
     gvs_age_named(&n->replica.age, hour_of(m));
     n->replica.age.waits = !gvs_node_meets_all(n);
     if (is_equal(n, m))

@@ -287,7 +287,13 @@ status_of(const struct gvs_node *n)
     uint64_t hour = gvs_age_name(&n->replica.age);
 
     return (n->in_step ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
-           hour << GVS_STATUS_HOUR_SHIFT;
+           (gvs_node_meets_all(n) ? GVS_STATUS_MET : 0) | hour << GVS_STATUS_HOUR_SHIFT;
+}
+
+static bool
+says_status(const struct gvs_note *note)
+{
+    return note->type == GVS_MSG_PROBE || note->type == GVS_MSG_ACK || note->type == GVS_MSG_VECTOR;
 }
 
 /* What some notes have beside numbers, into bin; returns its length. */
@@ -319,7 +325,7 @@ add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *
             .claims = gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]),
             .members = gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]),
             .wall_ms = wall.ms,
-            .status = status_of(n),
+            .status = says_status(note) ? status_of(n) : 0,
         };
         uint8_t bin[GVS_VECTOR_CHUNK_MAX];
 

@@ -41,7 +41,8 @@ enum gvs_table_no { GVS_TABLE_CLAIMS = 0, GVS_TABLE_MEMBERS = 1, GVS_TABLE_COUNT
 /* What a PROBE and an ACK say in one number; higher bits are kept. */
 #define GVS_STATUS_IN_STEP 0x01u /* the sender's kernel is as its table wants it */
 #define GVS_STATUS_SYNCED 0x02u  /* the sender is not behind (gvs_node_synced) */
-#define GVS_STATUS_HOUR_SHIFT 2  /* six bits: the hour up to which tombstones do not count */
+#define GVS_STATUS_MET 0x04u /* each of the sender's bootstrap peers lives, and it has a session */
+#define GVS_STATUS_HOUR_SHIFT 3 /* six bits: the hour up to which tombstones do not count */
 #define GVS_STATUS_HOUR_MASK 0x3fu
 
 #define GVS_ARC_MAX 5 /* net/relay.h */
@@ -69,8 +70,7 @@ struct gvs_msg {
     uint64_t table;
     uint64_t fingerprint; /* of that table, at this moment */
     uint64_t first, last; /* a closed range of ids; SKETCH: first cell; MORE: cells */
-    struct gvs_bytes
-        bin; /* SUMS: the parts; IDS and WANT: ascending ids, 8 bytes each,
+    struct gvs_bytes bin; /* SUMS: the parts; IDS and WANT: ascending ids, 8 bytes each,
                 big-endian; SKETCH: cells (core/sketch.h); VECTOR: a chunk (core/vector.h) */
     size_t entry_count;
     struct gvs_entry entry[GVS_PUSH_ENTRIES_MAX];
