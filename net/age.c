@@ -8,6 +8,7 @@
 
 #define LEND_BYTES_A_SECOND 10 /* of a vector of many writers */
 #define LEND_CHUNKS 8          /* at once */
+#define NEIGHBOURS_MIN 16      /* in a large cluster, whose word counts for all */
 #define HOUR_MASK ((1u << GVS_AGE_HOUR_BITS) - 1)
 
 int
@@ -115,12 +116,12 @@ is_retired(const struct gvs_member *m)
 
 /* Was every member that is not retired, but for ourselves, equal to us since then? */
 static bool
-all_equal_since(const struct gvs_age *a, struct gvs_mono since, bool living)
+all_equal_since(const struct gvs_age *a, struct gvs_mono since)
 {
     for (size_t i = 0; i < gvs_members_count(a->members); i++) {
         const struct gvs_member *m = gvs_members_place(a->members, i);
 
-        if (m->self || !m->known || is_retired(m) || (living && m->state == GVS_DEAD))
+        if (m->self || !m->known || is_retired(m))
             continue;
         if (!m->was_equal || m->equal_at.us < since.us)
             return false;
@@ -129,9 +130,27 @@ all_equal_since(const struct gvs_age *a, struct gvs_mono since, bool living)
 }
 
 bool
-gvs_age_all_equal(const struct gvs_age *a, bool living)
+gvs_age_all_equal(const struct gvs_age *a)
 {
-    return all_equal_since(a, a->began, living);
+    return all_equal_since(a, a->began);
+}
+
+bool
+gvs_age_living_equal(const struct gvs_age *a)
+{
+    bool meshed = gvs_members_meshed(a->members);
+    size_t others = 0;
+
+    for (size_t i = 0; i < gvs_members_count(a->members); i++) {
+        const struct gvs_member *m = gvs_members_place(a->members, i);
+
+        if (m->self || !m->known || m->state > GVS_SUSPECT || !(meshed || m->up))
+            continue;
+        if (!m->was_equal || m->equal_at.us < a->began.us)
+            return false;
+        others++;
+    }
+    return meshed || others >= NEIGHBOURS_MIN;
 }
 
 static void
@@ -141,7 +160,7 @@ raise_retired(struct gvs_age *a)
         const struct gvs_member *m = gvs_members_place(a->members, i);
 
         if (is_retired(m) && !gvs_vector_covers(a->vector, &m->id, GVS_VECTOR_END) &&
-            all_equal_since(a, m->noted, false))
+            all_equal_since(a, m->noted))
             raise(a, &m->id, GVS_VECTOR_END); /* I3 */
     }
 }
@@ -154,7 +173,7 @@ raise_own(struct gvs_age *a)
 
     if (a->waits || is_retired(self) || a->clock->last == 0 || !(a->lends || a->newborn))
         return;
-    if (all_equal_since(a, a->began, false))
+    if (all_equal_since(a, a->began))
         raise(a, &self->id, a->clock->last); /* I2 */
 }
 

@@ -88,9 +88,12 @@ unsigned gvs_age_name(const struct gvs_age *a); /* the low bits of our hour */
 /* Both tables of m are equal to ours. */
 void gvs_age_equal(struct gvs_age *a, struct gvs_mono now, struct gvs_member *m);
 
-/* Was every member that is not retired equal to us since we started? With `living`: every one that
- * is alive. */
-bool gvs_age_all_equal(const struct gvs_age *a, bool living);
+/* Was every member that is not retired equal to us since we started? */
+bool gvs_age_all_equal(const struct gvs_age *a);
+
+/* Was every one that is alive? In a cluster so large that not all have sessions with all
+ * (net/member.h) those count with whom there is one, of whom there have to be enough. */
+bool gvs_age_living_equal(const struct gvs_age *a);
 
 /* Is it time to lend the vector to m, which is equal? Says so once an interval, which is the longer
  * the more writers there are, and to all in turn; the writers from number *from up to *to are due.

@@ -19,10 +19,11 @@
 #define MISSES_MAX 3 /* after so many rounds in a row self-doubt ends; nothing special about 3 */
 #define CONNECT_EVERY_US 10000
 #define CONNECT_BURST 128
-#define DEAD_EVERY_MS 20 /* tries of the dead, all together */
-#define ALARM_MS 10000   /* after which one refuted suspicion is forgotten */
-#define PHASES 900       /* the last tenth of a period is left to latecomers */
-#define BITS_FREE 5      /* of the number of members, that cost suspicion no time */
+#define DEAD_EVERY_MS 100 /* tries of the dead, all together */
+#define ALARM_MS 10000    /* after which one refuted suspicion is forgotten */
+#define PHASES 900        /* the last tenth of a period is left to latecomers */
+#define WALK_EVERY 16     /* in a large cluster; periods */
+#define BITS_FREE 5       /* of the number of members, that cost suspicion no time */
 
 /* --- who wakes first --- */
 
@@ -240,7 +241,22 @@ on_ring(const struct gvs_member *m)
     return !m->self && (m->known ? m->state <= GVS_SUSPECT : m->up);
 }
 
-/* Of the others on the ring, the one that stands 1 + p mod their number behind us. */
+/* How many places behind the next one, of so many others. */
+static uint64_t
+distance(uint64_t p, size_t others)
+{
+    uint64_t bits = 0;
+
+    if (others < GVS_MESH_MAX)
+        return p % others;
+    if (p % WALK_EVERY == 0)
+        return p / WALK_EVERY % others;
+    while (others >> (bits + 1) > 0)
+        bits++;
+    return (UINT64_C(1) << (p - p / WALK_EVERY) % bits) - 1;
+}
+
+/* Whose turn it is to be probed by us, of the others on the ring. */
 static struct gvs_member *
 whose_turn(const struct gvs_members *ms, uint64_t p)
 {
@@ -253,7 +269,7 @@ whose_turn(const struct gvs_members *ms, uint64_t p)
     }
     if (others == 0)
         return NULL;
-    want = (before + p % others) % others;
+    want = (before + distance(p, others)) % others;
     for (size_t i = 0; i < ms->count; i++) {
         if (on_ring(ms->by_id[i]) && want-- == 0)
             return ms->by_id[i];

@@ -225,7 +225,7 @@ note_living(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m, b
         gvs_detector_relieve(ms, now, m);
         bring_back(ms, now, m);
     }
-    if (m->state == GVS_SUSPECT || !m->up || revived)
+    if (m->state == GVS_SUSPECT || (gvs_members_meshed(ms) && (!m->up || revived)))
         m->todo |= GVS_DUE_ROUND;
 }
 
@@ -424,6 +424,13 @@ gvs_members_probe_some(struct gvs_members *ms, struct gvs_mono now, size_t count
         gvs_detector_demand(ms, now, m, GVS_DUE_PROBE);
         count--;
     }
+}
+
+bool
+gvs_members_meshed(const struct gvs_members *ms)
+{
+    return ms->counted[GVS_ALIVE] + ms->counted[GVS_SUSPECT] <= GVS_MESH_MAX ||
+           ms->hearsay >= (ms->max + 1) / 4;
 }
 
 void

@@ -22,6 +22,12 @@
  * which travel with probes, meet only neighbours', and a repair takes as many periods as there are
  * members.) Views or clocks that differ cost waiting, nothing else.
  *
+ * Up to GVS_MESH_MAX living members have sessions with each other, all with all. In a larger
+ * cluster a session is opened when there is something to say: relay wants one with its heads, a
+ * suspect and a dead member are tried by handshake, and p goes through 1, 2, 4 and so on places
+ * further on, so that what a repair brings to one is with all after log2(n) periods; every 16th
+ * period is as above, so that each member meets every other in some hours.
+ *
  * Whoever is suspect is probed on and on by everybody, and told, and has a second to refute it (a
  * higher incarnation of his own entry); then each node for itself finds it dead, unless it has had
  * a sign of life of its own. `dead` in the table is a rumour still: hearing it, a node begins a
@@ -48,6 +54,7 @@
 #include "net/crypto.h"
 
 #define GVS_PERIOD_MS 1000
+#define GVS_MESH_MAX 64
 #define GVS_PROBE_TIMEOUT_MS_MIN 100
 #define GVS_PROBE_TIMEOUT_MS_MAX 500
 #define GVS_INDIRECT_MS_MIN 300
@@ -177,6 +184,9 @@ void gvs_members_probe_all(struct gvs_members *ms, struct gvs_mono now);
 
 /* The same for some of those with a session, as chance picks them. */
 void gvs_members_probe_some(struct gvs_members *ms, struct gvs_mono now, size_t count);
+
+/* Are there so few alive that each has a session with all? */
+bool gvs_members_meshed(const struct gvs_members *ms);
 
 /* Somebody needs a session with it. */
 void gvs_member_connect(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m);

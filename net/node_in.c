@@ -103,8 +103,8 @@ note_agreement(struct gvs_node *n, struct gvs_mono now, const struct gvs_member 
 
     if (n->synced)
         return;
-    n->synced = from->synced || (late && gvs_age_all_equal(age, true)) ||
-                (all_have_met(n) && gvs_age_all_equal(age, false));
+    n->synced = from->synced || (late && gvs_age_living_equal(age)) ||
+                (all_have_met(n) && gvs_age_all_equal(age));
 }
 
 static void

@@ -223,7 +223,7 @@ run_timers(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
 
     if (gvs_mono_due(n->due, now)) {
         TAILQ_FOREACH(p, &n->busy, link)
-        run_peer(n, now, p);
+            run_peer(n, now, p);
         for (size_t i = 0; i < n->bootstrap_count; i++)
             try_bootstrap(n, now, wall, &n->bootstrap[i]);
         run_spread(n, now);
@@ -446,8 +446,7 @@ next_peer(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     struct gvs_node_peer *p;
     size_t len;
 
-    TAILQ_FOREACH(p, &n->busy, link)
-    {
+    TAILQ_FOREACH(p, &n->busy, link) {
         if (!p->member->up || !has(p, now))
             continue;
         len = build_for(n, now, wall, p, NULL, buf, to);

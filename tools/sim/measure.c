@@ -23,8 +23,8 @@ struct tally {
 struct figures {
     uint64_t *last_us, *all_us; /* of each change; of each change and node */
     size_t changes, arrivals, missed;
-    double idle_bytes, idle_datagrams;       /* a node and second */
-    double bytes, datagrams, copies, join_s; /* a node and change */
+    double idle_bytes, idle_datagrams, idle_pushed; /* a node and second */
+    double bytes, datagrams, copies, join_s;        /* a node and change */
 };
 
 static struct tally
@@ -58,6 +58,7 @@ measure_silence(struct sim_world *w, struct figures *f)
     after = count_all(w);
     f->idle_bytes = (double)(after.bytes - before.bytes) / scale;
     f->idle_datagrams = (double)(after.datagrams - before.datagrams) / scale;
+    f->idle_pushed = (double)(after.pushed - before.pushed) / scale;
 }
 
 static void
@@ -84,7 +85,8 @@ measure_changes(struct sim_world *w, struct figures *f, uint64_t changes)
     f->bytes = ((double)(after.bytes - before.bytes) - idle_s * f->idle_bytes) / scale;
     f->datagrams =
         ((double)(after.datagrams - before.datagrams) - idle_s * f->idle_datagrams) / scale;
-    f->copies = (double)(after.pushed - before.pushed) / (double)((w->count - 1) * changes);
+    f->copies = ((double)(after.pushed - before.pushed) - idle_s * f->idle_pushed) /
+                (double)((w->count - 1) * changes);
 }
 
 static int

@@ -78,7 +78,7 @@ sim_plan_draw(uint64_t seed)
     struct sim_plan plan = {.durable = true, .kernels = true};
 
     plan.nodes = 2 + sim_below(p, has(p, 0.3) ? 8 : 4);
-    plan.limits = (struct gvs_limits){.entries = 4096, .members = plan.nodes + 56};
+    plan.limits = (struct gvs_limits){.entries = 4096, .members = plan.nodes + 120};
     plan.boot_peers = 1 + (unsigned)sim_below(p, 3);
     plan.chaos_us = (uint64_t)(sim_spread(p, 5, has(p, 0.02) ? 3600 : 90) * 1e6);
     plan.services = 1 + (unsigned)sim_below(p, 8);
@@ -98,7 +98,7 @@ sim_plan_calm(size_t nodes)
 
     return (struct sim_plan){
         .nodes = nodes,
-        .limits = {.entries = 16384, .members = nodes + 8},
+        .limits = {.entries = 16384, .members = 4 * nodes + 8},
         .boot_peers = 3,
         .durable = small,
         .kernels = small,
