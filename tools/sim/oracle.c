@@ -7,10 +7,13 @@
  *          local write is stamped above all that it has seen. A key goes only if what was held of
  *          it is nearly as old as tombstones become
  *     I4   where three clocks are known, nothing is taken from the network that is stamped more
- * than 30 s beyond their median I5   tables stay within their limits I8   nothing goes from a
- * kernel only because a table is empty or old I9   to an address that has proven nothing go no more
- * bytes than came from it I10  a damaged datagram changes nothing I16  nobody holds what nobody
- * wrote
+ *          than 30 s beyond their median
+ *     I5   tables stay within their limits
+ *     I8   nothing goes from a kernel only because a table is empty or old; but a synced node that
+ *          ran before may vouch for what a table does not know
+ *     I9   to an address that has proven nothing go no more bytes than came from it
+ *     I10  a damaged datagram changes nothing
+ *     I16  nobody holds what nobody wrote
  *
  * At rest:
  *
@@ -29,8 +32,7 @@
 
 #include "tools/sim/world.h"
 
-/* DESIGN.md 2: after seven days by its stamp a tombstone may be forgotten. Less the clocks' faults.
- */
+/* A tombstone may be forgotten after seven days by its stamp; less the clocks' faults. */
 #define TOMBSTONE_DAYS 6
 #define AHEAD_MS 30000 /* beyond the median */
 #define CLOCKS_MIN 3
