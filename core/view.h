@@ -6,20 +6,20 @@
  * the same call.
  *
  *   - A service exists while anybody claims it. Of several claims the cluster's speaks, else the
- * one with the greatest stamp; that others disagree is told (`conflict`).
+ *     one with the greatest stamp; that others disagree is told (`conflict`).
  *   - A backend exists while anybody claims it; attributes likewise. A cluster claim on a backend
  *     counts only if its clock is above that of the last deletion of the cluster's claim on the
  *     service (a tombstone, or `reset` in a live one).
  *   - A backend takes nothing over from its service: `forward` of a service is what the command
- * line copies into new backends.
+ *     line copies into new backends.
  *   - An override changes the weight of a backend that somebody claims.
  *   - A name is a label. Two services with the same name both work; the name alone then finds
  *     neither.
  *   - A backend whose service nobody claims is an orphan: kept, shown, not programmed.
  *   - A backend all of whose claimants are gone (none is the cluster) is hidden: weight 0, and
- *     later not programmed at all; a datagram service's at once, since weight 0 stops only new
- *     connections. Unless no destination of weight above 0 would be left: then nothing is hidden
- *     in that service. What claims say never depends on who is alive.
+ *     later, once nothing is connected to it, not programmed at all; a datagram service's at once,
+ *     since weight 0 stops only new connections. Unless no destination of weight above 0 would be
+ *     left: then nothing is hidden in that service. What claims say never depends on who is alive.
  *   - What a retired member claims, or took back, does not count.
  *
  *   I1  Every item of `wanted` comes from here, and the same table gives the same items on every

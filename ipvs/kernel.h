@@ -105,6 +105,11 @@ bool gvs_kernel_conns(const struct gvs_kernel *k, const struct gvs_item *identit
  * or as gvs_nl_dests. */
 int gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc);
 
+/* Of these destinations of a service, whosever it is, keeps those in place that have connections in
+ * the kernel now, and returns how many. All of them, if the kernel does not answer. */
+size_t gvs_kernel_busy(struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_item *dests,
+                       size_t count);
+
 /* Has this service settled: every first operation since its last want acknowledged (1), refused or
  * foreign (-1: why has words), or neither yet (0)? */
 int gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char *why,

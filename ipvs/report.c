@@ -197,6 +197,32 @@ gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc)
     return rc == GVS_OK ? gvs_look_conns(s, &k->look.dests) : rc;
 }
 
+static bool
+is_busy(const struct gvs_dump *dests, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < dests->count; i++) {
+        if (gvs_ep_cmp(&dests->v[i].item.ep, ep) == 0)
+            return dests->v[i].active + dests->v[i].inactive > 0;
+    }
+    return false;
+}
+
+size_t
+gvs_kernel_busy(struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_item *dests,
+                size_t count)
+{
+    int rc = gvs_look_dests(k, svc, &k->look.dests);
+    size_t busy = 0;
+
+    if (rc < 0)
+        return rc == GVS_E_NOTFOUND ? 0 : count;
+    for (size_t i = 0; i < count; i++) {
+        if (is_busy(&k->look.dests, &dests[i].ep))
+            dests[busy++] = dests[i];
+    }
+    return busy;
+}
+
 /* Is anything on its way, or waiting for its time? */
 static bool
 at_rest(const struct gvs_kernel *k)

@@ -46,7 +46,7 @@ gvs_agent_env(const struct gvs_agent *a)
                                  .member_count = a->member_addr_count};
 }
 
-/* --- what the store remembers --------------------------------------------------------------- */
+/* --- what the store remembers --- */
 
 struct load {
     struct gvs_agent *a;
@@ -321,7 +321,8 @@ open_udp(struct gvs_agent *a, struct gvs_fault *fault)
 static int
 open_sets(struct gvs_agent *a, struct gvs_fault *fault)
 {
-    struct gvs_set **sets[] = {&a->shown, &a->dirty, &a->held[0], &a->held[1]};
+    struct gvs_set **sets[] = {&a->shown,       &a->dirty,       &a->held.set[0],
+                               &a->held.set[1], &a->busy.set[0], &a->busy.set[1]};
     size_t items = a->cfg.limits.entries;
     bool short_of_memory = false;
 
@@ -338,8 +339,7 @@ open_sets(struct gvs_agent *a, struct gvs_fault *fault)
     return GVS_OK;
 }
 
-/* --- peers by name ------------------------------------------------------------------------------
- */
+/* --- peers by name --- */
 
 struct resolving {
     struct gvs_agent *a;
@@ -428,8 +428,7 @@ resolve_peers(struct gvs_agent *a)
     resolved(r);
 }
 
-/* --- timers -------------------------------------------------------------------------------------
- */
+/* --- timers --- */
 
 static void
 on_tick(uv_timer_t *t)
@@ -495,8 +494,7 @@ open_timers(struct gvs_agent *a)
     watch_services(a);
 }
 
-/* --- opening and closing ------------------------------------------------------------------------
- */
+/* --- opening and closing --- */
 
 static void
 free_agent(struct gvs_agent *a)
@@ -517,8 +515,10 @@ free_agent(struct gvs_agent *a)
     free(a->ledger); /* each was initialised at the start of its block */
     free(a->shown);
     free(a->dirty);
-    free(a->held[0]);
-    free(a->held[1]);
+    for (int i = 0; i < 2; i++) {
+        free(a->held.set[i]);
+        free(a->busy.set[i]);
+    }
     free(a->view);
     free(a->items);
     free(a);

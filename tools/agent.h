@@ -56,6 +56,12 @@ struct gvs_events {
     uint64_t stored;              /* as in the store */
 };
 
+/* Services that are looked at again after a time, one to two intervals. */
+struct gvs_waiting {
+    struct gvs_set *set[2]; /* the first gathers, the second waits out the interval */
+    struct gvs_mono turn;   /* it ends then; meaningless if both are empty */
+};
+
 struct gvs_agent {
     uv_loop_t *loop;
     gvs_log_fn log;
@@ -77,8 +83,8 @@ struct gvs_agent {
     struct gvs_item *items;        /* scratch, 1 + GVS_VIEW_BACKENDS_MAX */
     struct gvs_set *shown;         /* what the view last said of every service */
     struct gvs_set *dirty;         /* services whose view is out of date */
-    struct gvs_set *held[2]; /* services that would lose their last usable destination: flow.c */
-    struct gvs_mono held_turn;
+    struct gvs_waiting held;       /* services that would lose their last usable destination */
+    struct gvs_waiting busy;       /* with connections to destinations whose owners are silent */
     struct gvs_addr own[GVS_AGENT_OWN_MAX]; /* this node's addresses, as views were told */
     size_t own_count;
 

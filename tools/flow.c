@@ -18,6 +18,7 @@
 #define SERVICES_PER_PASS 256
 #define BATCHES_PER_PASS 4
 #define HOLD_MS 1000
+#define BUSY_MS 5000
 #define ENTRIES_PER_PASS 2048 /* looked at for owners; a millisecond or so */
 #define VECTOR_MS 600000      /* a vector that alone has moved wakes the disk no more often */
 #define STAMP_RESERVE_MS 10000
@@ -52,15 +53,36 @@ may_remove(const struct gvs_agent *a)
            gvs_mono_due(gvs_mono_add_ms(a->started, GVS_AGENT_ALONE_MS), gvs_udp_now());
 }
 
+static bool
+waits(const struct gvs_waiting *w)
+{
+    return gvs_set_count(w->set[0]) + gvs_set_count(w->set[1]) > 0;
+}
+
+static struct gvs_mono
+turn_of(const struct gvs_waiting *w)
+{
+    return waits(w) ? w->turn : GVS_MONO_NEVER;
+}
+
+static bool
+wait_for(struct gvs_waiting *w, const struct gvs_svcid *svc, uint64_t ms)
+{
+    struct gvs_item item = gvs_item_make_service(svc);
+
+    if (!waits(w))
+        w->turn = gvs_mono_add_ms(gvs_udp_now(), ms);
+    return gvs_set_put(w->set[0], &item) == GVS_OK;
+}
+
 bool
 gvs_agent_in_step(const struct gvs_agent *a)
 {
-    return gvs_set_count(a->dirty) == 0 && !a->scanning && gvs_set_count(a->held[0]) == 0 &&
-           gvs_set_count(a->held[1]) == 0 && gvs_kernel_status(a->kernel).in_step;
+    return gvs_set_count(a->dirty) == 0 && !a->scanning && !waits(&a->held) &&
+           gvs_kernel_status(a->kernel).in_step;
 }
 
-/* --- news
- * ----------------------------------------------------------------------------------------- */
+/* --- news --- */
 
 void
 gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc)
@@ -171,8 +193,7 @@ take_member_events(struct gvs_agent *a)
     }
 }
 
-/* --- view
- * ----------------------------------------------------------------------------------------- */
+/* --- view --- */
 
 /* The writer of the latest change to a service, for watch: gone with its entries if nothing is left
  * of it. */
@@ -198,19 +219,14 @@ any_usable(struct gvs_range items)
 
 /* Entries arrive in any order: the deletion of an old server may be here before its successor, or
  * the deletion of the backends before that of their service. So what peers say waits a second
- * before it takes the last usable destination from a service that stays. The first set gathers, the
- * second waits out its second: held for one to two. */
+ * before it takes the last usable destination from a service that stays. */
 static bool
 hold(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range before,
      struct gvs_range after)
 {
-    struct gvs_item item = gvs_item_make_service(svc);
-
     if (after.at == after.end || !any_usable(before) || any_usable(after))
         return false;
-    if (gvs_set_count(a->held[0]) == 0 && gvs_set_count(a->held[1]) == 0)
-        a->held_turn = gvs_mono_add_ms(gvs_udp_now(), HOLD_MS);
-    return gvs_set_put(a->held[0], &item) == GVS_OK;
+    return wait_for(&a->held, svc, HOLD_MS);
 }
 
 static bool
@@ -245,6 +261,30 @@ show_service(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range 
         gvs_names_del(&a->names, svc); /* else when the kernel has let go of it */
 }
 
+/* Whoever is silent may have lost no more than its gossip, and its backends answer: what is
+ * connected to one stays so, at weight 0, and then the destination goes. Not in a datagram service,
+ * whose connections are whatever keeps coming. Returns whether there are any such. */
+static bool
+spare_busy(struct gvs_agent *a, struct gvs_view_service *v)
+{
+    size_t count = 0, at = 0;
+
+    if (v->id.proto != GVS_PROTO_TCP && v->id.proto != GVS_PROTO_SCTP)
+        return false;
+    for (size_t i = 0; i < v->backend_count; i++) {
+        if (v->backends[i].hidden == GVS_OWNER_SILENT)
+            a->items[count++] = gvs_item_make_dest(&v->id, &v->backends[i].ep);
+    }
+    count = count > 0 ? gvs_kernel_busy(a->kernel, &v->id, a->items, count) : 0;
+    for (size_t i = 0; i < v->backend_count && at < count; i++) {
+        if (gvs_ep_cmp(&v->backends[i].ep, &a->items[at].ep) != 0)
+            continue;
+        v->backends[i].hidden = GVS_OWNER_GONE;
+        at++;
+    }
+    return count > 0;
+}
+
 /* `writer`: who causes it; NULL: whoever wrote last. */
 static void
 refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist,
@@ -252,10 +292,15 @@ refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist,
 {
     struct gvs_view_env env = gvs_agent_env(a);
     bool alive = gvs_view_service(gvs_node_claims(a->node), &env, svc, a->view);
-    size_t count = alive ? gvs_view_items(a->view, a->items, 1 + GVS_VIEW_BACKENDS_MAX) : 0;
-    struct gvs_range after = {a->items, a->items + count};
+    struct gvs_range after = {a->items, a->items};
+    size_t count = 0;
     bool local = a->via == GVS_VIA_CLI || a->via == GVS_VIA_API || a->via == GVS_VIA_FILE;
 
+    if (alive && spare_busy(a, a->view))
+        wait_for(&a->busy, svc, BUSY_MS); /* never full: as large as the table */
+    if (alive)
+        count = gvs_view_items(a->view, a->items, 1 + GVS_VIEW_BACKENDS_MAX);
+    after.end += count;
     if (!local && !insist && hold(a, svc, gvs_set_service(a->shown, svc), after))
         return;
     if (!writer && alive)
@@ -290,20 +335,22 @@ refresh_dirty(struct gvs_agent *a, size_t max)
     return true;
 }
 
+/* Looks at those that have waited long enough; the others, and whoever waits anew, are next. */
 static void
-release_held(struct gvs_agent *a, struct gvs_mono now)
+run_waiting(struct gvs_agent *a, struct gvs_waiting *w, struct gvs_mono now, uint64_t ms,
+            bool insist, const struct gvs_id *writer)
 {
-    struct gvs_set *due = a->held[1];
+    struct gvs_set *due = w->set[1];
     struct gvs_range all = gvs_set_all(due);
 
-    if (gvs_set_count(a->held[0]) + gvs_set_count(due) == 0 || !gvs_mono_due(a->held_turn, now))
+    if (!waits(w) || !gvs_mono_due(w->turn, now))
         return;
     for (; all.at < all.end; all.at++)
-        refresh_service(a, &all.at->svc, true, NULL);
+        refresh_service(a, &all.at->svc, insist, writer);
     gvs_set_clear(due);
-    a->held[1] = a->held[0];
-    a->held[0] = due;
-    a->held_turn = gvs_mono_add_ms(now, HOLD_MS);
+    w->set[1] = w->set[0];
+    w->set[0] = due;
+    w->turn = gvs_mono_add_ms(now, ms);
 }
 
 /* Members that went or came back: nobody wrote anything, it is this node that says so. Returns
@@ -347,8 +394,7 @@ take_own_addresses(struct gvs_agent *a)
     gvs_agent_dirty_all(a);
 }
 
-/* --- kernel
- * --------------------------------------------------------------------------------------- */
+/* --- kernel --- */
 
 struct ledger_sync {
     struct gvs_agent *a;
@@ -457,6 +503,7 @@ void
 gvs_agent_pump(struct gvs_agent *a)
 {
     struct gvs_mono now, next, owners;
+    struct gvs_id self;
     bool more;
 
     if (a->closing || a->pumping)
@@ -471,10 +518,11 @@ gvs_agent_pump(struct gvs_agent *a)
         gvs_agent_read_claims(a); /* what we claim is not to be missed, were it for a moment */
     more = refresh_dirty(a, SERVICES_PER_PASS);
     more |= refresh_owners(a);
-    release_held(a, now);
+    self = gvs_node_self(a->node);
+    run_waiting(a, &a->held, now, HOLD_MS, true, NULL);
+    run_waiting(a, &a->busy, now, BUSY_MS, false, &self);
     next = gvs_mono_min(run_kernel(a, now), owners);
-    if (gvs_set_count(a->held[0]) + gvs_set_count(a->held[1]) > 0)
-        next = gvs_mono_min(next, a->held_turn);
+    next = gvs_mono_min(next, gvs_mono_min(turn_of(&a->held), turn_of(&a->busy)));
     take_own_addresses(a);
     note_step(a, now);
     store_seq(a);

@@ -82,8 +82,7 @@ gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f)
     gvs_request_answer(r, json_pack("{s:o}", "error", gvs_fault_json(f)), true);
 }
 
-/* --- changes
- * -------------------------------------------------------------------------------------- */
+/* --- changes --- */
 
 /* What the store calls back; the request may have been answered and freed before that. */
 struct gvs_change_sync {

@@ -252,8 +252,10 @@ gvs_nl_apply(struct gvs_nl *nl, const struct gvs_op *ops, size_t count, int *err
 static bool
 dump_lost(struct fake *f)
 {
-    f->lose_dumps -= f->lose_dumps > 0;
-    return f->lose_dumps > 0;
+    if (f->lose_dumps == 0)
+        return false;
+    f->lose_dumps--;
+    return true;
 }
 
 int
@@ -288,7 +290,7 @@ gvs_nl_dests(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn,
 
         if (found.item.kind != GVS_ITEM_DEST || gvs_svcid_cmp(&found.item.svc, svc) != 0)
             continue;
-        found.active = found.item.ep.port;
+        found.active = found.item.dest.weight > 0 ? found.item.ep.port : 0;
         found.inactive = found.item.dest.weight;
         if (!fn(ctx, &found))
             break;

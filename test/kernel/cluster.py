@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -342,6 +343,7 @@ class Client(threading.Thread):
         self.answers, self.error, self.slowest = 0, None, 0.0
         self.retransmissions = 0
         self.stopping = False
+        self.abort = False  # end it by a reset: of that IPVS remembers nothing for long
         self.connected = threading.Event()
         self.start()
 
@@ -376,6 +378,8 @@ class Client(threading.Thread):
             info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
             # struct tcp_info: 8 bytes, then u32s; tcpi_total_retrans is the 24th of them
             self.retransmissions = int.from_bytes(info[8 + 23 * 4:8 + 24 * 4], sys.byteorder)
+            if self.abort:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             s.close()
         except OSError as e:
             self.error = f"{type(e).__name__}: {e}"

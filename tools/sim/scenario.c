@@ -157,7 +157,7 @@ all_have_it(struct sim_world *w)
 
 #define LONE_CHANGES 1000
 
-/* DESIGN.md 9: at 5 % loss a lone change is everywhere within 100 ms (p99) and a second (p99.9). */
+/* At 5 % loss a lone change is everywhere within 100 ms (p99) and a second (p99.9). */
 static bool
 run_loss_5(const struct sim_options *o)
 {
