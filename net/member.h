@@ -54,7 +54,7 @@
 #include "net/crypto.h"
 
 #define GVS_PERIOD_MS 1000
-#define GVS_MESH_MAX 64
+#define GVS_MESH_MAX 128
 #define GVS_PROBE_TIMEOUT_MS_MIN 100
 #define GVS_PROBE_TIMEOUT_MS_MAX 500
 #define GVS_INDIRECT_MS_MIN 300
