@@ -9,6 +9,8 @@
  *     catchup   two nodes meet; one lacks 1 % of ENTRIES, which it has never seen
  *     join      two nodes meet; one is empty
  *     memory    anonymous bytes an entry after a join, and after each entry was overwritten once
+ *     flood     CHANGES a second at one node, all over ENTRIES keys, for SECONDS; meanwhile a lone
+ *               change a second at another one, until the last table has it
  *
  * One line of JSON a round, with the names that tools/lib/bench_memberlist uses. A round that takes
  * longer than LIMIT seconds says "timeout": true, and then the status is 1. What can be checked is:
@@ -427,13 +429,85 @@ memory(struct round *r)
     print_tail(r);
 }
 
+static size_t
+dead_to_anybody(const struct loopback *l)
+{
+    size_t dead = 0;
+
+    for (size_t i = 0; i < l->count; i++)
+        dead += gvs_node_count(l->nodes[i].node).dead;
+    return dead;
+}
+
+/* One second of it; returns the lone change's ms. */
+static double
+flood_second(struct round *r, uint32_t second, uint64_t *written)
+{
+    struct gvs_mono began = loopback_now(), lone = {began.us + 300000};
+    struct gvs_keybuf key, name = {.len = 0}; /* of the lone one */
+    size_t lacking = 0;
+    bool waits = false;
+    double ms = -1;
+
+    while (seconds_since(began) < 1 && !over(r)) {
+        uint64_t due = *written + 16, all = (uint64_t)r->o->changes * second +
+                                            (uint64_t)(seconds_since(began) * r->o->changes);
+
+        for (; *written < all && *written < due; ++*written)
+            write_entry(r, 0, (uint32_t)(*written % r->o->entries), &key);
+        loopback_flush(&r->l, 0);
+        if (ms < 0 && !waits && gvs_mono_due(lone, loopback_now())) {
+            lone = loopback_now();
+            write_entry(r, 1, r->o->entries + r->o->nodes + second, &name);
+            loopback_flush(&r->l, 1);
+            waits = true;
+        }
+        loopback_turn(&r->l, (struct gvs_mono){loopback_now().us + 500});
+        while (waits && lacking < r->l.count && has(&r->l.nodes[lacking], &name))
+            lacking++;
+        if (waits && lacking == r->l.count) {
+            ms = seconds_since(lone) * 1e3;
+            waits = false;
+        }
+    }
+    return ms < 0 ? 1000 : ms;
+}
+
+static void
+flood(struct round *r)
+{
+    double *ms = calloc(r->o->seconds, sizeof *ms);
+    uint64_t written = 0, early = 0, dead = 0;
+    unsigned done = 0;
+
+    GVS_ASSERT(ms && r->o->entries > 0 && r->o->nodes > 1);
+    warm_up(r);
+    count_from_now(r);
+    for (; done < r->o->seconds && !over(r); done++) {
+        ms[done] = flood_second(r, done, &written);
+        dead += dead_to_anybody(&r->l);
+        if (done == r->o->seconds / 4)
+            early = anonymous_bytes();
+    }
+    print_head(r);
+    printf(", \"seconds\": %.3f, \"changes\": %" PRIu64 ", \"early\": %" PRIu64
+           ", \"end\": %" PRIu64 ", \"dead\": %" PRIu64,
+           seconds_since(r->began), written, early, anonymous_bytes(), dead);
+    for (unsigned i = 0; i < done; i++)
+        printf("%s%.4f", i ? ", " : ", \"ms\": [", ms[i]);
+    printf("]");
+    print_sent(r, &r->l.sent);
+    print_tail(r);
+    free(ms);
+}
+
 static const struct mode {
     const char *name;
     void (*run)(struct round *r);
     unsigned nodes; /* fixed; 0: as asked for */
 } modes[] = {
-    {"latency", latency, 0}, {"burst", burst, 0}, {"idle", idle, 0},
-    {"catchup", catchup, 2}, {"join", join, 2},   {"memory", memory, 2},
+    {"latency", latency, 0}, {"burst", burst, 0},   {"idle", idle, 0},   {"catchup", catchup, 2},
+    {"join", join, 2},       {"memory", memory, 2}, {"flood", flood, 0},
 };
 
 /* Returns whether all was well. */
@@ -455,7 +529,7 @@ run_round(const struct options *o, const struct mode *mode, uint64_t seed)
 static int
 usage(void)
 {
-    fprintf(stderr, "usage: bench_gossip latency|burst|idle|catchup|join|memory [-n NODES] "
+    fprintf(stderr, "usage: bench_gossip latency|burst|idle|catchup|join|memory|flood [-n NODES] "
                     "[-e ENTRIES] [-c CHANGES] [-r ROUNDS] [-s SECONDS] [-t LIMIT]\n");
     return 2;
 }
