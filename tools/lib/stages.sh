@@ -91,6 +91,8 @@ job_sim()
         set -- $gvs_sim
     fi
     try "sim $*" build/release/sim "$@" --jobs 2
+    # More than have sessions all with all; no seed has so many.
+    try "sim --scenario many --nodes 140" build/release/sim --scenario many --nodes 140
 }
 
 # The programs are named by GVS_BIN; what the test prints is kept apart from the machine's own.

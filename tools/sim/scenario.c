@@ -155,7 +155,25 @@ all_have_it(struct sim_world *w)
     return w->watch.count == w->count - 1;
 }
 
-#define LONE_CHANGES 1000
+/* Lone changes at random nodes, 100 ms apart: into `took` how long each needs to the last node,
+ * ascending. Returns how many there are; fewer than `count` if something failed. */
+static size_t
+lone_changes(struct sim_world *w, size_t count, uint64_t *took)
+{
+    size_t done = 0;
+
+    while (done < count && !w->failed) {
+        sim_watch(w);
+        sim_write_number(w, sim_below(&w->desk, w->count), (unsigned)done, 1);
+        if (!sim_run_till(w, 60 * SIM_SECOND, all_have_it))
+            sim_fail(w, SIM_NOBODY, "I19", "a lone change is not everywhere after a minute");
+        else
+            took[done++] = w->watch.took_us[w->count - 2];
+        sim_run(w, 100000);
+    }
+    sim_sort(took, done);
+    return done;
+}
 
 /* At 5 % loss a lone change is everywhere within 100 ms (p99) and a second (p99.9). */
 static bool
@@ -163,20 +181,11 @@ run_loss_5(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
     struct sim_world *w = begin(o, &plan, o->seed);
-    uint64_t took[LONE_CHANGES];
-    size_t count = 0;
+    uint64_t took[1000];
+    size_t count;
 
     w->plan.loss = 0.05;
-    while (count < LONE_CHANGES && !w->failed) {
-        sim_watch(w);
-        sim_write_number(w, sim_below(&w->desk, w->count), (unsigned)count, 1);
-        if (!sim_run_till(w, 60 * SIM_SECOND, all_have_it))
-            sim_fail(w, SIM_NOBODY, "I19", "a lone change is not everywhere after a minute");
-        else
-            took[count++] = w->watch.took_us[w->count - 2];
-        sim_run(w, 100000);
-    }
-    sim_sort(took, count);
+    count = lone_changes(w, 1000, took);
     if (!w->failed) {
         double p99 = sim_quantile_ms(took, count, 0.99);
         double p999 = sim_quantile_ms(took, count, 0.999);
@@ -190,6 +199,34 @@ run_loss_5(const struct sim_options *o)
     w->plan.loss = 0;
     sim_oracle_promise(w);
     await_rest(w, "afterwards", 120);
+    return end(w);
+}
+
+#define MANY_MS 15.0
+
+/* A thousand nodes, a millisecond apart: a few hops, not a few hundred. */
+static bool
+run_many(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    uint64_t took[50];
+    struct sim_world *w;
+    size_t count;
+
+    plan.fixed_delay = true;
+    plan.delay_us = 1000;
+    w = begin(o, &plan, o->seed);
+    sim_run(w, 5 * SIM_SECOND);
+    count = lone_changes(w, sizeof took / sizeof *took, took);
+    if (!w->failed) {
+        double worst = sim_quantile_ms(took, count, 1);
+
+        printf("%zu nodes at 1 ms a link: a lone change is everywhere in p50 %.1f ms, worst %.1f "
+               "ms\n",
+               w->count, sim_quantile_ms(took, count, 0.5), worst);
+        if (worst > MANY_MS)
+            sim_fail(w, SIM_NOBODY, "I19", "%.1f ms to the last node: over %.0f", worst, MANY_MS);
+    }
     return end(w);
 }
 
@@ -428,6 +465,7 @@ static const struct scenario {
     {"no-bootstrap", "two halves that no configuration bridges", run_no_bootstrap, 6, 120},
     {"loss-50", "every other datagram is lost", run_loss, 9, 20},
     {"loss-5", "lone changes at 5 % loss, each as fast as promised", run_loss_5, 9, 0},
+    {"many", "a thousand nodes, a lone change at one", run_many, 1000, 0},
     {"first-words", "two nodes' first minute has 70 % loss; 200 seeds", run_first_words, 2, 60},
     {"restart-all", "all die at once, a third without its state; 20 seeds", run_restart_all, 9, 0},
     {"wiped-pair", "two that lost their state meet first", run_wiped_pair, 3, 30},
