@@ -359,6 +359,7 @@ static void
 take_body(struct gvs_node *n, struct incoming *in, const uint8_t *b, size_t len)
 {
     struct gvs_wire_reader reader;
+    struct gvs_node_peer *p;
     struct gvs_msg m;
 
     if (gvs_wire_open(&reader, b, len) < 0) {
@@ -374,21 +375,22 @@ take_body(struct gvs_node *n, struct incoming *in, const uint8_t *b, size_t len)
     }
     if (!in->answered)
         return;
-    gvs_node_wake(n, in->from)->check = GVS_MONO_NEVER;
-    gvs_node_wake(n, in->from)->checks = 0;
+    p = gvs_node_wake(n, in->from);
+    if (gvs_mono_due(p->since, in->from->answered)) {
+        p->check = GVS_MONO_NEVER;
+        p->checks = 0;
+    }
     compare(n, in, GVS_TABLE_MEMBERS);
     compare(n, in, GVS_TABLE_CLAIMS);
 }
 
-/* A session with a member that had none, or that has started anew: nothing is owed from before. It
- * is told who we are, and what is said of it where that wants refuting. */
+/* It had no session, or has started anew: nothing is owed from before. It is told who we are, and
+ * what is said of it where that wants refuting. */
 static void
-greet(struct gvs_node *n, struct gvs_mono now, struct gvs_member *m, uint64_t boot)
+meet(struct gvs_node *n, struct gvs_mono now, struct gvs_node_peer *p, uint64_t boot)
 {
-    struct gvs_node_peer *p = gvs_node_wake(n, m);
+    struct gvs_member *m = p->member;
 
-    if (m->up && m->boot == boot)
-        return;
     gvs_member_greeted(n->members, now, m, boot);
     n->regroup = true;
     gvs_pace_doom(&p->pace); /* relay owes it again */
@@ -396,12 +398,25 @@ greet(struct gvs_node *n, struct gvs_mono now, struct gvs_member *m, uint64_t bo
     p->sync.leads = gvs_id_cmp(&n->self, &m->id) < 0;
     p->note_count = 0;
     p->received = (struct gvs_received){0};
-    p->check = gvs_mono_add_ms(now, SETTLE_MS);
-    p->checks = 0;
-    n->due = now;
     gvs_node_tell(n, m, &n->self);
     if (m->known && m->state != GVS_ALIVE)
         gvs_node_tell(n, m, &m->id);
+}
+
+/* A session has come up. It is tried until there is an answer, also where it only took the place of
+ * another: if what confirms it was lost, and nothing else is said in it, the other side gives it up
+ * and does not hear us any more. */
+static void
+greet(struct gvs_node *n, struct gvs_mono now, struct gvs_member *m, uint64_t boot)
+{
+    struct gvs_node_peer *p = gvs_node_wake(n, m);
+
+    if (!m->up || m->boot != boot)
+        meet(n, now, p, boot);
+    p->since = now;
+    p->check = gvs_mono_add_ms(now, SETTLE_MS);
+    p->checks = 0;
+    n->due = now;
     gvs_member_probe(n->members, now, m);
 }
 

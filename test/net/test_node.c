@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "net/node_impl.h"
 #include "net/pace.h"
 #include "test/lib/cluster.h"
 
@@ -482,6 +483,50 @@ test_a_run_is_its_seed(void **state)
     }
 }
 
+/* --- sessions --- */
+
+static void
+run_us(struct cluster *c, uint64_t us)
+{
+    uint64_t end = c->now.us + us;
+
+    while (c->now.us < end)
+        cluster_step(c);
+}
+
+/* A second handshake, as when a probe was lost, and what would confirm it is lost. The other side
+ * must not be left with a session that it gives up, and this one with words that nobody hears: also
+ * not if a probe of before is answered just now. */
+static void
+test_a_new_session_is_tried_until_it_is_known_to_work(void **state)
+{
+    (void)state;
+    for (unsigned asked = 0; asked < 2; asked++) {
+        struct cluster *c = small_cluster(40, 90);
+        struct gvs_node *a = c->host[0].node, *b = c->host[1].node;
+        struct gvs_id id = gvs_node_self(b);
+        uint64_t before;
+
+        cluster_run(c, 3 * SECOND);
+        before = gvs_node_count(b).rejected[GVS_REJECT_UNKNOWN_SESSION];
+        assert_int_equal(
+            gvs_sessions_connect(a->sessions, c->now, cluster_wall(c, 0), &c->host[1].ep), GVS_OK);
+        if (asked)
+            gvs_member_probe(a->members, c->now, gvs_member_get(a->members, &id));
+        cluster_write(c, 0, 1, 1); /* something has to make it send */
+        run_us(c, 300);            /* the handshake is on its way back */
+        cluster_cut(c, 0, 1);
+        run_us(c, 50000);
+        cluster_heal(c);
+        cluster_run(c, 7 * SECOND);
+        assert_int_equal(gvs_node_count(b).rejected[GVS_REJECT_UNKNOWN_SESSION], before);
+        gvs_node_probe_all(a, c->now);
+        cluster_run(c, SECOND);
+        assert_int_equal(gvs_node_count(b).rejected[GVS_REJECT_UNKNOWN_SESSION], before);
+        cluster_close(c);
+    }
+}
+
 int
 main(void)
 {
@@ -501,6 +546,7 @@ main(void)
         cmocka_unit_test(test_what_cannot_be_mended_is_tried_less_and_less),
         cmocka_unit_test(test_news_that_nobody_asked_for_are_all_told_later),
         cmocka_unit_test(test_what_the_list_says_of_a_member),
+        cmocka_unit_test(test_a_new_session_is_tried_until_it_is_known_to_work),
         cmocka_unit_test(test_idle_and_in_sync_costs_two_datagrams_a_second),
         cmocka_unit_test_teardown(test_a_run_is_its_seed, test_seed_teardown),
     };

@@ -17,14 +17,14 @@
 #define AFTER_US (2 * SIM_SECOND) /* for the acknowledgements, and a probe */
 
 struct tally {
-    uint64_t bytes, datagrams, pushed;
+    uint64_t bytes, datagrams, taken;
 };
 
 struct figures {
     uint64_t *last_us, *all_us; /* of each change; of each change and node */
     size_t changes, arrivals, missed;
-    double idle_bytes, idle_datagrams, idle_pushed; /* a node and second */
-    double bytes, datagrams, copies, join_s;        /* a node and change */
+    double idle_bytes, idle_datagrams, idle_taken; /* a node and second */
+    double bytes, datagrams, copies, join_s;       /* a node and change */
 };
 
 static struct tally
@@ -35,7 +35,7 @@ count_all(const struct sim_world *w)
     for (size_t i = 0; i < w->count; i++) {
         t.bytes += w->host[i].sent_bytes;
         t.datagrams += w->host[i].sent;
-        t.pushed += gvs_node_count(w->host[i].node).pushed;
+        t.taken += gvs_node_count(w->host[i].node).taken;
     }
     return t;
 }
@@ -58,7 +58,7 @@ measure_silence(struct sim_world *w, struct figures *f)
     after = count_all(w);
     f->idle_bytes = (double)(after.bytes - before.bytes) / scale;
     f->idle_datagrams = (double)(after.datagrams - before.datagrams) / scale;
-    f->idle_pushed = (double)(after.pushed - before.pushed) / scale;
+    f->idle_taken = (double)(after.taken - before.taken) / scale;
 }
 
 static void
@@ -85,7 +85,7 @@ measure_changes(struct sim_world *w, struct figures *f, uint64_t changes)
     f->bytes = ((double)(after.bytes - before.bytes) - idle_s * f->idle_bytes) / scale;
     f->datagrams =
         ((double)(after.datagrams - before.datagrams) - idle_s * f->idle_datagrams) / scale;
-    f->copies = ((double)(after.pushed - before.pushed) - idle_s * f->idle_pushed) /
+    f->copies = ((double)(after.taken - before.taken) - idle_s * f->idle_taken) /
                 (double)((w->count - 1) * changes);
 }
 
@@ -172,8 +172,8 @@ sim_measure(const struct sim_options *o)
     if (!sim_run_till(w, JOIN_US, sim_converged))
         sim_fail(w, SIM_NOBODY, "I19", "not joined within %.0f s", JOIN_US / 1e6);
     f.join_s = (double)(w->now_us - SIM_BEGIN_US) / 1e6;
-    measure_silence(w, &f);
     w->plan.loss = o->loss;
+    measure_silence(w, &f);
     if (o->changes > 0)
         measure_changes(w, &f, o->changes);
     kb = resident_kb();
