@@ -95,7 +95,7 @@ reboot(struct sim_world *w, size_t i)
     c->zero_us = w->now_us - SIM_SECOND;
     c->frozen_ms = 0;
     if (sim_chance(&w->prng, w->plan.boot_1970))
-        c->offset_ms = 1000 - (int64_t)(SIM_EPOCH_MS + w->now_us / 1000);
+        c->offset_ms = 1000 - (int64_t)sim_true_ms(w);
 }
 
 static void
@@ -166,6 +166,14 @@ sim_tick(struct sim_world *w)
         cut_something(w);
     if (sim_chance(&w->prng, w->plan.clog_tick))
         clog_something(w);
+}
+
+/* Days in which nobody runs, as if all machines had been suspended at once. */
+void
+sim_leap(struct sim_world *w, uint64_t ms)
+{
+    sim_note(w, SIM_FAULT, 0, "leap", ms, 0, 0);
+    w->leap_ms += ms;
 }
 
 /* --- the end of all that --- */

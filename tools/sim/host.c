@@ -54,11 +54,17 @@ sim_world_time(const struct sim_host *h, struct gvs_mono t)
     return at;
 }
 
+uint64_t
+sim_true_ms(const struct sim_world *w)
+{
+    return SIM_EPOCH_MS + w->leap_ms + w->now_us / 1000;
+}
+
 struct gvs_wall
 sim_wall(const struct sim_world *w, size_t i)
 {
     const struct sim_clock *c = &w->host[i].clock;
-    int64_t ms = (int64_t)(SIM_EPOCH_MS + w->now_us / 1000) + c->offset_ms;
+    int64_t ms = (int64_t)sim_true_ms(w) + c->offset_ms;
 
     if (c->frozen_ms != 0)
         return (struct gvs_wall){c->frozen_ms};
@@ -222,6 +228,8 @@ take_events(struct sim_world *w, size_t i)
     struct gvs_node_event ev;
 
     while (gvs_node_event(w->host[i].node, &ev)) {
+        if (ev.gone)
+            sim_oracle_gone(w, i, &ev.member);
         for (size_t k = 0; ev.after == GVS_DEAD && k < w->count; k++) {
             struct sim_host *h = &w->host[k];
 
@@ -241,7 +249,7 @@ take_news(struct sim_world *w, size_t i)
         sim_oracle_news(w, i, &e);
         if (w->plan.durable)
             sim_disk_put(w, i, &e);
-        if (h->kernel && e.kind != GVS_KEY_MEMBER)
+        if (h->kernel)
             sim_kernel_news(w, i, &e);
     }
 }

@@ -11,20 +11,25 @@
  *          is equal in both sees none
  *     I7   so nothing is deleted and added again unless it was unwanted in between
  *     I8   a table that nobody has confirmed only adds
- *     I15  at rest the kernel holds what the table wants, neither more nor less */
+ *     I15  at rest the kernel holds what the table wants, neither more nor less
+ *     I22  what is thought of the kernel moves by its acknowledgements and by looking alone; where an
+ *          answer was lost, or surprised, nothing is tried (I6) before somebody has looked */
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/sim/world.h"
 
 #define ITEMS_MAX 2048
 #define AUDIT_US (5 * SIM_SECOND)
 #define AGAIN_US SIM_SECOND
+#define RETIRED_MAX 16
 
 struct sim_kernel {
     struct gvs_set *truth, *configured, *wanted;
     struct gvs_set *dirty;   /* services whose view is out of date */
     struct gvs_set *pending; /* services where wanted is not configured */
     struct gvs_set *unsure;  /* services to be looked at */
+    struct gvs_set *blind;   /* the same, as the judge has it: of which no answer tells the state */
     uint64_t audit_us, again_us;
 };
 
@@ -45,6 +50,7 @@ sim_kernel_open(void)
     k->dirty = open_set();
     k->pending = open_set();
     k->unsure = open_set();
+    k->blind = open_set();
     return k;
 }
 
@@ -59,6 +65,7 @@ sim_kernel_close(struct sim_kernel *k)
     free(k->dirty);
     free(k->pending);
     free(k->unsure);
+    free(k->blind);
     free(k);
 }
 
@@ -109,26 +116,35 @@ same(struct gvs_range a, struct gvs_range b)
     return true;
 }
 
+static void
+make_all_dirty(struct sim_world *w, size_t i)
+{
+    struct sim_kernel *k = w->host[i].kernel;
+    const struct gvs_table *t = gvs_node_claims(w->host[i].node);
+    struct gvs_svcid svc;
+
+    add_services(k->dirty, k->truth);
+    for (bool more = gvs_view_seek(t, NULL, false, &svc); more;
+         more = gvs_view_seek(t, &svc, true, &svc))
+        add_service(k->dirty, &svc);
+}
+
 /* The process starts: it knows nothing but what it reads in the kernel, and its table. */
 void
 sim_kernel_begin(struct sim_world *w, size_t i)
 {
     struct sim_kernel *k = w->host[i].kernel;
     struct gvs_range all = gvs_set_all(k->truth);
-    const struct gvs_table *t = gvs_node_claims(w->host[i].node);
-    struct gvs_svcid svc;
 
     gvs_set_clear(k->configured);
     gvs_set_clear(k->wanted);
     gvs_set_clear(k->dirty);
     gvs_set_clear(k->pending);
     gvs_set_clear(k->unsure);
+    gvs_set_clear(k->blind);
     for (; all.at < all.end; all.at++)
         put(k->configured, all.at);
-    add_services(k->dirty, k->truth);
-    for (bool more = gvs_view_seek(t, NULL, false, &svc); more;
-         more = gvs_view_seek(t, &svc, true, &svc))
-        add_service(k->dirty, &svc);
+    make_all_dirty(w, i);
     k->audit_us = w->now_us + AUDIT_US;
     k->again_us = w->now_us;
 }
@@ -145,16 +161,42 @@ sim_kernel_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct gvs_key key;
 
+    if (e->kind == GVS_KEY_MEMBER) {
+        if (e->len > 0 && gvs_member_state(e->order) == GVS_LEFT)
+            make_all_dirty(w, i);
+        return;
+    }
     if (gvs_key_parse(&key, e->key, e->key_len) == GVS_OK)
         add_service(w->host[i].kernel->dirty, &key.svc);
 }
 
 /* --- what is wanted --- */
 
+/* Of what becomes of owners the retired only: whose claims hide when is the agent's affair. */
+static size_t
+list_retired(const struct sim_world *w, size_t i, struct gvs_view_owner *owners)
+{
+    const struct gvs_table *t = gvs_node_members(w->host[i].node);
+    struct gvs_entry e;
+    size_t count = 0;
+
+    if (gvs_node_count(w->host[i].node).left == 0)
+        return 0;
+    for (bool more = gvs_table_seek(t, NULL, 0, false, &e); more && count < RETIRED_MAX;
+         more = gvs_table_seek(t, e.key, e.key_len, true, &e)) {
+        if (gvs_member_state(e.order) != GVS_LEFT)
+            continue;
+        memcpy(owners[count].id.b, e.key + 1, GVS_ID_LEN);
+        owners[count++].stage = GVS_OWNER_RETIRED;
+    }
+    return count;
+}
+
 static size_t
 view_items(struct sim_world *w, size_t i, const struct gvs_svcid *svc)
 {
-    struct gvs_view_env env = {0};
+    struct gvs_view_owner owners[RETIRED_MAX];
+    struct gvs_view_env env = {.owners = owners, .owner_count = list_retired(w, i, owners)};
 
     if (!gvs_view_service(gvs_node_claims(w->host[i].node), &env, svc, w->view))
         return 0;
@@ -211,6 +253,7 @@ check_reason(struct sim_world *w, size_t i, const struct gvs_op *op)
     const struct sim_kernel *k = w->host[i].kernel;
     const struct gvs_item *had = gvs_set_get(k->configured, &op->item);
     const struct gvs_item *want = gvs_set_get(k->wanted, &op->item);
+    struct gvs_item name = gvs_item_make_service(&op->item.svc);
     bool reason;
 
     if (is_removal(op))
@@ -223,6 +266,9 @@ check_reason(struct sim_world *w, size_t i, const struct gvs_op *op)
         sim_fail(w, i, is_add(op) ? "I7" : "I6", "%s without a reason: %s and %s",
                  gvs_op_name(op->kind), had ? "configured" : "not configured",
                  want ? "wanted" : "not wanted");
+    if (gvs_set_get(k->blind, &name))
+        sim_fail(w, i, "I6", "%s before anybody looked what became of the one before",
+                 gvs_op_name(op->kind));
     if (!is_removal(op))
         return;
     if (!gvs_node_synced(w->host[i].node))
@@ -248,34 +294,55 @@ execute(struct sim_kernel *k, const struct gvs_op *op)
 }
 
 static enum answer
-do_op(struct sim_world *w, size_t i, const struct gvs_op *op)
+ask_kernel(struct sim_world *w, struct sim_kernel *k, const struct gvs_op *op)
 {
-    struct sim_kernel *k = w->host[i].kernel;
-    enum answer answer = DONE;
-
-    check_reason(w, i, op);
-    w->ops++;
     if (sim_chance(&w->prng, w->plan.op_lost)) {
         if (sim_chance(&w->prng, 0.5))
             execute(k, op);
-        answer = SILENT;
-    } else if (sim_chance(&w->prng, w->plan.op_refused)) {
-        answer = REFUSED;
-    } else if (!execute(k, op)) {
-        answer = SILENT; /* the kernel is not as was thought: a look will tell */
+        add_service(k->blind, &op->item.svc);
+        return SILENT;
     }
-    sim_note(w, SIM_OP, i, gvs_op_name(op->kind), op->item.svc.port, (uint64_t)answer,
-             sim_hash(&op->item.ep, sizeof op->item.ep));
+    if (sim_chance(&w->prng, w->plan.op_refused))
+        return REFUSED;
+    if (execute(k, op))
+        return DONE;
+    add_service(k->blind, &op->item.svc);
+    return SILENT; /* the kernel is not as was thought: a look will tell */
+}
+
+static void
+do_answer(struct sim_kernel *k, const struct gvs_op *op, enum answer answer)
+{
     if (answer == SILENT)
         add_service(k->unsure, &op->item.svc);
     if (answer != DONE)
-        return answer;
+        return;
     if (op->kind == GVS_OP_SERVICE_DEL)
         gvs_set_del_service(k->configured, &op->item.svc);
     else if (op->kind == GVS_OP_DEST_DEL)
         gvs_set_del(k->configured, &op->item);
     else
         put(k->configured, &op->item);
+}
+
+static enum answer
+do_op(struct sim_world *w, size_t i, const struct gvs_op *op)
+{
+    struct sim_kernel *k = w->host[i].kernel;
+    const struct gvs_item *had = gvs_set_get(k->configured, &op->item), *has;
+    struct gvs_item was = had ? *had : op->item;
+    enum answer answer;
+
+    check_reason(w, i, op);
+    w->ops++;
+    answer = ask_kernel(w, k, op);
+    sim_note(w, SIM_OP, i, gvs_op_name(op->kind), op->item.svc.port, (uint64_t)answer,
+             sim_hash(&op->item.ep, sizeof op->item.ep));
+    do_answer(k, op, answer);
+    has = gvs_set_get(k->configured, &op->item);
+    if (answer != DONE && (!had != !has || (has && !gvs_item_equal(has, &was))))
+        sim_fail(w, i, "I22", "takes a %s for done that nobody acknowledged",
+                 gvs_op_name(op->kind));
     return answer;
 }
 
@@ -340,6 +407,7 @@ look(struct sim_kernel *k, const struct gvs_svcid *svc)
     struct gvs_item name = gvs_item_make_service(svc);
 
     gvs_set_del(k->unsure, &name);
+    gvs_set_del(k->blind, &name);
     if (same(gvs_set_service(k->truth, svc), gvs_set_service(k->configured, svc)) &&
         same(gvs_set_service(k->truth, svc), gvs_set_service(k->wanted, svc)))
         return;
@@ -390,6 +458,16 @@ uint64_t
 sim_kernel_due(const struct sim_kernel *k)
 {
     return gvs_set_count(k->pending) > 0 && k->again_us < k->audit_us ? k->again_us : k->audit_us;
+}
+
+bool
+sim_kernel_has(const struct sim_kernel *k, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    struct gvs_item item = gvs_item_make_service(svc);
+
+    item.kind = GVS_ITEM_DEST;
+    item.ep = *ep;
+    return gvs_set_get(k->truth, &item) != NULL;
 }
 
 bool

@@ -13,7 +13,10 @@
  *          ran before may vouch for what a table does not know
  *     I9   to an address that has proven nothing go no more bytes than came from it
  *     I10  a damaged datagram changes nothing
- *     I16  nobody holds what nobody wrote
+ *     I16  nobody holds what nobody wrote, nor drops what nobody deleted
+ *     I20  what a version vector covers its node holds, or something greater; only what is deleted
+ *          and old it need not
+ *     I21  a member is gone only to who has not heard it for as long as a probe takes
  *
  * At rest:
  *
@@ -24,12 +27,14 @@
  *          there or was replaced by something greater. So an acknowledged, that is durable, write
  *          is lost only with the last disk that had it.
  *     I17  the same, read for deletions: what somebody knows to be deleted lives only if it was
- *          written later
+ *          written later; that holds on after the deletion was forgotten
  *
- * I6 and I7 stand in kernel.c, I18 and I19 in run.c. */
+ * I6, I7 and I22 stand in kernel.c, I18 and I19 in run.c. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
+#include "core/vector.h"
 #include "tools/sim/world.h"
 
 /* A tombstone may be forgotten after seven days by its stamp; less the clocks' faults. */
@@ -40,6 +45,8 @@
 struct sim_oracle {
     uint64_t *set; /* hashes of all entries ever written; 0: free */
     size_t count, cap;
+    struct sim_map greatest; /* by key: of all that was written */
+    struct sim_map graves;   /* deletions that somebody has forgotten */
     struct sim_map promise;
     struct sim_view_of {          /* of a host */
         uint64_t claims, members; /* fingerprints when its tables were last compared */
@@ -47,6 +54,9 @@ struct sim_oracle {
         uint64_t greatest; /* order of a claim */
         uint64_t looked_us;
         uint64_t took_us, latest_ms; /* its last datagram, and what stamps that could bring */
+        uint8_t *vector;             /* its version vector, as of its latest change */
+        size_t vector_len;
+        uint64_t vector_changes;
     } * host;
 };
 
@@ -57,12 +67,22 @@ sim_oracle_open(struct sim_world *w)
     w->oracle->host = sim_need(calloc(w->count, sizeof *w->oracle->host));
 }
 
+static void
+free_map(struct sim_map *m)
+{
+    free(m->v);
+    free(m->heap);
+}
+
 void
 sim_oracle_close(struct sim_world *w)
 {
+    for (size_t i = 0; i < w->count; i++)
+        free(w->oracle->host[i].vector);
     free(w->oracle->set);
-    free(w->oracle->promise.v);
-    free(w->oracle->promise.heap);
+    free_map(&w->oracle->greatest);
+    free_map(&w->oracle->graves);
+    free_map(&w->oracle->promise);
     free(w->oracle->host);
     free(w->oracle);
 }
@@ -104,12 +124,31 @@ was_written(const struct sim_oracle *o, const struct gvs_entry *e)
     return o->cap > 0 && o->set[slot_of(o, sim_hash(e->b, e->len))] != 0;
 }
 
+/* Is something greater than e in the map, of its key? */
+static bool
+has_above(const struct sim_map *m, const struct gvs_entry *e)
+{
+    struct gvs_entry held;
+
+    return sim_map_get(m, e->key, e->key_len, &held) && gvs_entry_cmp(e, &held) < 0;
+}
+
+static void
+put_greatest(struct sim_map *m, const struct gvs_entry *e)
+{
+    struct gvs_entry held;
+
+    if (!sim_map_get(m, e->key, e->key_len, &held) || gvs_entry_cmp(&held, e) < 0)
+        sim_map_put(m, e, 0);
+}
+
 void
 sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct sim_view_of *v = &w->oracle->host[i];
 
     remember(w->oracle, sim_hash(e->b, e->len));
+    put_greatest(&w->oracle->greatest, e);
     if (w->watch.took_us && w->watch.hash == 0)
         w->watch.hash = sim_hash(e->b, e->len);
     if (e->order <= v->greatest)
@@ -123,9 +162,7 @@ sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
 static bool
 forgettable(const struct sim_world *w, const struct gvs_entry *e)
 {
-    uint64_t now_ms = SIM_EPOCH_MS + w->now_us / 1000;
-
-    return gvs_hlc_ms(e->order) + TOMBSTONE_DAYS * UINT64_C(86400000) < now_ms;
+    return gvs_hlc_ms(e->order) + TOMBSTONE_DAYS * UINT64_C(86400000) < sim_true_ms(w);
 }
 
 /* I4: by its own clocks, as they were when its last datagram was handled. */
@@ -162,9 +199,15 @@ check_dropped(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct gvs_entry held;
 
-    if (sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held) &&
-        (e->kind == GVS_KEY_MEMBER || !forgettable(w, &held)))
+    if (!sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held))
+        return;
+    if (e->kind == GVS_KEY_MEMBER || !forgettable(w, &held))
         sim_fail(w, i, "I3", "dropped a key, order %016lx, that it had", (unsigned long)held.order);
+    else if (held.tombstone)
+        put_greatest(&w->oracle->graves, &held);
+    else if (!has_above(&w->oracle->greatest, &held))
+        sim_fail(w, i, "I16", "dropped a key, order %016lx, that nobody has deleted",
+                 (unsigned long)held.order);
 }
 
 void
@@ -240,6 +283,73 @@ looked(struct sim_world *w, size_t i)
     v->news = 0;
 }
 
+/* --- the vector --- */
+
+static uint64_t
+component(const struct sim_view_of *v, const struct gvs_id *writer)
+{
+    size_t lo = 0, hi = v->vector_len / GVS_VECTOR_WRITER_LEN;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        const uint8_t *at = v->vector + mid * GVS_VECTOR_WRITER_LEN;
+        int cmp = memcmp(writer->b, at, GVS_ID_LEN);
+
+        if (cmp == 0)
+            return gvs_get64(at + GVS_ID_LEN);
+        if (cmp < 0)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return 0;
+}
+
+/* Of all that host `other` holds. What is deleted and old may be forgotten, or not known at all. */
+static void
+compare_with_vector(struct sim_world *w, size_t i, size_t other)
+{
+    const struct sim_view_of *v = &w->oracle->host[i];
+    const struct sim_map *own = &w->host[i].disk.now, *map = &w->host[other].disk.now;
+    struct gvs_entry e, held;
+
+    for (size_t k = 0; k < map->count; k++) {
+        sim_map_entry(map, k, &e);
+        if (e.kind == GVS_KEY_MEMBER || component(v, &e.writer) < e.order ||
+            (e.tombstone && forgettable(w, &e)) || has_above(&w->oracle->graves, &e))
+            continue;
+        if (!sim_map_get(own, e.key, e.key_len, &held) || gvs_entry_cmp(&held, &e) < 0)
+            sim_fail(w, i, "I20",
+                     "its vector covers %016lx of its writer, and it lacks %016lx, which n%zu has",
+                     (unsigned long)component(v, &e.writer), (unsigned long)e.order, other);
+    }
+}
+
+/* Whenever it has changed: it is lent once a minute. */
+static void
+check_vector(struct sim_world *w, size_t i)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+    const struct gvs_node *n = w->host[i].node;
+    uint8_t chunk[GVS_VECTOR_CHUNK_MAX];
+    size_t len;
+
+    if (v->vector_changes == gvs_node_vector_changes(n))
+        return;
+    v->vector_changes = gvs_node_vector_changes(n);
+    v->vector_len = 0;
+    while ((len = gvs_node_vector(n, v->vector_len / GVS_VECTOR_WRITER_LEN, chunk, sizeof chunk)) >
+           0) {
+        v->vector = sim_need(realloc(v->vector, v->vector_len + len));
+        memcpy(v->vector + v->vector_len, chunk, len);
+        v->vector_len += len;
+    }
+    for (size_t k = 0; k < w->count; k++) {
+        if (k != i)
+            compare_with_vector(w, i, k);
+    }
+}
+
 /* In full once a second, and at once where a fingerprint changed without news. */
 void
 sim_oracle_step(struct sim_world *w, size_t i)
@@ -249,6 +359,7 @@ sim_oracle_step(struct sim_world *w, size_t i)
 
     if (!w->plan.durable)
         return;
+    check_vector(w, i);
     changed = v->claims != gvs_table_fingerprint(table_of(w, i, false)) ||
               v->members != gvs_table_fingerprint(table_of(w, i, true));
     if ((changed && v->news == 0) || w->now_us - v->looked_us >= SIM_SECOND) {
@@ -266,6 +377,7 @@ sim_oracle_loaded(struct sim_world *w, size_t i)
     struct gvs_entry e;
 
     v->greatest = 0;
+    v->vector_changes = UINT64_MAX;
     for (size_t k = 0; k < m->count; k++) {
         sim_map_entry(m, k, &e);
         if (e.kind != GVS_KEY_MEMBER && e.order > v->greatest)
@@ -275,6 +387,29 @@ sim_oracle_loaded(struct sim_world *w, size_t i)
         return;
     compare_with_news(w, i);
     looked(w, i);
+}
+
+/* --- who is gone --- */
+
+#define SILENCE_US 100000 /* the shortest that a probe is waited for */
+
+/* Gone is who did not answer a probe of our own, and not who others say is dead. */
+void
+sim_oracle_gone(struct sim_world *w, size_t i, const struct gvs_id *id)
+{
+    size_t max = w->plan.limits.members, count;
+    struct gvs_node_member *list = sim_need(calloc(max, sizeof *list));
+
+    count = gvs_node_list(w->host[i].node, list, max);
+    for (size_t k = 0; k < count; k++) {
+        uint64_t heard_us = list[k].heard_at.us, gone_us = list[k].gone_since.us;
+
+        if (gvs_id_cmp(&list[k].id, id) == 0 && list[k].gone && list[k].heard &&
+            heard_us <= gone_us && gone_us < heard_us + SILENCE_US)
+            sim_fail(w, i, "I21", "says gone of one that it heard %.3f s before",
+                     (double)(gone_us - heard_us) / 1e6);
+    }
+    free(list);
 }
 
 /* --- datagrams --- */
@@ -435,11 +570,17 @@ sim_oracle_removal(struct sim_world *w, size_t i, const struct gvs_item *item)
 
 /* --- rest --- */
 
+size_t
+sim_oracle_forgotten(const struct sim_world *w)
+{
+    return w->oracle->graves.count;
+}
+
 void
 sim_oracle_promise(struct sim_world *w)
 {
     struct sim_map *promise = &w->oracle->promise;
-    struct gvs_entry e, held;
+    struct gvs_entry e;
 
     for (size_t i = 0; i < w->count; i++) {
         const struct sim_map *m = &w->host[i].disk.now;
@@ -448,9 +589,8 @@ sim_oracle_promise(struct sim_world *w)
             m = &w->host[i].disk.durable.map;
         for (size_t k = 0; k < m->count; k++) {
             sim_map_entry(m, k, &e);
-            if (e.kind != GVS_KEY_MEMBER &&
-                (!sim_map_get(promise, e.key, e.key_len, &held) || gvs_entry_cmp(&held, &e) < 0))
-                sim_map_put(promise, &e, 0);
+            if (e.kind != GVS_KEY_MEMBER && !has_above(&w->oracle->graves, &e))
+                put_greatest(promise, &e);
         }
     }
 }
@@ -524,7 +664,9 @@ sim_oracle_admission(struct sim_world *w)
              more = gvs_table_seek(t, e.key, e.key_len, true, &e))
             greatest_ms = gvs_hlc_ms(e.order) > greatest_ms ? gvs_hlc_ms(e.order) : greatest_ms;
     }
-    return greatest_ms > SIM_EPOCH_MS ? (greatest_ms - SIM_EPOCH_MS) * 1000 : 0;
+    return greatest_ms > SIM_EPOCH_MS + w->leap_ms
+               ? (greatest_ms - SIM_EPOCH_MS - w->leap_ms) * 1000
+               : 0;
 }
 
 /* The next entry after `e` that counts: tombstones past their time are kept or not, as each likes.
@@ -585,7 +727,7 @@ check_promise(struct sim_world *w, size_t i)
     for (size_t k = 0; k < promise->count; k++) {
         sim_map_entry(promise, k, &e);
         if (!gvs_table_get(table_of(w, i, false), e.key, e.key_len, &held)) {
-            if (!e.tombstone || !forgettable(w, &e))
+            if ((!e.tombstone || !forgettable(w, &e)) && !has_above(&w->oracle->graves, &e))
                 sim_fail(w, i, "I16", "lacks a key, order %016lx, that was held when faults ended",
                          (unsigned long)e.order);
         } else if (gvs_entry_cmp(&held, &e) < 0) {
@@ -594,6 +736,22 @@ check_promise(struct sim_world *w, size_t i)
                      (unsigned long)held.order, (unsigned long)e.order,
                      e.tombstone ? ", a deletion," : "");
         }
+    }
+}
+
+/* What was forgotten after all had heard of it stays deleted. */
+static void
+check_graves(struct sim_world *w, size_t i)
+{
+    struct sim_map *graves = &w->oracle->graves;
+    struct gvs_entry e, held;
+
+    for (size_t k = 0; k < graves->count; k++) {
+        sim_map_entry(graves, k, &e);
+        if (gvs_table_get(table_of(w, i, false), e.key, e.key_len, &held) &&
+            gvs_entry_cmp(&held, &e) < 0)
+            sim_fail(w, i, "I17", "holds order %016lx, whose deletion %016lx was forgotten",
+                     (unsigned long)held.order, (unsigned long)e.order);
     }
 }
 
@@ -611,6 +769,7 @@ sim_oracle_rest(struct sim_world *w)
         compare_tables(w, first, i, true);
         check_members(w, i);
         check_promise(w, i);
+        check_graves(w, i);
         if (w->plan.durable)
             compare_with_news(w, i);
         if (w->host[i].kernel)

@@ -16,6 +16,7 @@
 #define REST_US (120 * SIM_SECOND)
 #define SETTLE_US (40 * SIM_SECOND) /* what links held back is over by then */
 #define IDLE_US (20 * SIM_SECOND)
+#define AGE_US (62 * SIM_SECOND) /* all have seen by then that it is days later */
 /* A probe and an answer each second are 200 to 206 bytes; a window may catch one pair more. Each
  * member that will not come back is tried every 4 to 6 s: a probe, and where another answers at its
  * address an INIT, a RESP and a confirmation, 568 bytes at most. */
@@ -87,6 +88,8 @@ sim_plan_draw(uint64_t seed)
     plan.deletes = sim_unit(p) * 0.6;
     draw_network(p, &plan);
     draw_hosts(p, &plan);
+    if (plan.stale == 0 && plan.lost == 0 && has(p, 0.3))
+        plan.leap_ms = (uint64_t)(sim_spread(p, 1, 20) * 86.4e6);
     return plan;
 }
 
@@ -184,9 +187,16 @@ sim_run_seed(uint64_t seed)
     for (size_t i = 0; i < w->count; i++)
         sim_host_start(w, i);
     sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + SIM_SECOND, .timer = SIM_WORK});
-    sim_run(w, plan.chaos_us);
+    sim_run(w, plan.chaos_us / 2);
+    if (!w->failed && plan.leap_ms > 0)
+        sim_leap(w, plan.leap_ms);
+    sim_run(w, plan.chaos_us - plan.chaos_us / 2);
+    if (!w->failed && plan.leap_ms > 0)
+        sim_leap(w, plan.leap_ms);
     if (!w->failed)
         sim_heal(w);
+    if (!w->failed && plan.leap_ms > 0)
+        sim_run(w, AGE_US);
     healed = w->now_us;
     if (!sim_run_till(w, rest_within(w), sim_converged) && !w->failed)
         fail_restless(w);

@@ -390,6 +390,8 @@ run_flood(const struct sim_options *o)
 
 /* --- time --- */
 
+#define AGED_US (65 * SIM_SECOND) /* so often a node looks what has become old */
+
 /* Away for longer than tombstones live: what was deleted meanwhile stays so. */
 static bool
 run_absence(const struct sim_options *o)
@@ -403,7 +405,9 @@ run_absence(const struct sim_options *o)
     sim_host_crash(w, away);
     for (unsigned k = 0; k < 25; k++)
         sim_delete_number(w, 0, k);
-    sim_run(w, o->duration_s * SIM_SECOND);
+    sim_run(w, AGED_US);
+    sim_leap(w, o->duration_s * 1000);
+    sim_run(w, AGED_US);
     write_some(w, 0, away, 100, 10);
     if (!w->failed) {
         sim_disk_crash(w, away, SIM_DISK_FRESH);
@@ -417,6 +421,89 @@ run_absence(const struct sim_options *o)
                          k < 25 ? "" : "not ", k < 25 ? "" : "not ");
         }
     }
+    return end(w);
+}
+
+#define AGES 40
+#define AGES_KEYS 30
+
+static void
+write_or_delete(struct sim_world *w, unsigned count)
+{
+    for (; count > 0 && !w->failed; count--) {
+        size_t i = sim_below(&w->desk, w->count);
+        unsigned k = (unsigned)sim_below(&w->desk, AGES_KEYS);
+
+        if (!w->host[i].node)
+            continue;
+        if (sim_chance(&w->desk, 0.5))
+            sim_delete_number(w, i, k);
+        else
+            sim_write_number(w, i, k, 1 + count);
+        sim_run(w, sim_below(&w->desk, SIM_SECOND));
+    }
+}
+
+static void
+set_away(struct sim_world *w, size_t away, bool cut)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (i == away)
+            continue;
+        sim_cut(w, away, i, cut);
+        sim_cut(w, i, away, cut);
+    }
+}
+
+/* Days go by, in which vectors are lent and tombstones collected. */
+static void
+grow_old(struct sim_world *w)
+{
+    for (unsigned n = 0; n < 4 && !w->failed; n++) {
+        sim_leap(w, (1 + sim_below(&w->prng, 60)) * HOUR_S * 1000);
+        sim_run(w, AGED_US);
+    }
+}
+
+/* Again and again one is down or cut off for days while others write and delete, and so does it. */
+static bool
+run_ages(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    struct sim_world *w = begin(o, &plan, o->seed);
+
+    for (unsigned age = 0; age < AGES && !w->failed; age++) {
+        size_t away = sim_below(&w->prng, w->count);
+        bool down = sim_chance(&w->prng, 0.5);
+
+        write_or_delete(w, 10);
+        if (down && !w->failed)
+            sim_host_crash(w, away);
+        else
+            set_away(w, away, true);
+        sim_run(w, 20 * SIM_SECOND);
+        write_or_delete(w, 10);
+        grow_old(w);
+        if (w->failed)
+            break;
+        sim_oracle_promise(w);
+        if (down) {
+            sim_disk_crash(w, away, SIM_DISK_FRESH);
+            sim_host_start(w, away);
+        } else {
+            set_away(w, away, false);
+        }
+        if (!sim_run_till(w, 120 * SIM_SECOND, sim_converged))
+            sim_fail(w, away, "I19", "is back from days away: no rest within 120 s");
+        grow_old(w);
+        if (!w->failed)
+            sim_oracle_rest(w);
+    }
+    if (!w->failed)
+        printf("%zu deletions were forgotten\n", sim_oracle_forgotten(w));
+    if (sim_oracle_forgotten(w) < AGES_KEYS / 2)
+        sim_fail(w, SIM_NOBODY, "I5", "only %zu of %d deletions were ever forgotten",
+                 sim_oracle_forgotten(w), AGES_KEYS);
     return end(w);
 }
 
@@ -434,7 +521,7 @@ run_clock(const struct sim_options *o)
     sim_run(w, 30 * SIM_SECOND);
     write_some(w, 1, 2, 0, 10);
     sim_run(w, 5 * SIM_SECOND);
-    latest_ms = SIM_EPOCH_MS + w->now_us / 1000 + 30000;
+    latest_ms = sim_true_ms(w) + 30000;
     for (size_t i = 0; i < w->count && !w->failed; i++) {
         const struct gvs_table *t = gvs_node_claims(w->host[i].node);
 
@@ -448,6 +535,211 @@ run_clock(const struct sim_options *o)
     w->host[1].clock.offset_ms = 0;
     write_some(w, 1, 2, 0, 10);
     await_rest(w, "clock set right", 120);
+    return end(w);
+}
+
+/* --- relay --- */
+
+#define SILENT_ROUNDS 100
+#define ARC_BITS 3
+#define TAKEN_OVER_US 400000 /* reconciliation may take three times as long */
+
+/* Another host of the same arc, from a random one on; `h` itself if it is the only one. */
+static size_t
+neighbour_of(struct sim_world *w, size_t h)
+{
+    size_t first = sim_below(&w->prng, w->count);
+
+    for (size_t k = 0; k < w->count; k++) {
+        size_t i = (first + k) % w->count;
+
+        if (i != h && w->host[i].id.b[0] >> (8 - ARC_BITS) == w->host[h].id.b[0] >> (8 - ARC_BITS))
+            return i;
+    }
+    return h;
+}
+
+/* One falls silent to all but a neighbour: where it is the head of its arc, and the neighbour is
+ * the next, that has the arc to serve all the same, though the entry is no news to it. Else the
+ * others of the arc are left to reconciliation. */
+static bool
+run_silent_head(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    struct sim_world *w;
+
+    plan.fixed_delay = true;
+    w = begin(o, &plan, o->seed);
+    for (unsigned round = 0; round < SILENT_ROUNDS && !w->failed; round++) {
+        size_t silent = sim_below(&w->prng, w->count), next = neighbour_of(w, silent);
+        size_t origin = (silent + 1 + sim_below(&w->prng, w->count - 1)) % w->count;
+
+        for (size_t i = 0; i < w->count; i++)
+            sim_cut(w, silent, i, i != next);
+        sim_watch(w);
+        sim_write_number(w, origin, round, 1);
+        if (!sim_run_till(w, TAKEN_OVER_US, all_have_it))
+            sim_fail(w, silent, "I19",
+                     "is silent, and what n%zu wrote is not everywhere in %.0f ms", origin,
+                     TAKEN_OVER_US / 1e3);
+        for (size_t i = 0; i < w->count; i++)
+            sim_cut(w, silent, i, false);
+        sim_run(w, 3 * SIM_SECOND);
+    }
+    return end(w);
+}
+
+/* --- reconciliation --- */
+
+#define LARGE 1000
+#define CHANGED 20
+#define CHEAP_BYTES 20000 /* 40 entries twice over, and ten times the cells that it takes */
+
+static uint64_t
+all_bytes(const struct sim_world *w)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        sum += w->host[i].sent_bytes;
+    return sum;
+}
+
+/* A table where everything was written twice, beside one that was read from the disk: what they
+ * differ by is found at the price of the difference. */
+static bool
+run_small_difference(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    struct sim_world *w;
+    uint64_t before;
+
+    plan.kernels = false;
+    w = begin(o, &plan, o->seed);
+    write_some(w, 0, w->count, 0, LARGE);
+    write_some(w, 0, w->count, 0, LARGE);
+    sim_run(w, 10 * SIM_SECOND);
+    if (!w->failed) {
+        sim_host_crash(w, 0);
+        sim_disk_crash(w, 0, SIM_DISK_FRESH);
+        sim_host_start(w, 0);
+    }
+    await_rest(w, "back", 120);
+    sim_split(w, 1, true);
+    write_some(w, 0, 1, 0, CHANGED);
+    write_some(w, 1, w->count, CHANGED, CHANGED);
+    sim_run(w, 30 * SIM_SECOND);
+    sim_oracle_promise(w);
+    before = all_bytes(w);
+    sim_split(w, 1, false);
+    await_rest(w, "healed", 120);
+    printf("for %" PRIu64 " bytes\n", all_bytes(w) - before);
+    if (!w->failed && all_bytes(w) - before > CHEAP_BYTES * w->count)
+        sim_fail(w, SIM_NOBODY, "I18", "%d entries each way cost %" PRIu64 " bytes", CHANGED,
+                 all_bytes(w) - before);
+    return end(w);
+}
+
+/* Twice in a row one loses its disk and keeps its name: both times it is given everything at once.
+ */
+static bool
+run_rejoin(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    struct sim_world *w;
+
+    plan.kernels = false;
+    w = begin(o, &plan, o->seed);
+    write_some(w, 0, w->count, 0, LARGE);
+    sim_run(w, 10 * SIM_SECOND);
+    sim_oracle_promise(w);
+    for (unsigned k = 0; k < 2 && !w->failed; k++) {
+        sim_host_crash(w, 0);
+        sim_disk_crash(w, 0, SIM_DISK_LOST);
+        sim_host_start(w, 0);
+        await_rest(w, "joined again", 5);
+        sim_run(w, 10 * SIM_SECOND);
+    }
+    return end(w);
+}
+
+/* --- the vector --- */
+
+#define SLOW_US 300000
+
+/* One takes its time with each datagram: between an answer that shows equal tables and the vector
+ * that it then lends, others may have written. Whoever missed that must not take the vector. */
+static bool
+run_slow_lender(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    struct sim_world *w;
+
+    plan.kernels = false;
+    w = begin(o, &plan, o->seed);
+    w->host[1].handle_us = SLOW_US;
+    w->plan.loss = 0.2;
+    for (uint64_t s = 0; s < o->duration_s && !w->failed; s++) {
+        sim_write_number(w, s % 2 * 2, (unsigned)sim_below(&w->desk, 100), 1 + (uint32_t)s % 100);
+        sim_run(w, sim_below(&w->desk, 4 * SIM_SECOND));
+    }
+    w->plan.loss = 0;
+    w->host[1].handle_us = 0;
+    sim_oracle_promise(w);
+    await_rest(w, "afterwards", 120);
+    return end(w);
+}
+
+/* --- members --- */
+
+static bool
+write_own(struct sim_world *w, size_t i, struct gvs_key *key, unsigned k)
+{
+    struct gvs_backend backend = {.weight = 1};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    sim_backend_key(key, k);
+    key->owner = w->host[i].id;
+    return sim_write(w, i, key, false, value, gvs_backend_encode(value, &backend));
+}
+
+/* A member that was forgotten comes back with its old disk: it stays retired, and what it claimed
+ * is in no kernel. */
+static bool
+run_retired(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    struct sim_world *w = begin(o, &plan, o->seed);
+    size_t away = w->count - 1;
+    struct gvs_key key;
+
+    write_own(w, away, &key, 7);
+    sim_run(w, 10 * SIM_SECOND);
+    for (size_t i = 0; i < w->count && !w->failed; i++) {
+        if (!sim_kernel_has(w->host[i].kernel, &key.svc, &key.ep))
+            sim_fail(w, i, "I15", "its kernel lacks a member's backend");
+    }
+    sim_host_crash(w, away);
+    sim_run(w, o->duration_s * SIM_SECOND);
+    if (!w->failed)
+        gvs_node_forget(w->host[0].node, sim_mono(w, 0), &w->host[away].id);
+    sim_run(w, 10 * SIM_SECOND);
+    if (!w->failed) {
+        sim_disk_crash(w, away, SIM_DISK_FRESH);
+        sim_host_start(w, away);
+    }
+    sim_run(w, 30 * SIM_SECOND);
+    for (size_t i = 0; i < away && !w->failed; i++) {
+        if (gvs_node_count(w->host[i].node).alive != away)
+            sim_fail(w, i, "I14", "sees %zu alive: who was forgotten is back",
+                     gvs_node_count(w->host[i].node).alive);
+        if (sim_kernel_has(w->host[i].kernel, &key.svc, &key.ep))
+            sim_fail(w, i, "I17", "its kernel holds a backend of a member that was forgotten");
+    }
+    if (!w->failed && !gvs_node_retired(w->host[away].node))
+        sim_fail(w, away, "I14", "was forgotten, and does not know");
+    if (!w->failed)
+        sim_host_crash(w, away);
     return end(w);
 }
 
@@ -471,7 +763,15 @@ static const struct scenario {
     {"wiped-pair", "two that lost their state meet first", run_wiped_pair, 3, 30},
     {"stop-60s", "one is stopped for a minute: nobody else is called dead", run_stop, 9, 60},
     {"flood", "10,000 changes a second at one node, a lone one at another", run_flood, 5, 60},
+    {"silent-head", "whoever serves an arc falls silent in the middle of it", run_silent_head, 40,
+     0},
+    {"small-difference", "1,000 entries, 20 of them other ones on each side", run_small_difference,
+     3, 0},
+    {"rejoin", "a disk is lost twice, and its node's name is not", run_rejoin, 2, 0},
+    {"retired", "a member that was forgotten comes back", run_retired, 4, 60},
+    {"slow-lender", "one of three is slow, and lends its vector", run_slow_lender, 3, 3600},
     {"absence", "eight days away, longer than tombstones live", run_absence, 3, 8 * 24 * HOUR_S},
+    {"ages", "one after the other is away for days", run_ages, 4, 0},
     {"clock-ahead", "one clock of five is an hour ahead", run_clock, 5, 0},
 };
 
@@ -479,7 +779,7 @@ void
 sim_scenario_list(void)
 {
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-        printf("%-12s  %s (%" PRIu64 " nodes, %" PRIu64 " s)\n", scenarios[i].name,
+        printf("%-16s  %s (%" PRIu64 " nodes, %" PRIu64 " s)\n", scenarios[i].name,
                scenarios[i].what, scenarios[i].nodes, scenarios[i].duration_s);
 }
 

@@ -61,6 +61,8 @@ struct sim_plan {
     uint64_t offset_ms, step_ms; /* of wall clocks, at most */
     double step_tick, boot_1970, freeze_tick;
     unsigned drift_ppm;
+    uint64_t
+        leap_ms; /* all clocks go on by so much, half-way through the faults and at their end */
 
     double pause_tick, slow; /* how many hosts are slow */
     uint64_t pause_us, handle_us;
@@ -205,6 +207,7 @@ struct sim_watch { /* a change, and who has it */
 struct sim_world {
     struct sim_plan plan;
     uint64_t seed, now_us;
+    uint64_t leap_ms;     /* wall clocks are so much further: days in which nothing happened */
     struct sim_prng prng; /* faults and schedule */
     struct sim_prng air;  /* links */
     struct sim_prng desk; /* work */
@@ -277,6 +280,7 @@ void sim_host_fini(struct sim_host *h);
 struct gvs_mono sim_mono(const struct sim_world *w, size_t i);
 struct gvs_wall sim_wall(const struct sim_world *w, size_t i);
 uint64_t sim_world_time(const struct sim_host *h, struct gvs_mono t); /* when it will be t there */
+uint64_t sim_true_ms(const struct sim_world *w); /* what a clock that is right shows */
 bool sim_may_write(const struct sim_world *w, size_t i);
 
 /* disk.c */
@@ -301,10 +305,13 @@ void sim_kernel_run(struct sim_world *w, size_t i);
 uint64_t sim_kernel_due(const struct sim_kernel *k); /* UINT64_MAX: nothing to do */
 void sim_kernel_edit(struct sim_world *w, size_t i); /* by another hand */
 bool sim_kernel_in_step(const struct sim_kernel *k);
+bool sim_kernel_has(const struct sim_kernel *k, const struct gvs_svcid *svc,
+                    const struct gvs_ep *ep);         /* the destination */
 void sim_kernel_check(struct sim_world *w, size_t i); /* I15, at rest */
 
 /* fault.c */
 void sim_tick(struct sim_world *w);
+void sim_leap(struct sim_world *w, uint64_t ms);
 void sim_heal(struct sim_world *w);
 
 /* work.c */
@@ -330,9 +337,11 @@ void sim_oracle_sent(struct sim_world *w, size_t from, size_t to, const uint8_t 
 void sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p); /* hands it over */
 void sim_oracle_removal(struct sim_world *w, size_t i, const struct gvs_item *item);
 void sim_oracle_step(struct sim_world *w, size_t i); /* the tables against the news */
-void sim_oracle_promise(struct sim_world *w);        /* what there is now must not be lost */
-uint64_t sim_oracle_admission(struct sim_world *w);  /* nothing is stamped later; all are up */
-void sim_oracle_rest(struct sim_world *w);           /* all that must be true at rest */
+void sim_oracle_gone(struct sim_world *w, size_t i, const struct gvs_id *id); /* says node i */
+size_t sim_oracle_forgotten(const struct sim_world *w); /* keys whose deletion somebody forgot */
+void sim_oracle_promise(struct sim_world *w);           /* what there is now must not be lost */
+uint64_t sim_oracle_admission(struct sim_world *w);     /* nothing is stamped later; all are up */
+void sim_oracle_rest(struct sim_world *w);              /* all that must be true at rest */
 bool sim_joined(struct sim_world *w); /* each running node sees exactly the running ones alive */
 bool sim_agreed(struct sim_world *w); /* equal fingerprints */
 bool sim_converged(struct sim_world *w);
