@@ -125,6 +125,7 @@ sim_host_fini(struct sim_host *h)
     gvs_node_close(h->node);
     empty_inbox(h);
     sim_disk_fini(&h->disk);
+    free(h->cover.b);
     sim_kernel_close(h->kernel);
     free(h->proof);
 }

@@ -12,8 +12,8 @@
  *     I7   so nothing is deleted and added again unless it was unwanted in between
  *     I8   a table that nobody has confirmed only adds
  *     I15  at rest the kernel holds what the table wants, neither more nor less
- *     I22  what is thought of the kernel moves by its acknowledgements and by looking alone; where an
- *          answer was lost, or surprised, nothing is tried (I6) before somebody has looked */
+ *     I22  what is thought of the kernel moves by its acknowledgements and by looking alone; where
+ *          an answer was lost, or surprised, nothing is tried (I6) before somebody has looked */
 #include <stdlib.h>
 #include <string.h>
 

@@ -227,6 +227,7 @@ sim_arrive(struct sim_world *w, struct sim_packet *p)
     if (p->refs > 1) { /* other copies are elsewhere, and a packet stands in one queue only */
         own = make_packet(p->from, p->to, p->b, p->len);
         own->sound = p->sound;
+        own->witnessed = p->witnessed;
         sim_packet_drop(p);
     }
     own->next = NULL;

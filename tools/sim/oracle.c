@@ -12,10 +12,8 @@
  *     I8   nothing goes from a kernel only because a table is empty or old; but a synced node that
  *          ran before may vouch for what a table does not know
  *     I9   to an address that has proven nothing go no more bytes than came from it
- *     I10  a damaged datagram changes nothing
+ *     I10  a damaged datagram changes nothing, not even which ones have been before
  *     I16  nobody holds what nobody wrote, nor drops what nobody deleted
- *     I20  what a version vector covers its node holds, or something greater; only what is deleted
- *          and old it need not
  *     I21  a member is gone only to who has not heard it for as long as a probe takes
  *
  * At rest:
@@ -29,18 +27,18 @@
  *     I17  the same, read for deletions: what somebody knows to be deleted lives only if it was
  *          written later; that holds on after the deletion was forgotten
  *
- * I6, I7 and I22 stand in kernel.c, I18 and I19 in run.c. */
+ * I6, I7 and I22 stand in kernel.c, I20 in cover.c, I18 and I19 in run.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
-#include "core/vector.h"
 #include "tools/sim/world.h"
 
 /* A tombstone may be forgotten after seven days by its stamp; less the clocks' faults. */
 #define TOMBSTONE_DAYS 6
 #define AHEAD_MS 30000 /* beyond the median */
 #define CLOCKS_MIN 3
+#define WINDOW 1984 /* counters behind the greatest */
 
 struct sim_oracle {
     uint64_t *set; /* hashes of all entries ever written; 0: free */
@@ -54,9 +52,6 @@ struct sim_oracle {
         uint64_t greatest; /* order of a claim */
         uint64_t looked_us;
         uint64_t took_us, latest_ms; /* its last datagram, and what stamps that could bring */
-        uint8_t *vector;             /* its version vector, as of its latest change */
-        size_t vector_len;
-        uint64_t vector_changes;
     } * host;
 };
 
@@ -77,8 +72,6 @@ free_map(struct sim_map *m)
 void
 sim_oracle_close(struct sim_world *w)
 {
-    for (size_t i = 0; i < w->count; i++)
-        free(w->oracle->host[i].vector);
     free(w->oracle->set);
     free_map(&w->oracle->greatest);
     free_map(&w->oracle->graves);
@@ -283,73 +276,6 @@ looked(struct sim_world *w, size_t i)
     v->news = 0;
 }
 
-/* --- the vector --- */
-
-static uint64_t
-component(const struct sim_view_of *v, const struct gvs_id *writer)
-{
-    size_t lo = 0, hi = v->vector_len / GVS_VECTOR_WRITER_LEN;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        const uint8_t *at = v->vector + mid * GVS_VECTOR_WRITER_LEN;
-        int cmp = memcmp(writer->b, at, GVS_ID_LEN);
-
-        if (cmp == 0)
-            return gvs_get64(at + GVS_ID_LEN);
-        if (cmp < 0)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return 0;
-}
-
-/* Of all that host `other` holds. What is deleted and old may be forgotten, or not known at all. */
-static void
-compare_with_vector(struct sim_world *w, size_t i, size_t other)
-{
-    const struct sim_view_of *v = &w->oracle->host[i];
-    const struct sim_map *own = &w->host[i].disk.now, *map = &w->host[other].disk.now;
-    struct gvs_entry e, held;
-
-    for (size_t k = 0; k < map->count; k++) {
-        sim_map_entry(map, k, &e);
-        if (e.kind == GVS_KEY_MEMBER || component(v, &e.writer) < e.order ||
-            (e.tombstone && forgettable(w, &e)) || has_above(&w->oracle->graves, &e))
-            continue;
-        if (!sim_map_get(own, e.key, e.key_len, &held) || gvs_entry_cmp(&held, &e) < 0)
-            sim_fail(w, i, "I20",
-                     "its vector covers %016lx of its writer, and it lacks %016lx, which n%zu has",
-                     (unsigned long)component(v, &e.writer), (unsigned long)e.order, other);
-    }
-}
-
-/* Whenever it has changed: it is lent once a minute. */
-static void
-check_vector(struct sim_world *w, size_t i)
-{
-    struct sim_view_of *v = &w->oracle->host[i];
-    const struct gvs_node *n = w->host[i].node;
-    uint8_t chunk[GVS_VECTOR_CHUNK_MAX];
-    size_t len;
-
-    if (v->vector_changes == gvs_node_vector_changes(n))
-        return;
-    v->vector_changes = gvs_node_vector_changes(n);
-    v->vector_len = 0;
-    while ((len = gvs_node_vector(n, v->vector_len / GVS_VECTOR_WRITER_LEN, chunk, sizeof chunk)) >
-           0) {
-        v->vector = sim_need(realloc(v->vector, v->vector_len + len));
-        memcpy(v->vector + v->vector_len, chunk, len);
-        v->vector_len += len;
-    }
-    for (size_t k = 0; k < w->count; k++) {
-        if (k != i)
-            compare_with_vector(w, i, k);
-    }
-}
-
 /* In full once a second, and at once where a fingerprint changed without news. */
 void
 sim_oracle_step(struct sim_world *w, size_t i)
@@ -359,7 +285,7 @@ sim_oracle_step(struct sim_world *w, size_t i)
 
     if (!w->plan.durable)
         return;
-    check_vector(w, i);
+    sim_cover_check(w, i);
     changed = v->claims != gvs_table_fingerprint(table_of(w, i, false)) ||
               v->members != gvs_table_fingerprint(table_of(w, i, true));
     if ((changed && v->news == 0) || w->now_us - v->looked_us >= SIM_SECOND) {
@@ -377,7 +303,7 @@ sim_oracle_loaded(struct sim_world *w, size_t i)
     struct gvs_entry e;
 
     v->greatest = 0;
-    v->vector_changes = UINT64_MAX;
+    w->host[i].cover.changes = UINT64_MAX;
     for (size_t k = 0; k < m->count; k++) {
         sim_map_entry(m, k, &e);
         if (e.kind != GVS_KEY_MEMBER && e.order > v->greatest)
@@ -471,6 +397,40 @@ judge(struct sim_world *w, size_t i, struct sim_packet *p, bool taken)
         h->proof[p->from].proven = true;
 }
 
+/* The latest DATA of a session: a window may have left behind what is much older. */
+static void
+note_counter(struct sim_proof *p, const uint8_t *b)
+{
+    uint32_t session = gvs_get32le(b + 4);
+    uint64_t counter = gvs_get64le(b + 8);
+
+    if (p->session != session)
+        p->counter = 0;
+    p->session = session;
+    if (counter > p->counter)
+        p->counter = counter;
+}
+
+/* There is one copy of it, and it was refused as if it had come before: so it is something else
+ * that has been taken for it, which no key can have sealed. */
+static void
+check_replay(struct sim_world *w, size_t i, const struct sim_packet *p)
+{
+    const struct sim_proof *proof = &w->host[i].proof[p->from];
+
+    if (!p->sound || p->witnessed || proof->session != gvs_get32le(p->b + 4) ||
+        gvs_get64le(p->b + 8) + WINDOW <= proof->counter)
+        return;
+    sim_fail(w, i, "I10", "refuses a datagram of n%u as a replay, and there was none before",
+             p->from);
+}
+
+static uint64_t
+replays(const struct gvs_node *n)
+{
+    return gvs_node_count(n).rejected[GVS_REJECT_REPLAY];
+}
+
 /* The latest that may be taken now. */
 static uint64_t
 latest_ms(const struct sim_world *w, size_t i)
@@ -487,7 +447,9 @@ sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p)
     struct sim_view_of *v = &w->oracle->host[i];
     struct gvs_ep from = address_of(w, p->from);
     bool watch = p->witnessed || !p->sound || (h->proof && !h->proof[p->from].proven);
-    uint64_t before = watch ? rejections(h->node) : 0, after_ms;
+    bool data = h->proof && p->len >= GVS_DATA_OVERHEAD && p->b[0] == GVS_PACKET_DATA;
+    uint64_t before = watch || data ? rejections(h->node) : 0, after_ms;
+    uint64_t replayed = data ? replays(h->node) : 0;
 
     w->delivered++;
     sim_note(w, SIM_DELIVERED, i, p->sound ? "from" : "damaged, from", p->from, p->len, p->hash);
@@ -500,6 +462,10 @@ sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p)
     v->latest_ms = after_ms > v->latest_ms ? after_ms : v->latest_ms;
     if (watch)
         judge(w, i, p, rejections(h->node) == before);
+    if (data && rejections(h->node) == before)
+        note_counter(&h->proof[p->from], p->b);
+    else if (data && replays(h->node) != replayed)
+        check_replay(w, i, p);
     h->busy_us = w->now_us + h->handle_us;
 }
 
@@ -569,6 +535,12 @@ sim_oracle_removal(struct sim_world *w, size_t i, const struct gvs_item *item)
 }
 
 /* --- rest --- */
+
+bool
+sim_oracle_may_lack(const struct sim_world *w, const struct gvs_entry *e)
+{
+    return (e->tombstone && forgettable(w, e)) || has_above(&w->oracle->graves, e);
+}
 
 size_t
 sim_oracle_forgotten(const struct sim_world *w)

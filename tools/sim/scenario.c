@@ -16,8 +16,8 @@ seconds(uint64_t us)
     return (double)us / 1e6;
 }
 
-static struct sim_world *
-begin(const struct sim_options *o, const struct sim_plan *plan, uint64_t seed)
+struct sim_world *
+sim_begin(const struct sim_options *o, const struct sim_plan *plan, uint64_t seed)
 {
     struct sim_world *w = sim_world_open(plan, seed);
 
@@ -34,8 +34,8 @@ begin(const struct sim_options *o, const struct sim_plan *plan, uint64_t seed)
 }
 
 /* Some of everything, all over the cluster. */
-static void
-write_some(struct sim_world *w, size_t from, size_t to, unsigned first, unsigned count)
+void
+sim_write_some(struct sim_world *w, size_t from, size_t to, unsigned first, unsigned count)
 {
     for (unsigned k = 0; k < count && !w->failed; k++) {
         sim_write_number(w, from + k % (to - from), first + k, 1 + k % 100);
@@ -43,8 +43,8 @@ write_some(struct sim_world *w, size_t from, size_t to, unsigned first, unsigned
     }
 }
 
-static bool
-end(struct sim_world *w)
+bool
+sim_end(struct sim_world *w)
 {
     bool good;
 
@@ -59,8 +59,8 @@ end(struct sim_world *w)
     return good;
 }
 
-static void
-await_rest(struct sim_world *w, const char *what, uint64_t within_s)
+void
+sim_await_rest(struct sim_world *w, const char *what, uint64_t within_s)
 {
     uint64_t began = w->now_us;
 
@@ -74,20 +74,31 @@ await_rest(struct sim_world *w, const char *what, uint64_t within_s)
 
 /* --- partitions --- */
 
+void
+sim_set_away(struct sim_world *w, size_t away, bool cut)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (i == away)
+            continue;
+        sim_cut(w, away, i, cut);
+        sim_cut(w, i, away, cut);
+    }
+}
+
 static bool
 run_heal(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
     size_t half = w->count / 2;
     uint64_t began;
 
-    write_some(w, 0, w->count, 0, 100);
+    sim_write_some(w, 0, w->count, 0, 100);
     sim_run(w, SIM_SECOND);
     sim_split(w, half, true);
     sim_run(w, o->duration_s * SIM_SECOND / 2);
-    write_some(w, 0, half, 1000, 50);
-    write_some(w, half, w->count, 2000, 50);
+    sim_write_some(w, 0, half, 1000, 50);
+    sim_write_some(w, half, w->count, 2000, 50);
     for (unsigned k = 0; k < 20 && !w->failed; k++) {
         sim_delete_number(w, 0, k);
         sim_write_number(w, half, 10 + k, 7);
@@ -100,8 +111,8 @@ run_heal(const struct sim_options *o)
     if (sim_run_till(w, 120 * SIM_SECOND, sim_agreed))
         printf("%zu | %zu nodes, %" PRIu64 " s apart: fingerprints equal in %.2f s\n", half,
                w->count - half, o->duration_s, seconds(w->now_us - began));
-    await_rest(w, "members and kernels", 120);
-    return end(w);
+    sim_await_rest(w, "members and kernels", 120);
+    return sim_end(w);
 }
 
 /* Nobody's list of peers bridges the halves: those who were there once are tried again for ever. */
@@ -109,7 +120,7 @@ static bool
 run_no_bootstrap(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
     size_t half = w->count / 2;
 
     sim_run(w, 5 * SIM_SECOND);
@@ -117,12 +128,12 @@ run_no_bootstrap(const struct sim_options *o)
         gvs_node_set_peers(w->host[i].node, NULL, 0);
     sim_split(w, half, true);
     sim_run(w, o->duration_s * SIM_SECOND);
-    write_some(w, 0, half, 0, 10);
-    write_some(w, half, w->count, 10, 10);
+    sim_write_some(w, 0, half, 0, 10);
+    sim_write_some(w, half, w->count, 10, 10);
     sim_oracle_promise(w);
     sim_split(w, half, false);
-    await_rest(w, "healed", 120);
-    return end(w);
+    sim_await_rest(w, "healed", 120);
+    return sim_end(w);
 }
 
 /* --- loss --- */
@@ -131,12 +142,12 @@ static bool
 run_loss(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
     uint64_t began;
 
     w->plan.loss = 0.5;
     sim_run(w, o->duration_s * SIM_SECOND);
-    write_some(w, 0, w->count, 0, 200);
+    sim_write_some(w, 0, w->count, 0, 200);
     sim_oracle_promise(w);
     began = w->now_us;
     if (sim_run_till(w, 120 * SIM_SECOND, sim_agreed))
@@ -145,8 +156,8 @@ run_loss(const struct sim_options *o)
     else
         sim_fail(w, SIM_NOBODY, "I19", "loss 50 %%: tables differ after 120 s");
     w->plan.loss = 0;
-    await_rest(w, "afterwards", 120);
-    return end(w);
+    sim_await_rest(w, "afterwards", 120);
+    return sim_end(w);
 }
 
 static bool
@@ -180,7 +191,7 @@ static bool
 run_loss_5(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
     uint64_t took[1000];
     size_t count;
 
@@ -198,8 +209,8 @@ run_loss_5(const struct sim_options *o)
     }
     w->plan.loss = 0;
     sim_oracle_promise(w);
-    await_rest(w, "afterwards", 120);
-    return end(w);
+    sim_await_rest(w, "afterwards", 120);
+    return sim_end(w);
 }
 
 #define MANY_MS 15.0
@@ -215,7 +226,7 @@ run_many(const struct sim_options *o)
 
     plan.fixed_delay = true;
     plan.delay_us = 1000;
-    w = begin(o, &plan, o->seed);
+    w = sim_begin(o, &plan, o->seed);
     sim_run(w, 5 * SIM_SECOND);
     count = lone_changes(w, sizeof took / sizeof *took, took);
     if (!w->failed) {
@@ -227,7 +238,7 @@ run_many(const struct sim_options *o)
         if (worst > MANY_MS)
             sim_fail(w, SIM_NOBODY, "I19", "%.1f ms to the last node: over %.0f", worst, MANY_MS);
     }
-    return end(w);
+    return sim_end(w);
 }
 
 /* Only its first words to another node are lost, five times and more: they must not be its last. */
@@ -250,7 +261,7 @@ run_first_words(const struct sim_options *o)
         w->plan.loss = 0;
         if (!sim_run_till(w, JOIN_US, sim_converged))
             sim_fail(w, SIM_NOBODY, "I14", "still strangers 120 s after the loss ended");
-        good = end(w);
+        good = sim_end(w);
     }
     return good;
 }
@@ -264,10 +275,10 @@ run_restart_all(const struct sim_options *o)
 
     for (uint64_t seed = o->seed; seed < o->seed + 20 && good; seed++) {
         struct sim_plan plan = sim_plan_calm(o->nodes);
-        struct sim_world *w = begin(o, &plan, seed);
+        struct sim_world *w = sim_begin(o, &plan, seed);
         uint64_t began;
 
-        write_some(w, 0, w->count, 0, 50);
+        sim_write_some(w, 0, w->count, 0, 50);
         for (unsigned k = 0; k < 10; k++)
             sim_delete_number(w, k % w->count, k);
         sim_run(w, 10 * SIM_SECOND);
@@ -288,7 +299,7 @@ run_restart_all(const struct sim_options *o)
         if (!w->failed)
             printf("seed %" PRIu64 ": at rest %.2f s after the kill\n", seed,
                    seconds(w->now_us - began));
-        good = end(w);
+        good = sim_end(w);
     }
     return good;
 }
@@ -299,9 +310,9 @@ static bool
 run_wiped_pair(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
 
-    write_some(w, 0, w->count, 0, 20);
+    sim_write_some(w, 0, w->count, 0, 20);
     sim_run(w, 10 * SIM_SECOND);
     for (size_t i = 0; i < w->count && !w->failed; i++) {
         sim_host_crash(w, i);
@@ -314,32 +325,75 @@ run_wiped_pair(const struct sim_options *o)
         if (!w->failed)
             sim_host_start(w, i);
     }
-    await_rest(w, "all back", 120);
-    return end(w);
+    sim_await_rest(w, "all back", 120);
+    return sim_end(w);
+}
+
+static void
+check_accused(struct sim_world *w, size_t but)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (i != but && w->host[i].accused > 0)
+            sim_fail(w, i, "I14", "was called dead %lu times, and was well",
+                     (unsigned long)w->host[i].accused);
+    }
 }
 
 static bool
 run_stop(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
 
-    write_some(w, 0, w->count, 0, 50);
+    sim_write_some(w, 0, w->count, 0, 50);
     sim_run(w, 5 * SIM_SECOND);
     for (size_t i = 0; i < w->count; i++)
         w->host[i].accused = 0;
     sim_host_pause(w, 1, o->duration_s * SIM_SECOND);
     sim_run(w, o->duration_s * SIM_SECOND);
-    write_some(w, 2, w->count, 100, 10);
+    sim_write_some(w, 2, w->count, 100, 10);
     sim_oracle_promise(w);
-    await_rest(w, "resumed", 120);
+    sim_await_rest(w, "resumed", 120);
     sim_run(w, 30 * SIM_SECOND);
-    for (size_t i = 0; i < w->count; i++) {
-        if (i != 1 && w->host[i].accused > 0)
-            sim_fail(w, i, "I14", "was called dead %lu times, and it was n1 that stood still",
-                     (unsigned long)w->host[i].accused);
+    check_accused(w, 1);
+    return sim_end(w);
+}
+
+#define DEAF_TIMES 20
+
+/* Who hears nobody for some seconds has itself to blame. */
+static bool
+run_deaf(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
+
+    sim_run(w, 10 * SIM_SECOND);
+    for (unsigned n = 0; n < DEAF_TIMES && !w->failed; n++) {
+        for (size_t i = 0; i < w->count; i++)
+            sim_cut(w, i, 1, i != 1);
+        sim_run(w, o->duration_s * SIM_SECOND);
+        for (size_t i = 0; i < w->count; i++)
+            sim_cut(w, i, 1, false);
+        sim_run(w, 20 * SIM_SECOND);
     }
-    return end(w);
+    check_accused(w, 1);
+    return sim_end(w);
+}
+
+/* A fifth of all datagrams lost is no death. */
+static bool
+run_loss_20(const struct sim_options *o)
+{
+    struct sim_plan plan = sim_plan_calm(o->nodes);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
+
+    w->plan.loss = 0.2;
+    sim_run(w, o->duration_s * SIM_SECOND);
+    check_accused(w, SIM_NOBODY);
+    w->plan.loss = 0;
+    sim_await_rest(w, "afterwards", 120);
+    return sim_end(w);
 }
 
 /* --- flood --- */
@@ -364,7 +418,7 @@ run_flood(const struct sim_options *o)
     size_t count = 0;
 
     plan.durable = plan.kernels = false;
-    w = begin(o, &plan, o->seed);
+    w = sim_begin(o, &plan, o->seed);
     sim_call(w, w->now_us + 1, flood, o->duration_s * FLOOD_PER_S);
     for (uint64_t s = 0; s < o->duration_s && !w->failed; s++) {
         sim_run(w, SIM_SECOND / 3);
@@ -383,129 +437,12 @@ run_flood(const struct sim_options *o)
                sim_quantile_ms(took, count, 0.99), sim_quantile_ms(took, count, 1));
     if (sim_quantile_ms(took, count, 0.99) >= 1000)
         sim_fail(w, 1, "I19", "its lone change waits a second and more for another node's flood");
-    await_rest(w, "afterwards", 120);
+    sim_await_rest(w, "afterwards", 120);
     free(took);
-    return end(w);
+    return sim_end(w);
 }
 
 /* --- time --- */
-
-#define AGED_US (65 * SIM_SECOND) /* so often a node looks what has become old */
-
-/* Away for longer than tombstones live: what was deleted meanwhile stays so. */
-static bool
-run_absence(const struct sim_options *o)
-{
-    struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
-    size_t away = w->count - 1;
-
-    write_some(w, 0, w->count, 0, 50);
-    sim_run(w, 10 * SIM_SECOND);
-    sim_host_crash(w, away);
-    for (unsigned k = 0; k < 25; k++)
-        sim_delete_number(w, 0, k);
-    sim_run(w, AGED_US);
-    sim_leap(w, o->duration_s * 1000);
-    sim_run(w, AGED_US);
-    write_some(w, 0, away, 100, 10);
-    if (!w->failed) {
-        sim_disk_crash(w, away, SIM_DISK_FRESH);
-        sim_host_start(w, away);
-    }
-    await_rest(w, "back", 120);
-    for (size_t i = 0; i < w->count && !w->failed; i++) {
-        for (unsigned k = 0; k < 50; k++) {
-            if ((sim_read_number(w, i, k) >= 0) != (k >= 25))
-                sim_fail(w, i, "I17", "backend %u, which was %sdeleted, is %sthere", k,
-                         k < 25 ? "" : "not ", k < 25 ? "" : "not ");
-        }
-    }
-    return end(w);
-}
-
-#define AGES 40
-#define AGES_KEYS 30
-
-static void
-write_or_delete(struct sim_world *w, unsigned count)
-{
-    for (; count > 0 && !w->failed; count--) {
-        size_t i = sim_below(&w->desk, w->count);
-        unsigned k = (unsigned)sim_below(&w->desk, AGES_KEYS);
-
-        if (!w->host[i].node)
-            continue;
-        if (sim_chance(&w->desk, 0.5))
-            sim_delete_number(w, i, k);
-        else
-            sim_write_number(w, i, k, 1 + count);
-        sim_run(w, sim_below(&w->desk, SIM_SECOND));
-    }
-}
-
-static void
-set_away(struct sim_world *w, size_t away, bool cut)
-{
-    for (size_t i = 0; i < w->count; i++) {
-        if (i == away)
-            continue;
-        sim_cut(w, away, i, cut);
-        sim_cut(w, i, away, cut);
-    }
-}
-
-/* Days go by, in which vectors are lent and tombstones collected. */
-static void
-grow_old(struct sim_world *w)
-{
-    for (unsigned n = 0; n < 4 && !w->failed; n++) {
-        sim_leap(w, (1 + sim_below(&w->prng, 60)) * HOUR_S * 1000);
-        sim_run(w, AGED_US);
-    }
-}
-
-/* Again and again one is down or cut off for days while others write and delete, and so does it. */
-static bool
-run_ages(const struct sim_options *o)
-{
-    struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
-
-    for (unsigned age = 0; age < AGES && !w->failed; age++) {
-        size_t away = sim_below(&w->prng, w->count);
-        bool down = sim_chance(&w->prng, 0.5);
-
-        write_or_delete(w, 10);
-        if (down && !w->failed)
-            sim_host_crash(w, away);
-        else
-            set_away(w, away, true);
-        sim_run(w, 20 * SIM_SECOND);
-        write_or_delete(w, 10);
-        grow_old(w);
-        if (w->failed)
-            break;
-        sim_oracle_promise(w);
-        if (down) {
-            sim_disk_crash(w, away, SIM_DISK_FRESH);
-            sim_host_start(w, away);
-        } else {
-            set_away(w, away, false);
-        }
-        if (!sim_run_till(w, 120 * SIM_SECOND, sim_converged))
-            sim_fail(w, away, "I19", "is back from days away: no rest within 120 s");
-        grow_old(w);
-        if (!w->failed)
-            sim_oracle_rest(w);
-    }
-    if (!w->failed)
-        printf("%zu deletions were forgotten\n", sim_oracle_forgotten(w));
-    if (sim_oracle_forgotten(w) < AGES_KEYS / 2)
-        sim_fail(w, SIM_NOBODY, "I5", "only %zu of %d deletions were ever forgotten",
-                 sim_oracle_forgotten(w), AGES_KEYS);
-    return end(w);
-}
 
 /* One clock of five runs an hour ahead: its writes must not bear the future, and nobody may take
  * what does; once it is right again, it writes as before. */
@@ -513,13 +450,13 @@ static bool
 run_clock(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
+    struct sim_world *w = sim_begin(o, &plan, o->seed);
     uint64_t latest_ms;
     struct gvs_entry e;
 
     w->host[1].clock.offset_ms = 3600000;
     sim_run(w, 30 * SIM_SECOND);
-    write_some(w, 1, 2, 0, 10);
+    sim_write_some(w, 1, 2, 0, 10);
     sim_run(w, 5 * SIM_SECOND);
     latest_ms = sim_true_ms(w) + 30000;
     for (size_t i = 0; i < w->count && !w->failed; i++) {
@@ -533,9 +470,9 @@ run_clock(const struct sim_options *o)
         }
     }
     w->host[1].clock.offset_ms = 0;
-    write_some(w, 1, 2, 0, 10);
-    await_rest(w, "clock set right", 120);
-    return end(w);
+    sim_write_some(w, 1, 2, 0, 10);
+    sim_await_rest(w, "clock set right", 120);
+    return sim_end(w);
 }
 
 /* --- relay --- */
@@ -569,7 +506,7 @@ run_silent_head(const struct sim_options *o)
     struct sim_world *w;
 
     plan.fixed_delay = true;
-    w = begin(o, &plan, o->seed);
+    w = sim_begin(o, &plan, o->seed);
     for (unsigned round = 0; round < SILENT_ROUNDS && !w->failed; round++) {
         size_t silent = sim_below(&w->prng, w->count), next = neighbour_of(w, silent);
         size_t origin = (silent + 1 + sim_below(&w->prng, w->count - 1)) % w->count;
@@ -586,7 +523,7 @@ run_silent_head(const struct sim_options *o)
             sim_cut(w, silent, i, false);
         sim_run(w, 3 * SIM_SECOND);
     }
-    return end(w);
+    return sim_end(w);
 }
 
 /* --- reconciliation --- */
@@ -615,132 +552,29 @@ run_small_difference(const struct sim_options *o)
     uint64_t before;
 
     plan.kernels = false;
-    w = begin(o, &plan, o->seed);
-    write_some(w, 0, w->count, 0, LARGE);
-    write_some(w, 0, w->count, 0, LARGE);
+    w = sim_begin(o, &plan, o->seed);
+    sim_write_some(w, 0, w->count, 0, LARGE);
+    sim_write_some(w, 0, w->count, 0, LARGE);
     sim_run(w, 10 * SIM_SECOND);
     if (!w->failed) {
         sim_host_crash(w, 0);
         sim_disk_crash(w, 0, SIM_DISK_FRESH);
         sim_host_start(w, 0);
     }
-    await_rest(w, "back", 120);
+    sim_await_rest(w, "back", 120);
     sim_split(w, 1, true);
-    write_some(w, 0, 1, 0, CHANGED);
-    write_some(w, 1, w->count, CHANGED, CHANGED);
+    sim_write_some(w, 0, 1, 0, CHANGED);
+    sim_write_some(w, 1, w->count, CHANGED, CHANGED);
     sim_run(w, 30 * SIM_SECOND);
     sim_oracle_promise(w);
     before = all_bytes(w);
     sim_split(w, 1, false);
-    await_rest(w, "healed", 120);
+    sim_await_rest(w, "healed", 120);
     printf("for %" PRIu64 " bytes\n", all_bytes(w) - before);
     if (!w->failed && all_bytes(w) - before > CHEAP_BYTES * w->count)
         sim_fail(w, SIM_NOBODY, "I18", "%d entries each way cost %" PRIu64 " bytes", CHANGED,
                  all_bytes(w) - before);
-    return end(w);
-}
-
-/* Twice in a row one loses its disk and keeps its name: both times it is given everything at once.
- */
-static bool
-run_rejoin(const struct sim_options *o)
-{
-    struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w;
-
-    plan.kernels = false;
-    w = begin(o, &plan, o->seed);
-    write_some(w, 0, w->count, 0, LARGE);
-    sim_run(w, 10 * SIM_SECOND);
-    sim_oracle_promise(w);
-    for (unsigned k = 0; k < 2 && !w->failed; k++) {
-        sim_host_crash(w, 0);
-        sim_disk_crash(w, 0, SIM_DISK_LOST);
-        sim_host_start(w, 0);
-        await_rest(w, "joined again", 5);
-        sim_run(w, 10 * SIM_SECOND);
-    }
-    return end(w);
-}
-
-/* --- the vector --- */
-
-#define SLOW_US 300000
-
-/* One takes its time with each datagram: between an answer that shows equal tables and the vector
- * that it then lends, others may have written. Whoever missed that must not take the vector. */
-static bool
-run_slow_lender(const struct sim_options *o)
-{
-    struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w;
-
-    plan.kernels = false;
-    w = begin(o, &plan, o->seed);
-    w->host[1].handle_us = SLOW_US;
-    w->plan.loss = 0.2;
-    for (uint64_t s = 0; s < o->duration_s && !w->failed; s++) {
-        sim_write_number(w, s % 2 * 2, (unsigned)sim_below(&w->desk, 100), 1 + (uint32_t)s % 100);
-        sim_run(w, sim_below(&w->desk, 4 * SIM_SECOND));
-    }
-    w->plan.loss = 0;
-    w->host[1].handle_us = 0;
-    sim_oracle_promise(w);
-    await_rest(w, "afterwards", 120);
-    return end(w);
-}
-
-/* --- members --- */
-
-static bool
-write_own(struct sim_world *w, size_t i, struct gvs_key *key, unsigned k)
-{
-    struct gvs_backend backend = {.weight = 1};
-    uint8_t value[GVS_VALUE_LEN_MAX];
-
-    sim_backend_key(key, k);
-    key->owner = w->host[i].id;
-    return sim_write(w, i, key, false, value, gvs_backend_encode(value, &backend));
-}
-
-/* A member that was forgotten comes back with its old disk: it stays retired, and what it claimed
- * is in no kernel. */
-static bool
-run_retired(const struct sim_options *o)
-{
-    struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = begin(o, &plan, o->seed);
-    size_t away = w->count - 1;
-    struct gvs_key key;
-
-    write_own(w, away, &key, 7);
-    sim_run(w, 10 * SIM_SECOND);
-    for (size_t i = 0; i < w->count && !w->failed; i++) {
-        if (!sim_kernel_has(w->host[i].kernel, &key.svc, &key.ep))
-            sim_fail(w, i, "I15", "its kernel lacks a member's backend");
-    }
-    sim_host_crash(w, away);
-    sim_run(w, o->duration_s * SIM_SECOND);
-    if (!w->failed)
-        gvs_node_forget(w->host[0].node, sim_mono(w, 0), &w->host[away].id);
-    sim_run(w, 10 * SIM_SECOND);
-    if (!w->failed) {
-        sim_disk_crash(w, away, SIM_DISK_FRESH);
-        sim_host_start(w, away);
-    }
-    sim_run(w, 30 * SIM_SECOND);
-    for (size_t i = 0; i < away && !w->failed; i++) {
-        if (gvs_node_count(w->host[i].node).alive != away)
-            sim_fail(w, i, "I14", "sees %zu alive: who was forgotten is back",
-                     gvs_node_count(w->host[i].node).alive);
-        if (sim_kernel_has(w->host[i].kernel, &key.svc, &key.ep))
-            sim_fail(w, i, "I17", "its kernel holds a backend of a member that was forgotten");
-    }
-    if (!w->failed && !gvs_node_retired(w->host[away].node))
-        sim_fail(w, away, "I14", "was forgotten, and does not know");
-    if (!w->failed)
-        sim_host_crash(w, away);
-    return end(w);
+    return sim_end(w);
 }
 
 /* --- the list --- */
@@ -762,16 +596,21 @@ static const struct scenario {
     {"restart-all", "all die at once, a third without its state; 20 seeds", run_restart_all, 9, 0},
     {"wiped-pair", "two that lost their state meet first", run_wiped_pair, 3, 30},
     {"stop-60s", "one is stopped for a minute: nobody else is called dead", run_stop, 9, 60},
+    {"deaf", "one hears nobody for three seconds, 20 times", run_deaf, 9, 3},
+    {"loss-20", "every fifth datagram is lost: nobody is called dead", run_loss_20, 9, 300},
     {"flood", "10,000 changes a second at one node, a lone one at another", run_flood, 5, 60},
     {"silent-head", "whoever serves an arc falls silent in the middle of it", run_silent_head, 40,
      0},
     {"small-difference", "1,000 entries, 20 of them other ones on each side", run_small_difference,
      3, 0},
-    {"rejoin", "a disk is lost twice, and its node's name is not", run_rejoin, 2, 0},
-    {"retired", "a member that was forgotten comes back", run_retired, 4, 60},
-    {"slow-lender", "one of three is slow, and lends its vector", run_slow_lender, 3, 3600},
-    {"absence", "eight days away, longer than tombstones live", run_absence, 3, 8 * 24 * HOUR_S},
-    {"ages", "one after the other is away for days", run_ages, 4, 0},
+    {"rejoin", "a disk is lost twice, and its node's name is not", sim_run_rejoin, 2, 0},
+    {"retired", "a member that was forgotten comes back", sim_run_retired, 4, 60},
+    {"slow-lender", "one of three is slow, and lends its vector", sim_run_slow_lender, 3, 3600},
+    {"absence", "eight days away, longer than tombstones live", sim_run_absence, 3,
+     8 * 24 * HOUR_S},
+    {"stale-return", "back with an old disk, for a moment", sim_run_stale_return, 3, 0},
+    {"clock-behind", "without a disk, alone and an hour behind", sim_run_clock_behind, 3, 0},
+    {"ages", "one after the other is away for days", sim_run_ages, 4, 0},
     {"clock-ahead", "one clock of five is an hour ahead", run_clock, 5, 0},
 };
 

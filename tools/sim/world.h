@@ -10,6 +10,7 @@
  *     fault     what goes wrong when, and the healing of it all
  *     work      writes at random
  *     oracle    all that was ever written; what must be true at every step, and at rest
+ *     cover     what a node's version vector may cover
  *     run       the schedule of one seed: faults, heal, rest
  *     scenario  runs with a name
  *     measure   figures instead of faults
@@ -133,6 +134,8 @@ struct sim_link {
 struct sim_proof {
     bool proven;
     uint64_t in, out;
+    uint32_t session; /* of the latest DATA from there that was taken, and the greatest counter */
+    uint64_t counter;
 };
 
 /* --- host --- */
@@ -172,6 +175,12 @@ struct sim_disk {
 
 struct sim_kernel;
 
+struct sim_cover { /* a version vector, as of its latest change */
+    uint8_t *b;
+    size_t len;
+    uint64_t changes;
+};
+
 struct sim_host {
     struct gvs_node *node; /* NULL: down */
     struct gvs_id id;
@@ -180,6 +189,7 @@ struct sim_host {
     struct sim_prng prng; /* what the node draws */
     struct sim_clock clock;
     struct sim_disk disk;
+    struct sim_cover cover;
     struct sim_kernel *kernel;
     struct sim_proof *proof;  /* by address; NULL: not watched */
     uint64_t life;            /* counts starts, from 1 */
@@ -347,6 +357,12 @@ bool sim_agreed(struct sim_world *w); /* equal fingerprints */
 bool sim_converged(struct sim_world *w);
 size_t sim_running(const struct sim_world *w);
 
+/* May a node lack it, though others hold it? What is deleted and old. */
+bool sim_oracle_may_lack(const struct sim_world *w, const struct gvs_entry *e);
+
+/* cover.c */
+void sim_cover_check(struct sim_world *w, size_t i);
+
 /* run.c */
 struct sim_plan sim_plan_calm(size_t nodes);
 struct sim_result {
@@ -367,6 +383,14 @@ struct sim_options {
     uint64_t nodes, changes, duration_s;
     double delay_ms, loss;
 };
+/* Starts all of them and waits until they have met; ends it with what must be true at rest. */
+struct sim_world *sim_begin(const struct sim_options *o, const struct sim_plan *plan,
+                            uint64_t seed);
+bool sim_end(struct sim_world *w);
+void sim_await_rest(struct sim_world *w, const char *what, uint64_t within_s);
+/* Some of everything, written by the hosts from .. to - 1 in turn. */
+void sim_write_some(struct sim_world *w, size_t from, size_t to, unsigned first, unsigned count);
+void sim_set_away(struct sim_world *w, size_t away, bool cut); /* from all others */
 bool sim_scenario_run(const struct sim_options *o); /* false: it failed, or there is none */
 void sim_scenario_list(void);
 
@@ -374,3 +398,12 @@ void sim_scenario_list(void);
 bool sim_measure(const struct sim_options *o);
 void sim_sort(uint64_t *us, size_t count);
 double sim_quantile_ms(const uint64_t *us, size_t count, double q); /* sorted; 0 of none */
+
+/* scenario_age.c: true if it went well. */
+bool sim_run_absence(const struct sim_options *o);
+bool sim_run_ages(const struct sim_options *o);
+bool sim_run_rejoin(const struct sim_options *o);
+bool sim_run_slow_lender(const struct sim_options *o);
+bool sim_run_stale_return(const struct sim_options *o);
+bool sim_run_clock_behind(const struct sim_options *o);
+bool sim_run_retired(const struct sim_options *o);
