@@ -123,7 +123,7 @@ add_test(NAME tools/sim COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_sim")
 set_tests_properties(tools/sim PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}")
 
 # Planted errors, each of which the tests have to find. They build for themselves: once is enough.
-# Those of test/tools/mutants_sim, which the simulator has to find, take an hour: on demand.
+# Those of test/tools/mutants_sim, which the simulator has to find, are tried with it: tools/check.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
     foreach(script core/mutants ipvs/mutants net/mutants net/mutants_unit)
         add_test(NAME ${script} COMMAND "${PROJECT_SOURCE_DIR}/test/${script}")

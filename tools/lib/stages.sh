@@ -13,6 +13,7 @@
 #   gvs_limit       seconds that one test may take, a unit test or one in the virtual machine
 #   gvs_asan_seeds  GVS_SEEDS for the unit tests under sanitizers
 #   gvs_sim         which seeds the simulator runs
+#   gvs_sim_mutants one in so many of the errors is planted that it has to find; 1: all
 
 # tell NAME STATUS FILE: what a program that prints `ok` lines has proven.
 tell()
@@ -89,6 +90,7 @@ job_sim()
     else
         # shellcheck disable=SC2086 # options
         set -- $gvs_sim
+        try "planted errors are found" env GVS_MUTANTS="$gvs_sim_mutants" test/tools/mutants_sim
     fi
     try "sim $*" build/release/sim "$@" --jobs 2
     # More than have sessions all with all; no seed has so many.
