@@ -83,6 +83,29 @@ is_idle(const struct gvs_node *n, const struct gvs_node_peer *p)
 
 /* --- timers --- */
 
+static bool
+is_live_at(const struct gvs_node *n, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
+        const struct gvs_member *m = gvs_members_ith(n->members, i);
+
+        if (m->known && m->state == GVS_ALIVE && m->up && gvs_ep_cmp(&m->value.ep, ep) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Not to a dead member in whose place another lives: that one would answer, again and again. */
+static void
+connect_to(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, struct gvs_member *m)
+{
+    const struct gvs_ep *ep = &m->value.ep;
+
+    if (ep->addr.family == GVS_FAMILY_NONE || (m->state == GVS_DEAD && is_live_at(n, ep)))
+        return;
+    gvs_sessions_connect(n->sessions, now, wall, ep); /* full: next time */
+}
+
 static void
 act(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     const struct gvs_member_action *a)
@@ -97,8 +120,7 @@ act(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
         gvs_node_note(n, a->m, &note);
         break;
     case GVS_ACT_CONNECT:
-        if (a->m->value.ep.addr.family != GVS_FAMILY_NONE)
-            gvs_sessions_connect(n->sessions, now, wall, &a->m->value.ep); /* full: next time */
+        connect_to(n, now, wall, a->m);
         break;
     case GVS_ACT_ASK:
         note.type = GVS_MSG_PROBE_REQ;
@@ -124,18 +146,6 @@ act(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
         gvs_replica_accuse(&n->replica, now, a->m, GVS_DEAD);
         break;
     }
-}
-
-static bool
-is_live_at(const struct gvs_node *n, const struct gvs_ep *ep)
-{
-    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
-        const struct gvs_member *m = gvs_members_ith(n->members, i);
-
-        if (m->known && m->state == GVS_ALIVE && m->up && gvs_ep_cmp(&m->value.ep, ep) == 0)
-            return true;
-    }
-    return false;
 }
 
 bool
