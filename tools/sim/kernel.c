@@ -470,6 +470,34 @@ sim_kernel_has(const struct sim_kernel *k, const struct gvs_svcid *svc, const st
     return gvs_set_get(k->truth, &item) != NULL;
 }
 
+struct gvs_set *
+sim_kernel_copy(const struct sim_kernel *k)
+{
+    struct gvs_range all = gvs_set_all(k->truth);
+    struct gvs_set *copy = open_set();
+
+    for (; all.at < all.end; all.at++)
+        put(copy, all.at);
+    return copy;
+}
+
+/* Without the diff, which is what may be wrong. */
+size_t
+sim_kernel_moved(const struct sim_kernel *k, const struct gvs_set *since)
+{
+    struct gvs_range now = gvs_set_all(k->truth), was = gvs_set_all(since);
+    size_t moved = 0;
+
+    for (; now.at < now.end; now.at++) {
+        const struct gvs_item *had = gvs_set_get(since, now.at);
+
+        moved += !had || !gvs_item_equal(had, now.at);
+    }
+    for (; was.at < was.end; was.at++)
+        moved += !gvs_set_get(k->truth, was.at);
+    return moved;
+}
+
 bool
 sim_kernel_in_step(const struct sim_kernel *k)
 {

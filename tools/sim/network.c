@@ -219,6 +219,8 @@ sim_arrive(struct sim_world *w, struct sim_packet *p)
         sim_packet_drop(p);
         return;
     }
+    if (w->contact_us == 0 && (p->from < w->border) != (p->to < w->border))
+        w->contact_us = w->now_us;
     if (h->inbox_count == 0 && h->busy_us <= w->now_us) {
         sim_oracle_take(w, p->to, p);
         sim_host_pump(w, p->to);
@@ -252,6 +254,8 @@ void
 sim_split(struct sim_world *w, size_t first, bool cut)
 {
     sim_note(w, SIM_FAULT, 0, cut ? "split" : "joined", first, 0, 0);
+    w->border = first;
+    w->contact_us = 0;
     for (size_t from = 0; from < w->count; from++) {
         for (size_t to = 0; to < w->count; to++) {
             if ((from < first) != (to < first))

@@ -85,14 +85,46 @@ sim_set_away(struct sim_world *w, size_t away, bool cut)
     }
 }
 
+#define EQUAL_S 5.0 /* from the first datagram that gets through to equal fingerprints */
+
+static bool
+have_contact(struct sim_world *w)
+{
+    return w->contact_us != 0;
+}
+
+static void
+await_equal(struct sim_world *w)
+{
+    double took;
+
+    if (!sim_run_till(w, 120 * SIM_SECOND, have_contact) ||
+        !sim_run_till(w, 120 * SIM_SECOND, sim_agreed)) {
+        sim_fail(w, SIM_NOBODY, "I19", "not equal within two minutes");
+        return;
+    }
+    took = seconds(w->now_us - w->contact_us);
+    printf("%zu | %zu nodes: fingerprints equal %.2f s after contact\n", w->border,
+           w->count - w->border, took);
+    if (took > EQUAL_S)
+        sim_fail(w, SIM_NOBODY, "I19", "fingerprints equal %.2f s after contact: over %.0f", took,
+                 EQUAL_S);
+}
+
+/* What two halves did to each other's tables comes to every kernel as so many operations as it now
+ * holds items otherwise: nothing was taken out and put back on the way. */
 static bool
 run_heal(const struct sim_options *o)
 {
     struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = sim_begin(o, &plan, o->seed);
-    size_t half = w->count / 2;
-    uint64_t began;
+    struct gvs_set **before = sim_need(calloc(o->nodes, sizeof(*before)));
+    struct sim_world *w;
+    size_t half, moved = 0;
+    uint64_t ops;
 
+    plan.kernels = true;
+    w = sim_begin(o, &plan, o->seed);
+    half = w->count / 2;
     sim_write_some(w, 0, w->count, 0, 100);
     sim_run(w, SIM_SECOND);
     sim_split(w, half, true);
@@ -106,12 +138,21 @@ run_heal(const struct sim_options *o)
     sim_run(w, o->duration_s * SIM_SECOND / 2);
     if (!w->failed)
         sim_oracle_promise(w);
+    for (size_t i = 0; i < w->count; i++)
+        before[i] = sim_kernel_copy(w->host[i].kernel);
+    ops = w->ops;
     sim_split(w, half, false);
-    began = w->now_us;
-    if (sim_run_till(w, 120 * SIM_SECOND, sim_agreed))
-        printf("%zu | %zu nodes, %" PRIu64 " s apart: fingerprints equal in %.2f s\n", half,
-               w->count - half, o->duration_s, seconds(w->now_us - began));
+    await_equal(w);
     sim_await_rest(w, "members and kernels", 120);
+    for (size_t i = 0; i < w->count; i++) {
+        moved += sim_kernel_moved(w->host[i].kernel, before[i]);
+        free(before[i]);
+    }
+    free(before);
+    printf("%zu items moved in all kernels, by %" PRIu64 " operations\n", moved, w->ops - ops);
+    if (w->ops - ops != moved)
+        sim_fail(w, SIM_NOBODY, "I7", "%" PRIu64 " operations where %zu items moved", w->ops - ops,
+                 moved);
     return sim_end(w);
 }
 

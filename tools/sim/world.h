@@ -229,7 +229,9 @@ struct sim_world {
     struct sim_link *link; /* [from * count + to] */
     struct sim_oracle *oracle;
     struct sim_watch watch;
-    bool chaos; /* faults happen, writes too */
+    size_t border;       /* of the latest split: hosts below it, and the others; */
+    uint64_t contact_us; /* when a datagram first crossed it after it healed, 0: none has yet */
+    bool chaos;          /* faults happen, writes too */
 
     struct sim_packet *tape[1024]; /* recorded packets, a sample */
     uint64_t tape_seen;
@@ -316,7 +318,11 @@ uint64_t sim_kernel_due(const struct sim_kernel *k); /* UINT64_MAX: nothing to d
 void sim_kernel_edit(struct sim_world *w, size_t i); /* by another hand */
 bool sim_kernel_in_step(const struct sim_kernel *k);
 bool sim_kernel_has(const struct sim_kernel *k, const struct gvs_svcid *svc,
-                    const struct gvs_ep *ep);         /* the destination */
+                    const struct gvs_ep *ep); /* the destination */
+/* What it holds, to be freed; and how many items it now holds otherwise: as many operations turn
+ * the one into the other. */
+struct gvs_set *sim_kernel_copy(const struct sim_kernel *k);
+size_t sim_kernel_moved(const struct sim_kernel *k, const struct gvs_set *since);
 void sim_kernel_check(struct sim_world *w, size_t i); /* I15, at rest */
 
 /* fault.c */
