@@ -37,17 +37,30 @@ hlc_of_wall(struct gvs_wall wall)
 }
 
 uint64_t
-gvs_hlc_issue(struct gvs_hlc *c, struct gvs_wall wall, uint64_t above)
+gvs_hlc_issue(struct gvs_hlc *c, struct gvs_wall wall, uint64_t above, uint64_t limit)
 {
     uint64_t now = hlc_of_wall(wall);
 
+    if (above > limit && above > c->last)
+        return above < HLC_MAX ? above + 1 : HLC_MAX;
     gvs_hlc_witness(c, above);
     if (now > c->last)
         c->last = now;
     else if (c->last < HLC_MAX)
         c->last++;
     GVS_ASSERT(gvs_hlc_valid(c->last)); /* I1 */
+    if (limit != GVS_HLC_NO_LIMIT && c->last <= limit)
+        c->issued = c->last;
     return c->last;
+}
+
+void
+gvs_hlc_lower(struct gvs_hlc *c, uint64_t to)
+{
+    uint64_t floor = to > c->issued ? to : c->issued; /* I2 */
+
+    if (c->last > floor)
+        c->last = floor;
 }
 
 void

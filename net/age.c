@@ -114,10 +114,13 @@ is_retired(const struct gvs_member *m)
     return m->known && m->state == GVS_LEFT;
 }
 
-/* Was every member that is not retired, but for ourselves, equal to us since then? */
+/* Was every member that is not retired, but for ourselves, equal to us since then? Of none at all
+ * that is true for the newborn only. */
 static bool
 all_equal_since(const struct gvs_age *a, struct gvs_mono since)
 {
+    bool any = a->newborn;
+
     for (size_t i = 0; i < gvs_members_count(a->members); i++) {
         const struct gvs_member *m = gvs_members_place(a->members, i);
 
@@ -125,8 +128,9 @@ all_equal_since(const struct gvs_age *a, struct gvs_mono since)
             continue;
         if (!m->was_equal || m->equal_at.us < since.us)
             return false;
+        any = true;
     }
-    return true;
+    return any;
 }
 
 bool
@@ -136,7 +140,7 @@ gvs_age_all_equal(const struct gvs_age *a)
 }
 
 bool
-gvs_age_living_equal(const struct gvs_age *a)
+gvs_age_living_agree(const struct gvs_age *a)
 {
     bool meshed = gvs_members_meshed(a->members);
     size_t others = 0;
@@ -146,7 +150,7 @@ gvs_age_living_equal(const struct gvs_age *a)
 
         if (m->self || !m->known || m->state > GVS_SUSPECT || !(meshed || m->up))
             continue;
-        if (!m->was_equal || m->equal_at.us < a->began.us)
+        if (!m->agreed || m->agreed_at.us < a->began.us)
             return false;
         others++;
     }
@@ -167,14 +171,16 @@ raise_retired(struct gvs_age *a)
 
 /* Whoever started with nothing, under a name that it had before, knows not even whom to ask. */
 static void
-raise_own(struct gvs_age *a)
+raise_own(struct gvs_age *a, struct gvs_wall wall)
 {
     const struct gvs_member *self = gvs_members_self(a->members);
+    uint64_t now = gvs_hlc_make(wall.ms < GVS_HLC_MS_MAX ? wall.ms : GVS_HLC_MS_MAX, 0);
+    uint64_t hlc = a->clock->last < now ? a->clock->last : now;
 
-    if (a->waits || is_retired(self) || a->clock->last == 0 || !(a->lends || a->newborn))
+    if (a->waits || is_retired(self) || hlc == 0 || !(a->lends || a->newborn))
         return;
     if (all_equal_since(a, a->began))
-        raise(a, &self->id, a->clock->last); /* I2 */
+        raise(a, &self->id, hlc); /* I2 */
 }
 
 void
@@ -184,7 +190,7 @@ gvs_age_tick(struct gvs_age *a, struct gvs_mono now, struct gvs_wall wall)
         return;
     a->next = gvs_mono_add_ms(now, GVS_AGE_LOOK_MS);
     look_at_clock(a, wall);
-    raise_own(a);
+    raise_own(a, wall);
     raise_retired(a);
 }
 
@@ -194,6 +200,14 @@ gvs_age_equal(struct gvs_age *a, struct gvs_mono now, struct gvs_member *m)
     m->was_equal = true;
     m->equal_at = now;
     a->lends = true; /* I4 */
+    gvs_age_agreed(now, m);
+}
+
+void
+gvs_age_agreed(struct gvs_mono now, struct gvs_member *m)
+{
+    m->agreed = true;
+    m->agreed_at = now;
 }
 
 /* All take turns: else whoever answers at the wrong second would never get any. */

@@ -18,9 +18,11 @@
  *   I1  The component of another writer is taken over from a peer, whose both tables are equal to
  *       ours at that moment.
  *   I2  Our own is the greatest stamp that we have seen or issued, as all that we write later is
- *       above it, once every member that is not retired was equal to us since we started, and every
+ *       above it, but none in the future: which a clock may be lowered to (net/replica.h). It rises
+ *       once every member that is not retired was equal to us since we started, and every
  *       bootstrap peer lives: only then is it sure that we know what we wrote in former lives. Two
- *       that were wiped know of nobody else.
+ *       that were wiped know of nobody else, and whoever's disk is from when it was alone knows
+ *       nobody at all: that one waits for somebody, unless it was born just now.
  *   I3  That of a retired member rises to the end of time once all others were equal to us since we
  *       heard that it retired: any of them may have been the only one with its last word.
  *   I4  Whoever started with nothing lends its vector to nobody before it was equal to somebody.
@@ -88,12 +90,17 @@ unsigned gvs_age_name(const struct gvs_age *a); /* the low bits of our hour */
 /* Both tables of m are equal to ours. */
 void gvs_age_equal(struct gvs_age *a, struct gvs_mono now, struct gvs_member *m);
 
+/* We have all claims that m has, or would take none of the others: of these rules it moves none. */
+void gvs_age_agreed(struct gvs_mono now, struct gvs_member *m);
+
 /* Was every member that is not retired equal to us since we started? */
 bool gvs_age_all_equal(const struct gvs_age *a);
 
-/* Was every one that is alive? In a cluster so large that not all have sessions with all
- * (net/member.h) those count with whom there is one, of whom there have to be enough. */
-bool gvs_age_living_equal(const struct gvs_age *a);
+/* Did we agree since we started with every one that is alive? In a cluster so large that not all
+ * have sessions with all (net/member.h) those count with whom there is one, of whom there have to
+ * be enough. Less than equal, since what one clock finds to lie in the future may keep two tables
+ * apart for as long as that lies ahead. */
+bool gvs_age_living_agree(const struct gvs_age *a);
 
 /* Is it time to lend the vector to m, which is equal? Says so once an interval, which is the longer
  * the more writers there are, and to all in turn; the writers from number *from up to *to are due.

@@ -468,6 +468,13 @@ gvs_member_clock(struct gvs_members *ms, struct gvs_mono now, struct gvs_member 
     m->clock_at = now;
 }
 
+void
+gvs_member_ahead(struct gvs_members *ms, struct gvs_member *m, bool ahead)
+{
+    ms->clock_stale |= m->ahead != ahead;
+    m->ahead = ahead;
+}
+
 static int
 compare_clocks(const void *a, const void *b)
 {
@@ -498,7 +505,7 @@ struct gvs_clock
 gvs_members_clock(struct gvs_members *ms, struct gvs_mono now)
 {
     struct gvs_clock c;
-    size_t n = 0;
+    size_t n = 0, ahead = 0;
 
     if (ms->clock_stale) {
         ms->clock_stale = false;
@@ -506,11 +513,13 @@ gvs_members_clock(struct gvs_members *ms, struct gvs_mono now)
         for (size_t i = 0; i < ms->count; i++) {
             const struct gvs_member *m = &ms->place[i];
 
-            if (m->has_clock && m->state <= GVS_SUSPECT &&
-                now.us - m->clock_at.us < CLOCK_AGE_MS * 1000)
-                ms->clocks[n++] = m->clock_ms;
+            if (!m->has_clock || m->state > GVS_SUSPECT ||
+                now.us - m->clock_at.us >= CLOCK_AGE_MS * 1000)
+                continue;
+            ms->clocks[n++] = m->clock_ms;
+            ahead += m->ahead;
         }
-        ms->clock = (struct gvs_clock){n, median(ms->clocks, n, ms->wall_ms)};
+        ms->clock = (struct gvs_clock){n, ahead, median(ms->clocks, n, ms->wall_ms)};
     }
     c = ms->clock;
     c.median_ms = c.known < GVS_CLOCKS_MIN ? 0 : c.median_ms - ms->wall_ms;

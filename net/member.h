@@ -86,10 +86,12 @@ struct gvs_member {
     uint64_t rtt_us; /* smoothed; 0 = unknown */
     bool has_fingerprint;
     uint64_t fingerprint;
-    bool in_step, synced, met; /* as it said last */
-    struct gvs_mono answered;  /* when the latest probe that it answered was sent */
-    bool was_equal;            /* both of its tables were as ours, */
-    struct gvs_mono equal_at;  /* the last time */
+    bool in_step, synced, met, ahead; /* as it said last */
+    struct gvs_mono answered;         /* when the latest probe that it answered was sent */
+    bool was_equal;                   /* both of its tables were as ours, */
+    struct gvs_mono equal_at;         /* the last time */
+    bool agreed;               /* we had all claims that it has, but for those that we do not */
+    struct gvs_mono agreed_at; /* take; the last time */
     struct gvs_mono noted;     /* what the table says of it changed */
     struct gvs_mono lend_next; /* it is not its turn before (net/age.h); then begins */
     size_t lend_from;          /* this writer */
@@ -203,6 +205,7 @@ void gvs_members_assert_at(struct gvs_members *ms, struct gvs_mono at);
 
 struct gvs_clock {
     size_t known;      /* clocks, our own among them, of the living, heard in the last minutes */
+    size_t ahead;      /* of them, but for us: who holds stamps that lie in the future by them */
     int64_t median_ms; /* of them, less our own; 0 while fewer than GVS_CLOCKS_MIN are known */
 };
 
@@ -210,6 +213,9 @@ struct gvs_clock {
 void gvs_members_set_wall(struct gvs_members *ms, struct gvs_mono now, struct gvs_wall wall);
 void gvs_member_clock(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
                       uint64_t wall_ms);
+
+/* It says that what it has seen lies beyond what clocks allow, or does not. */
+void gvs_member_ahead(struct gvs_members *ms, struct gvs_member *m, bool ahead);
 
 struct gvs_clock gvs_members_clock(struct gvs_members *ms, struct gvs_mono now);
 int64_t gvs_member_clock_offset_ms(const struct gvs_members *ms, const struct gvs_member *m);

@@ -48,8 +48,9 @@ struct gvs_node_peer { /* of the member in the same place */
     struct gvs_received received;
     unsigned burst; /* datagrams with searches since burst_at */
     struct gvs_mono burst_at;
-    struct gvs_mono check; /* compare fingerprints again then; NEVER */
-    unsigned checks;       /* of these without an answer */
+    struct gvs_mono check;                  /* compare fingerprints again then; NEVER */
+    unsigned checks;                        /* of these without an answer */
+    struct gvs_mono apart[GVS_TABLE_COUNT]; /* fingerprints differ since then; NEVER: they do not */
     struct gvs_mono since; /* its session came up: what was sent before is no trial of it */
     size_t note_at, note_count;
     struct gvs_note note[GVS_NOTES_MAX];

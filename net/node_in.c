@@ -18,19 +18,65 @@ struct incoming {
     uint64_t print[GVS_TABLE_COUNT]; /* his fingerprints */
 };
 
-/* Where fingerprints differ, search, unless a push on its way may be why; and look again later. */
+/* Has every member met all whom it was told of, and we too? Then nobody is missing of whom anybody
+ * knows. */
+static bool
+all_have_met(const struct gvs_node *n)
+{
+    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
+        const struct gvs_member *m = gvs_members_place(n->members, i);
+
+        if (!m->self && m->known && m->state != GVS_LEFT && !m->met)
+            return false;
+    }
+    return gvs_node_meets_all(n);
+}
+
+/* We have all that he has, or would take. That makes us synced if he is: two that were wiped, or
+ * restored, and meet first would else confirm each other in knowing nothing. Where nobody is, all
+ * who can be asked have to agree; whoever is missing is waited for, but not for ever. */
+static void
+note_agreement(struct gvs_node *n, struct gvs_mono now, struct gvs_member *from)
+{
+    const struct gvs_age *age = &n->replica.age;
+    bool late = gvs_mono_due(gvs_mono_add_ms(age->began, SYNCED_MS), now);
+
+    gvs_age_agreed(now, from);
+    if (n->synced)
+        return;
+    n->synced = from->synced || (late && gvs_age_living_agree(age)) ||
+                (all_have_met(n) && gvs_age_all_equal(age));
+}
+
+/* A push on its way may be why fingerprints differ. But where all write all the time, one always
+ * is: for longer than relay needs, that is no excuse. */
+static bool
+may_settle(const struct gvs_node_peer *p, struct gvs_mono now, enum gvs_table_no no)
+{
+    struct gvs_mono oldest = gvs_pace_oldest(&p->pace);
+
+    return oldest.us != GVS_MONO_NEVER.us &&
+           !gvs_mono_due(gvs_mono_add_ms(oldest, SETTLE_MS), now) &&
+           !gvs_mono_due(gvs_mono_add_ms(p->apart[no], GVS_SYNC_YOUNG_MS), now);
+}
+
+/* Where fingerprints differ, search; and look again later. */
 static void
 compare(struct gvs_node *n, const struct incoming *in, enum gvs_table_no no)
 {
     struct gvs_node_peer *p = gvs_node_wake(n, in->from);
-    struct gvs_mono oldest = gvs_pace_oldest(&p->pace);
     uint64_t again_ms = SETTLE_MS;
 
-    if (in->print[no] == gvs_table_fingerprint(n->replica.table[no]))
+    if (in->print[no] == gvs_table_fingerprint(n->replica.table[no])) {
+        p->apart[no] = GVS_MONO_NEVER;
         return;
-    if (oldest.us == GVS_MONO_NEVER.us || in->now.us - oldest.us >= SETTLE_MS * 1000) {
+    }
+    p->apart[no] = gvs_mono_min(p->apart[no], in->now);
+    if (!may_settle(p, in->now, no)) {
         gvs_sync_start(&n->sync, &p->sync, in->now, no, in->print[no], !n->synced);
         again_ms = gvs_sync_interval_ms(&p->sync, no);
+        if (no == GVS_TABLE_CLAIMS && gvs_sync_is_vain(&p->sync, no))
+            note_agreement(n, in->now, in->from);
     }
     p->check = gvs_mono_min(p->check, gvs_mono_add_ms(in->now, again_ms));
     n->due = gvs_mono_min(n->due, p->check);
@@ -42,11 +88,24 @@ hour_of(const struct gvs_msg *m)
     return (unsigned)(m->status >> GVS_STATUS_HOUR_SHIFT & GVS_STATUS_HOUR_MASK);
 }
 
+/* By a clock so far from all others' he forgets tombstones at other hours than we do, and hours are
+ * named by their low bits. */
+static bool
+is_days_off(const struct gvs_node *n, struct gvs_mono now, const struct gvs_member *from)
+{
+    int64_t off =
+        gvs_member_clock_offset_ms(n->members, from) - gvs_members_clock(n->members, now).median_ms;
+    int64_t most = GVS_AGE_HOURS_AHEAD * (int64_t)GVS_AGE_HOUR_MS;
+
+    return off < -most || off > most;
+}
+
 /* Were both of his tables as ours are now? */
 static bool
-is_equal(const struct gvs_node *n, const struct gvs_msg *m)
+is_equal(const struct gvs_node *n, const struct incoming *in, const struct gvs_msg *m)
 {
-    return m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]) &&
+    return !is_days_off(n, in->now, in->from) &&
+           m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]) &&
            m->members == gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]) &&
            hour_of(m) == gvs_age_name(&n->replica.age);
 }
@@ -66,7 +125,7 @@ lend_vector(struct gvs_node *n, struct gvs_mono now, struct gvs_member *to)
 static void
 on_vector(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 {
-    if (is_equal(n, m) &&
+    if (is_equal(n, in, m) &&
         gvs_replica_vector(&n->replica, in->now, in->wall, m->bin.b, m->bin.len) < 0)
         n->counts.refused++;
 }
@@ -76,35 +135,6 @@ on_refused(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 {
     for (size_t at = 0; at < m->bin.len; at += 8)
         n->counts.dropped += gvs_replica_refused(&n->replica, in->now, gvs_get64(m->bin.b + at));
-}
-
-/* Has every member met all whom it was told of, and we too? Then nobody is missing of whom anybody
- * knows. */
-static bool
-all_have_met(const struct gvs_node *n)
-{
-    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
-        const struct gvs_member *m = gvs_members_place(n->members, i);
-
-        if (!m->self && m->known && m->state != GVS_LEFT && !m->met)
-            return false;
-    }
-    return gvs_node_meets_all(n);
-}
-
-/* We have all that he has. That makes us synced if he is: two that were wiped, or restored, and
- * meet first would else confirm each other in knowing nothing. Where nobody is, all who can be
- * asked have to agree; whoever is missing is waited for, but not for ever. */
-static void
-note_agreement(struct gvs_node *n, struct gvs_mono now, const struct gvs_member *from)
-{
-    const struct gvs_age *age = &n->replica.age;
-    bool late = gvs_mono_due(gvs_mono_add_ms(age->began, SYNCED_MS), now);
-
-    if (n->synced)
-        return;
-    n->synced = from->synced || (late && gvs_age_living_equal(age)) ||
-                (all_have_met(n) && gvs_age_all_equal(age));
 }
 
 static void
@@ -117,9 +147,10 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
     from->in_step = m->status & GVS_STATUS_IN_STEP;
     from->synced = m->status & GVS_STATUS_SYNCED;
     from->met = m->status & GVS_STATUS_MET;
-    gvs_age_named(&n->replica.age, hour_of(m));
-    n->replica.age.waits = !gvs_node_meets_all(n);
-    if (is_equal(n, m))
+    gvs_member_ahead(n->members, from, m->status & GVS_STATUS_AHEAD);
+    if (!is_days_off(n, in->now, from))
+        gvs_age_named(&n->replica.age, hour_of(m));
+    if (is_equal(n, in, m))
         gvs_age_equal(&n->replica.age, in->now, from);
     if (m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]))
         note_agreement(n, in->now, from);
@@ -128,8 +159,8 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
 static void
 on_probe(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 {
-    take_status(n, in, m);
     gvs_member_clock(n->members, in->now, in->from, m->wall_ms);
+    take_status(n, in, m);
     gvs_node_note(n, in->from, &(struct gvs_note){.type = GVS_MSG_ACK, .seq = m->seq});
 }
 
@@ -142,7 +173,7 @@ on_ack(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
     gvs_pace_sample(&gvs_node_wake(n, in->from)->pace, in->from->rtt_us);
     take_status(n, in, m);
     in->answered = true;
-    if (is_equal(n, m))
+    if (is_equal(n, in, m))
         lend_vector(n, in->now, in->from);
     in->print[GVS_TABLE_CLAIMS] = m->claims;
     in->print[GVS_TABLE_MEMBERS] = m->members;
@@ -276,7 +307,8 @@ on_push(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
     note_received(n, in, m->seq, news);
     if (m->repair && m->entry_count > 0)
         gvs_sync_came(&n->sync, &gvs_node_wake(n, in->from)->sync, in->now,
-                      m->entry[0].kind == GVS_KEY_MEMBER ? GVS_TABLE_MEMBERS : GVS_TABLE_CLAIMS);
+                      m->entry[0].kind == GVS_KEY_MEMBER ? GVS_TABLE_MEMBERS : GVS_TABLE_CLAIMS,
+                      news);
     if (news > 0 && m->repair)
         spread_later(n, in->now);
 }
@@ -335,7 +367,10 @@ on_sums(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 static void
 on_ids(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 {
-    gvs_sync_ids(&n->sync, &gvs_node_wake(n, in->from)->sync, in->now, m);
+    struct gvs_node_peer *p = gvs_node_wake(n, in->from);
+
+    if (gvs_sync_ids(&n->sync, &p->sync, in->now, m) && m->table == GVS_TABLE_CLAIMS)
+        note_agreement(n, in->now, in->from);
 }
 
 static void

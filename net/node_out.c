@@ -29,6 +29,8 @@ gvs_node_wake(struct gvs_node *n, struct gvs_member *m)
     if (!p->member) {
         p->member = m;
         p->check = GVS_MONO_NEVER;
+        for (size_t no = 0; no < GVS_TABLE_COUNT; no++)
+            p->apart[no] = GVS_MONO_NEVER;
         gvs_pace_reset(&p->pace);
     }
     if (!p->busy)
@@ -220,6 +222,8 @@ run_age(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
 
     if (!gvs_mono_due(n->collect, now))
         return;
+    n->replica.age.waits = !gvs_node_meets_all(n);
+    gvs_replica_look_at_clock(&n->replica, now, wall);
     gvs_age_tick(&n->replica.age, now, (struct gvs_wall){wall.ms + median_ms});
     more = gvs_replica_collect(&n->replica, now);
     n->collect = gvs_mono_add_ms(now, more ? COLLECT_MS : GVS_AGE_LOOK_MS);
@@ -229,34 +233,45 @@ static void
 run_timers(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
 {
     struct gvs_node_peer *p;
-    struct gvs_member_action a;
 
-    if (gvs_mono_due(n->due, now)) {
-        TAILQ_FOREACH(p, &n->busy, link)
-            run_peer(n, now, p);
-        for (size_t i = 0; i < n->bootstrap_count; i++)
-            try_bootstrap(n, now, wall, &n->bootstrap[i]);
-        run_spread(n, now);
-        run_age(n, now, wall);
-        gvs_sync_run(&n->sync, now);
-        n->due = GVS_MONO_NEVER; /* set once all is sent */
-    }
-    gvs_members_set_wall(n->members, now, wall);
-    while (gvs_members_next(n->members, now, &a))
-        act(n, now, wall, &a);
+    if (!gvs_mono_due(n->due, now))
+        return;
+    TAILQ_FOREACH(p, &n->busy, link)
+        run_peer(n, now, p);
+    for (size_t i = 0; i < n->bootstrap_count; i++)
+        try_bootstrap(n, now, wall, &n->bootstrap[i]);
+    run_spread(n, now);
+    run_age(n, now, wall);
+    gvs_sync_run(&n->sync, now);
+    n->due = GVS_MONO_NEVER; /* set once all is sent */
 }
 
-/* Who lives, and with whom there is a session, decides whom relay hands entries to. */
-static void
+/* Who lives, and with whom there is a session, decides whom relay hands entries to. Returns whether
+ * that has changed. */
+static bool
 regroup(struct gvs_node *n, struct gvs_mono now)
 {
     uint64_t members = gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]);
 
     if (!n->regroup && members == n->regrouped)
-        return;
+        return false;
     n->regroup = false;
     n->regrouped = members;
     gvs_relay_update(&n->replica.relay, now);
+    return true;
+}
+
+/* What is found out about members changes who is handed entries, and those may want a session. */
+static void
+run_members(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
+{
+    struct gvs_member_action a;
+
+    gvs_members_set_wall(n->members, now, wall);
+    do {
+        while (gvs_members_next(n->members, now, &a))
+            act(n, now, wall, &a);
+    } while (regroup(n, now));
 }
 
 static struct gvs_mono
@@ -292,11 +307,12 @@ set_due(struct gvs_node *n, struct gvs_mono now)
 /* --- bodies --- */
 
 static uint64_t
-status_of(const struct gvs_node *n)
+status_of(const struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
 {
     uint64_t hour = gvs_age_name(&n->replica.age);
 
-    return (n->in_step ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
+    return (gvs_replica_is_ahead(&n->replica, now, wall) ? GVS_STATUS_AHEAD : 0) |
+           (n->in_step ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
            (gvs_node_meets_all(n) ? GVS_STATUS_MET : 0) | hour << GVS_STATUS_HOUR_SHIFT;
 }
 
@@ -321,8 +337,8 @@ note_bin(const struct gvs_node *n, const struct gvs_note *note,
 }
 
 static void
-add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *p,
-          struct gvs_body *body)
+add_notes(const struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
+          struct gvs_node_peer *p, struct gvs_body *body)
 {
     while (p->note_count > 0) {
         const struct gvs_note *note = &p->note[p->note_at];
@@ -335,7 +351,7 @@ add_notes(const struct gvs_node *n, struct gvs_wall wall, struct gvs_node_peer *
             .claims = gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]),
             .members = gvs_table_fingerprint(n->replica.table[GVS_TABLE_MEMBERS]),
             .wall_ms = wall.ms,
-            .status = says_status(note) ? status_of(n) : 0,
+            .status = says_status(note) ? status_of(n, now, wall) : 0,
         };
         uint8_t bin[GVS_VECTOR_CHUNK_MAX];
 
@@ -411,7 +427,7 @@ build_for(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall, struct 
         duty = &owed;
     gvs_body_init(&body);
     gvs_node_acknowledge(n, p);
-    add_notes(n, wall, p, &body);
+    add_notes(n, now, wall, p, &body);
     add_push(n, now, p, duty, &body);
     add_asks(n, now, p, &body);
     if (body.count == 0)
@@ -501,7 +517,7 @@ gvs_node_next(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     if (!n->started)
         return 0;
     run_timers(n, now, wall);
-    regroup(n, now);
+    run_members(n, now, wall);
     len = gvs_sessions_next(n->sessions, now, buf, to);
     if (len == 0)
         len = next_peer(n, now, wall, has_notes, buf, to);

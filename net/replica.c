@@ -11,6 +11,7 @@
 #define COLLECT_MAX 64    /* tombstones at once, */
 #define COLLECT_LOOK 4096 /* of so many entries: a millisecond */
 #define KEYS_MAX 16384
+#define ASTRAY_MS 50000 /* for others to say what they have seen, and to be equal to us */
 
 /* --- life --- */
 
@@ -179,6 +180,7 @@ void
 gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
 {
     r->start_ms = wall.ms;
+    r->astray = GVS_MONO_NEVER;
     gvs_age_start(&r->age, now);
     gvs_replica_assert_self(r, now);
 }
@@ -292,25 +294,53 @@ suspect_clone(struct gvs_replica *r, struct gvs_mono now, const struct gvs_membe
 
 /* --- what is admitted --- */
 
+/* By the median of clocks, or by our own while fewer than three are known. */
+static uint64_t
+by_clocks(const struct gvs_clock *clock, struct gvs_wall wall)
+{
+    uint64_t ms = wall.ms + (uint64_t)clock->median_ms + GVS_AHEAD_MS;
+
+    return gvs_hlc_make(ms < GVS_HLC_MS_MAX ? ms : GVS_HLC_MS_MAX, 0);
+}
+
+bool
+gvs_replica_is_ahead(const struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
+{
+    struct gvs_clock clock = gvs_members_clock(r->members, now);
+
+    return r->clock.last > by_clocks(&clock, wall);
+}
+
+/* The latest stamp that is taken now; without a judgement there is none. Where most have seen what
+ * lies in the future, it is the clocks that are wrong, or were. */
+static uint64_t
+latest(const struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
+{
+    struct gvs_clock clock = gvs_members_clock(r->members, now);
+    uint64_t limit = by_clocks(&clock, wall);
+    size_t ahead = clock.ahead + (r->clock.last > limit);
+
+    return clock.known < GVS_CLOCKS_MIN || 2 * ahead > clock.known ? GVS_HLC_NO_LIMIT : limit;
+}
+
 int
 gvs_replica_vector(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
                    const uint8_t *b, size_t len)
 {
-    struct gvs_clock clock = gvs_members_clock(r->members, now);
-    uint64_t ms = wall.ms + (uint64_t)clock.median_ms + GVS_AHEAD_MS;
-    bool judged = clock.known >= GVS_CLOCKS_MIN && ms < GVS_HLC_MS_MAX;
+    uint64_t limit = latest(r, now, wall);
 
-    return gvs_age_take(&r->age, judged ? gvs_hlc_make(ms, 0) : GVS_VECTOR_END - 1, b, len);
+    return gvs_age_take(&r->age, limit < GVS_VECTOR_END ? limit : GVS_VECTOR_END - 1, b, len);
 }
 
-/* Nothing is held yet that this would replace? */
+/* Is what is held of this key as far ahead already? Then clocks were wrong when it was written, and
+ * the key would be locked for as long as they were. */
 static bool
-is_held(const struct gvs_replica *r, const struct gvs_entry *e)
+is_matched(const struct gvs_replica *r, const struct gvs_entry *e)
 {
     struct gvs_entry held;
 
     return gvs_table_get(r->table[GVS_TABLE_CLAIMS], e->key, e->key_len, &held) &&
-           gvs_entry_cmp(&held, e) >= 0;
+           gvs_hlc_ms(e->order) <= gvs_hlc_ms(held.order) + GVS_AHEAD_MS;
 }
 
 static int
@@ -318,13 +348,12 @@ admit_claim(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
             struct gvs_member *from, const struct gvs_entry *e)
 {
     struct gvs_clock clock = gvs_members_clock(r->members, now);
-    int64_t ahead = (int64_t)(gvs_hlc_ms(e->order) - wall.ms) - clock.median_ms;
 
     if (gvs_age_refuses(&r->age, e))
         return GVS_E_DELETED;
-    if (ahead <= GVS_AHEAD_MS || is_held(r, e))
+    if (e->order <= by_clocks(&clock, wall) || is_matched(r, e))
         return GVS_OK;
-    if (clock.known < GVS_CLOCKS_MIN) {
+    if (latest(r, now, wall) == GVS_HLC_NO_LIMIT) {
         r->ahead++;
         return GVS_OK;
     }
@@ -517,6 +546,80 @@ stamping_wall(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
     return wall;
 }
 
+static uint64_t
+issue(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall, uint64_t above)
+{
+    struct gvs_wall by = stamping_wall(r, now, wall);
+
+    return gvs_hlc_issue(&r->clock, by, above, latest(r, now, wall));
+}
+
+/* With the same value, and a lesser stamp. It was there, so there is room. */
+static void
+write_again(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+            const struct gvs_entry *held)
+{
+    uint8_t b[GVS_ENTRY_LEN_MAX];
+    struct gvs_entry e;
+    struct gvs_key key;
+    size_t len;
+    int rc = gvs_key_parse(&key, held->key, held->key_len);
+
+    GVS_ASSERT(rc == GVS_OK);
+    len = gvs_entry_build(b, &key, issue(r, now, wall, 0), &r->self, held->tombstone, held->value,
+                          held->value_len);
+    gvs_table_remove(r->table[GVS_TABLE_CLAIMS], held->key, held->key_len);
+    rc = originate(r, now, GVS_TABLE_CLAIMS, b, len, &e);
+    GVS_ASSERT(rc > 0);
+}
+
+/* Whoever was equal to us since then holds all that we hold. */
+static bool
+has_equal(const struct gvs_replica *r, struct gvs_mono since)
+{
+    for (size_t i = 0; i < gvs_members_count(r->members); i++) {
+        const struct gvs_member *m = gvs_members_place(r->members, i);
+
+        if (m->was_equal && m->equal_at.us >= since.us)
+            return true;
+    }
+    return false;
+}
+
+static void
+write_all_again(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall, uint64_t limit)
+{
+    const struct gvs_table *t = r->table[GVS_TABLE_CLAIMS];
+    struct gvs_keybuf at;
+    struct gvs_entry e;
+
+    for (bool more = gvs_table_seek(t, NULL, 0, false, &e); more;
+         more = gvs_table_seek(t, at.b, at.len, true, &e)) {
+        at.len = e.key_len;
+        memcpy(at.b, e.key, e.key_len);
+        if (e.order > limit && gvs_id_cmp(&e.writer, &r->self) == 0)
+            write_again(r, now, wall, &e);
+    }
+}
+
+void
+gvs_replica_look_at_clock(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
+{
+    uint64_t limit = latest(r, now, wall), own = gvs_vector_get(r->age.vector, &r->self);
+    struct gvs_mono since = r->astray;
+
+    if (limit == GVS_HLC_NO_LIMIT || r->clock.last <= limit) {
+        r->astray = GVS_MONO_NEVER;
+        return;
+    }
+    r->astray = gvs_mono_min(since, now);
+    if (since.us == GVS_MONO_NEVER.us || !gvs_mono_due(gvs_mono_add_ms(since, ASTRAY_MS), now))
+        return;
+    gvs_hlc_lower(&r->clock, limit > own ? limit : own); /* above what others refuse */
+    if (r->clock.last <= limit && !has_equal(r, since) && !gvs_replica_retired(r, &r->self))
+        write_all_again(r, now, wall, limit);
+}
+
 int
 gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
                   const struct gvs_key *key, bool tombstone, const uint8_t *value, size_t value_len,
@@ -535,9 +638,8 @@ gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wa
     gvs_key_build(&k, key);
     if (gvs_table_get(r->table[GVS_TABLE_CLAIMS], k.b, k.len, &e))
         above = e.order;
-    wall = stamping_wall(r, now, wall);
-    len = gvs_entry_build(b, key, gvs_hlc_issue(&r->clock, wall, above), &r->self, tombstone, value,
-                          value_len);
+    len =
+        gvs_entry_build(b, key, issue(r, now, wall, above), &r->self, tombstone, value, value_len);
     rc = originate(r, now, GVS_TABLE_CLAIMS, b, len, &e);
     if (rc == 0)
         return GVS_E_RANGE; /* somebody's stamp is the greatest there is: nothing can be above it */

@@ -4,16 +4,20 @@
  * same merge. What changed is kept, by key, for the caller of the node (news); what this node
  * originated is given to relay. What the members table says of a member is passed to net/member.h.
  *
- *   I1  Per key, what is held only ever becomes greater (core/entry.h).
+ *   I1  Per key, what is held only ever becomes greater (core/entry.h), but for the below.
  *   I3  This node's own entry is alive and above any rumour about it, unless the rumour is that it
  *       is retired (net/node.h).
- *   I4  A local write is stamped above everything that was admitted.
+ *   I4  A local write is stamped above what it replaces, and above everything that was admitted and
+ *       is not further ahead than what others take.
  *   I5  Only the network is doubted. What is on this node's own disk is taken whatever it says.
  *
  * What the network brings is admitted unless
  *   - a claim's stamp lies more than 30 s beyond the median of the clocks, as they are now, and
  *     there are three or more: it is deferred, and reconciliation offers it again. Compared with
- *     what is held instead, one wild stamp would shut out every sane one;
+ *     what is held instead, one wild stamp would shut out every sane one. But where what is held
+ *     lies as far ahead, since clocks were wrong when it was written, the next edit may, too. And
+ *     where most members say that they have seen stamps ahead of the clocks, it is the clocks that
+ *     are wrong, or were: nothing is deferred then;
  *   - a member's incarnation is one that no process can have counted up to. Up to 2^32 (136 years
  *     of refuting once a second) everything is possible and nothing is compared, since whoever was
  *     away for long must be let in; beyond, steps of up to 2^20 are, and whatever a member says of
@@ -21,6 +25,12 @@
  *     entries away;
  *   - it names a member nobody here has ever heard, and half of the room is taken by such ones
  *     (gvs_members_crowded).
+ *
+ * Whoever has seen stamps that most others have not, and would not take, writes what nobody takes.
+ * After a minute of that its clock is lowered to what they take, but never to what was covered by
+ * its own component (net/age.h). What it wrote meanwhile it writes again, with the same values, if
+ * no member was equal to it in that minute, and so none has it: the one case in which what is held
+ * becomes less.
  *
  * What stands on a retired member's name is admitted like anything else: the order of arrival must
  * not matter to what is held. It is the view that passes it over.
@@ -56,6 +66,7 @@ struct gvs_replica {
     uint64_t start_ms;           /* our wall clock when we started */
     unsigned usurped;            /* how often another process asserted our name */
     struct gvs_mono reassert_at; /* not before, against such a one */
+    struct gvs_mono astray; /* our clock is beyond what others take since then; NEVER: it is not */
     struct gvs_siphash_key hash_key;
     void *memory[GVS_TABLE_COUNT];
     struct gvs_hlc clock;
@@ -93,6 +104,13 @@ int gvs_replica_vector(struct gvs_replica *r, struct gvs_mono now, struct gvs_wa
 
 /* Forgets some tombstones that nobody needs any more; whether there may be others. */
 bool gvs_replica_collect(struct gvs_replica *r, struct gvs_mono now);
+
+/* Are there stamps among those that it has seen that lie in the future by the clocks? */
+bool gvs_replica_is_ahead(const struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall);
+
+/* To be called once a minute: the clock comes down to what others take, and what nobody took is
+ * written again. */
+void gvs_replica_look_at_clock(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall);
 
 /* A local write of a claim; see gvs_node_write. */
 int gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,

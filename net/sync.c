@@ -9,6 +9,7 @@
 
 #define DOUBLINGS_MAX 7 /* 300 ms << 7 is beyond the longest interval */
 #define FRUITLESS_MIN 3 /* starts that may fail by mere loss */
+#define VAIN_MIN 4      /* nothing special about it */
 #define READ_MAX 256    /* own ids looked at for one IDS; more are compared by sums again */
 #define BOTH_MS 100     /* two that begin so close together have begun at once */
 #define CHUNK 256       /* entries; a few percent of the datagrams are cut short by it */
@@ -161,11 +162,18 @@ is_pulling(const struct gvs_sync *s, struct gvs_mono now, enum gvs_table_no no)
 
 void
 gvs_sync_came(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
-              enum gvs_table_no no)
+              enum gvs_table_no no, uint64_t news)
 {
     p->start[no].unanswered = false;
-    if (s->pull.from == p && no == GVS_TABLE_CLAIMS)
+    p->start[no].came = true;
+    if (s->pull.from == p && no == GVS_TABLE_CLAIMS && news > 0)
         s->pull.until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
+}
+
+bool
+gvs_sync_is_vain(const struct gvs_sync_peer *p, enum gvs_table_no no)
+{
+    return p->start[no].vain >= VAIN_MIN;
 }
 
 /* The first message of a search of his: is it for him to begin? */
@@ -185,7 +193,8 @@ gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
 {
     uint64_t own = gvs_table_fingerprint(s->table[no]);
     bool before = p->start[no].at.us != 0;
-    bool same = before && p->start[no].own == own && p->start[no].his == his;
+    /* Fingerprints are sums: what both have taken in since, or dropped, does not show. */
+    bool same = before && p->start[no].own - p->start[no].his == own - his;
 
     if (p->give.of[no] > 0 || p->ask.of[no] > 0 || is_pulling(s, now, no))
         return false;
@@ -198,6 +207,8 @@ gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     p->start[no].own = own;
     p->start[no].his = his;
     p->start[no].unanswered = true;
+    p->start[no].vain = same && p->start[no].came ? p->start[no].vain + 1 : 0;
+    p->start[no].came = false;
     if (joining && no == GVS_TABLE_CLAIMS && gvs_table_count(s->table[no]) <= GVS_SYNC_FEW) {
         s->pull.from = p;
         s->pull.until = gvs_mono_add_ms(now, GVS_SYNC_INTERVAL_MS);
@@ -230,10 +241,16 @@ give(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, uint64_t 
         gvs_sync_put(s, &p->give, GVS_WORK_ID, table, id, id);
 }
 
-static void
+/* Only he has it. What we hold and do not count, an old deletion, we do not lack. */
+static bool
 want(struct gvs_sync *s, struct gvs_sync_peer *p, uint64_t table, uint64_t id)
 {
+    struct gvs_entry e;
+
+    if (gvs_table_get_id(s->table[table], id, &e))
+        return false;
     gvs_sync_put(s, &p->ask, GVS_WORK_WANT, table, id, id);
+    return true;
 }
 
 void
@@ -265,12 +282,10 @@ settle(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, enum gv
     size_t at = 0;
 
     while ((side = gvs_sketch_diff_next(d, &at, &id)) != GVS_SKETCH_NEITHER) {
-        if (side == GVS_SKETCH_OURS) {
+        if (side == GVS_SKETCH_OURS)
             give(s, p, now, no, id);
-        } else {
-            want(s, p, no, id);
-            complete = false;
-        }
+        else
+            complete &= !want(s, p, no, id);
     }
     return complete;
 }
@@ -448,11 +463,12 @@ gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     }
 }
 
-/* Two ascending lists: what only one has is given or wanted. */
-static void
+/* Two ascending lists: what only one has is given or wanted. Returns whether we lack nothing. */
+static bool
 merge_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, const struct gvs_msg *m,
           const uint64_t *own, size_t own_count)
 {
+    bool complete = true;
     size_t i = 0, at = 0;
     uint64_t his;
 
@@ -461,13 +477,14 @@ merge_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now, cons
         if (at == m->bin.len || (i < own_count && own[i] < his)) {
             give(s, p, now, m->table, own[i++]);
         } else if (i == own_count || his < own[i]) {
-            want(s, p, m->table, his);
+            complete &= !want(s, p, m->table, his);
             at += 8;
         } else {
             i++;
             at += 8;
         }
     }
+    return complete;
 }
 
 /* From the beginning, also if he is being given it: he has lost track. */
@@ -481,17 +498,16 @@ put_all(struct gvs_sync *s, struct gvs_sync_peer *p)
         gvs_sync_put(s, &p->give, GVS_WORK_ALL, GVS_TABLE_CLAIMS, 0, UINT64_MAX);
 }
 
-void
+bool
 gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
              const struct gvs_msg *m)
 {
     uint64_t own[READ_MAX];
     size_t own_count = gvs_table_ids(s->table[m->table], m->first, m->last, own, READ_MAX);
-
     bool whole = m->first == 0 && m->last == UINT64_MAX;
 
     if (m->bin.len > 0 && whole && !may_begin(s, p, now, (enum gvs_table_no)m->table))
-        return;
+        return false;
     if (m->bin.len == 0 && whole && m->table == GVS_TABLE_CLAIMS)
         put_all(s, p);
     else if (m->bin.len == 0)
@@ -499,7 +515,8 @@ gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
     else if (own_count == READ_MAX)
         gvs_sync_put(s, &p->ask, GVS_WORK_SUMS, m->table, m->first, m->last);
     else
-        merge_ids(s, p, now, m, own, own_count);
+        return merge_ids(s, p, now, m, own, own_count) && whole;
+    return false;
 }
 
 /* --- the search, as messages --- */

@@ -88,8 +88,9 @@ struct gvs_sync_peer {
     struct {
         struct gvs_mono at; /* last started; zero: never */
         uint64_t own, his;  /* the fingerprints then */
-        unsigned fruitless; /* starts in a row at which neither had changed */
-        bool unanswered;
+        unsigned fruitless; /* starts in a row at which the difference was the same */
+        unsigned vain;      /* the latest of these between which he gave us something */
+        bool unanswered, came;
     } start[GVS_TABLE_COUNT];
     bool leads; /* where both of us search at once, our search counts and his does not */
 };
@@ -133,14 +134,17 @@ void gvs_sync_reset(struct gvs_sync *s, struct gvs_sync_peer *p);
 bool gvs_sync_start(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                     enum gvs_table_no no, uint64_t his, bool joining);
 
-/* He gave us an entry of that table. */
+/* He gave us entries of that table, of which so many were news. */
 void gvs_sync_came(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
-                   enum gvs_table_no no);
+                   enum gvs_table_no no, uint64_t news);
+
+/* Has search after search brought what we do not take, and nothing else? */
+bool gvs_sync_is_vain(const struct gvs_sync_peer *p, enum gvs_table_no no);
 
 /* When a search that was started now should have ended. */
 uint64_t gvs_sync_interval_ms(const struct gvs_sync_peer *p, enum gvs_table_no no);
 
-/* A message came. gvs_sync_sketch returns whether it showed that we lack nothing of that table.
+/* A message came. Sketch and ids return whether it showed that we lack nothing of that table.
  * `turn` says where of sixteen parts to begin, so that several who give the same ranges to one node
  * do not all begin with the same entries. */
 bool gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
@@ -148,7 +152,7 @@ bool gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mon
 void gvs_sync_more(struct gvs_sync *s, struct gvs_sync_peer *p, const struct gvs_msg *m);
 void gvs_sync_sums(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                    const struct gvs_msg *m, unsigned turn);
-void gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
+bool gvs_sync_ids(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                   const struct gvs_msg *m);
 void gvs_sync_want(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                    const struct gvs_msg *m);

@@ -44,6 +44,8 @@ enum gvs_table_no { GVS_TABLE_CLAIMS = 0, GVS_TABLE_MEMBERS = 1, GVS_TABLE_COUNT
 #define GVS_STATUS_MET 0x04u /* each of the sender's bootstrap peers lives, and it has a session */
 #define GVS_STATUS_HOUR_SHIFT 3 /* six bits: the hour up to which tombstones do not count */
 #define GVS_STATUS_HOUR_MASK 0x3fu
+#define GVS_STATUS_AHEAD \
+    0x200u /* stamps that the sender has seen lie in the future by its clocks */
 
 #define GVS_ARC_MAX 5 /* net/relay.h */
 

@@ -76,11 +76,12 @@ test_issue_follows_the_wall_and_never_falls_behind_what_was_seen(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct gvs_hlc c = {rows[i].last};
+        struct gvs_hlc c = {.last = rows[i].last};
 
         print_message("%s\n", rows[i].why);
-        assert_int_equal(gvs_hlc_issue(&c, (struct gvs_wall){rows[i].wall}, rows[i].above),
-                         rows[i].want);
+        assert_int_equal(
+            gvs_hlc_issue(&c, (struct gvs_wall){rows[i].wall}, rows[i].above, GVS_HLC_NO_LIMIT),
+            rows[i].want);
         assert_int_equal(c.last, rows[i].want);
     }
 }
@@ -120,7 +121,8 @@ test_a_later_write_beats_what_its_writer_had_seen(void **state)
                 seen[n] = seen[n] > seen[peer] ? seen[n] : seen[peer];
                 continue;
             }
-            got = gvs_hlc_issue(&clock[n], wall, gvs_prng_chance(&prng, 1, 2) ? seen[n] : 0);
+            got = gvs_hlc_issue(&clock[n], wall, gvs_prng_chance(&prng, 1, 2) ? seen[n] : 0,
+                                GVS_HLC_NO_LIMIT);
             if (got <= seen[n] || !gvs_hlc_valid(got) || gvs_hlc_ms(got) < wall.ms)
                 fail_msg("step %d, replay with GVS_SEED=%" PRIu64, step, seed);
             seen[n] = got;
@@ -136,7 +138,7 @@ test_two_hundred_thousand_writes_in_one_millisecond_all_ascend(void **state)
 
     (void)state;
     for (int i = 0; i < 200000; i++) {
-        uint64_t got = gvs_hlc_issue(&c, (struct gvs_wall){77}, 0);
+        uint64_t got = gvs_hlc_issue(&c, (struct gvs_wall){77}, 0, GVS_HLC_NO_LIMIT);
 
         assert_true(got > last);
         last = got;

@@ -443,7 +443,7 @@ write_key(struct cluster *c, struct replica *r, size_t k)
 
     if (!r->joined)
         return;
-    cell->stamp.hlc = gvs_hlc_issue(&r->hlc, wall, cell->stamp.hlc);
+    cell->stamp.hlc = gvs_hlc_issue(&r->hlc, wall, cell->stamp.hlc, GVS_HLC_NO_LIMIT);
     cell->stamp.writer = node(r->id);
     cell->tombstone = live && gvs_prng_chance(&c->prng, 2, 3);
     raise_own(c, r);

@@ -238,20 +238,20 @@ test_in_a_large_cluster_the_word_of_neighbours_counts(void **state)
     (void)state;
     gvs_member_note(ms, now, gvs_members_self(ms), gvs_member_order(1, GVS_ALIVE), NULL);
     for (; k < 15; k++) {
-        assert_true(gvs_age_living_equal(&age));
+        assert_true(gvs_age_living_agree(&age));
         add_living(&age, now, k, true, true);
     }
     for (; k < 200; k++) {
         add_living(&age, now, k, false, false);
-        assert_false(gvs_age_living_equal(&age));
+        assert_false(gvs_age_living_agree(&age));
     }
     add_living(&age, now, k++, true, true);
-    assert_true(gvs_age_living_equal(&age));
+    assert_true(gvs_age_living_agree(&age));
     assert_false(gvs_age_all_equal(&age));
     gvs_member_greeted(ms, now, gvs_member_get(ms, &last), 1);
-    assert_false(gvs_age_living_equal(&age));
+    assert_false(gvs_age_living_agree(&age));
     gvs_age_equal(&age, now, gvs_member_get(ms, &last));
-    assert_true(gvs_age_living_equal(&age));
+    assert_true(gvs_age_living_agree(&age));
     gvs_members_close(ms);
 }
 

@@ -7,7 +7,8 @@
  *          local write is stamped above all that it has seen. A key goes only if what was held of
  *          it is nearly as old as tombstones become
  *     I4   where three clocks are known, nothing is taken from the network that is stamped more
- *          than 30 s beyond their median
+ *          than 30 s beyond their median, unless what is held of the key is, or most have seen
+ *          stamps that are
  *     I5   tables stay within their limits
  *     I8   nothing goes from a kernel only because a table is empty or old; but a synced node that
  *          ran before may vouch for what a table does not know
@@ -38,7 +39,8 @@
 #define TOMBSTONE_DAYS 6
 #define AHEAD_MS 30000 /* beyond the median */
 #define CLOCKS_MIN 3
-#define WINDOW 1984 /* counters behind the greatest */
+#define SAID_US (300 * SIM_SECOND) /* so long a member's clock counts that is not heard */
+#define WINDOW 1984                /* counters behind the greatest */
 
 struct sim_oracle {
     uint64_t *set; /* hashes of all entries ever written; 0: free */
@@ -49,7 +51,9 @@ struct sim_oracle {
     struct sim_view_of {          /* of a host */
         uint64_t claims, members; /* fingerprints when its tables were last compared */
         uint64_t news;
-        uint64_t greatest; /* order of a claim */
+        uint64_t greatest; /* order of a claim, */
+        uint64_t within;   /* and of those that others would have taken when it was seen */
+        uint64_t ahead_us; /* it had seen what lies in the future, the last time */
         uint64_t looked_us;
         uint64_t took_us, latest_ms; /* its last datagram, and what stamps that could bring */
     } * host;
@@ -135,19 +139,57 @@ put_greatest(struct sim_map *m, const struct gvs_entry *e)
         sim_map_put(m, e, 0);
 }
 
+/* How many hosts have seen, in the last minutes, what lies in the future by the clocks that they
+ * know? What they have said of it holds for so long. */
+static size_t
+count_ahead(struct sim_world *w, size_t i, uint64_t takes_ms)
+{
+    size_t ahead = 0;
+
+    if (gvs_hlc_ms(gvs_node_stamp(w->host[i].node)) > takes_ms)
+        w->oracle->host[i].ahead_us = w->now_us;
+    for (size_t k = 0; k < w->count; k++)
+        ahead += w->oracle->host[k].ahead_us + SAID_US > w->now_us;
+    return ahead;
+}
+
+/* The latest stamp that may be taken now: where fewer than three clocks are known, or most of those
+ * who know the time have seen what lies ahead of it, any. */
+static uint64_t
+latest_ms(struct sim_world *w, size_t i)
+{
+    struct gvs_node_clock c = gvs_node_clock(w->host[i].node, sim_mono(w, i));
+    uint64_t ms = sim_wall(w, i).ms + (uint64_t)c.median_ms + AHEAD_MS;
+    size_t ahead = count_ahead(w, i, ms);
+
+    return c.known < CLOCKS_MIN || 2 * ahead > c.known ? UINT64_MAX : ms;
+}
+
+static void
+see(struct sim_view_of *v, uint64_t order, uint64_t takes_ms)
+{
+    if (order > v->greatest)
+        v->greatest = order;
+    if (order > v->within && gvs_hlc_ms(order) <= takes_ms)
+        v->within = order;
+}
+
 void
 sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct sim_view_of *v = &w->oracle->host[i];
+    uint64_t takes_ms = latest_ms(w, i), seen = v->greatest;
 
     remember(w->oracle, sim_hash(e->b, e->len));
     put_greatest(&w->oracle->greatest, e);
     if (w->watch.took_us && w->watch.hash == 0)
         w->watch.hash = sim_hash(e->b, e->len);
-    if (e->order <= v->greatest)
+    if (gvs_hlc_ms(seen) > takes_ms)
+        seen = v->within;
+    if (e->order <= seen)
         sim_fail(w, i, "I3", "a local write bears %016lx, not above %016lx, which it has seen",
-                 (unsigned long)e->order, (unsigned long)v->greatest);
-    v->greatest = e->order;
+                 (unsigned long)e->order, (unsigned long)seen);
+    see(v, e->order, takes_ms);
 }
 
 /* --- what a node holds --- */
@@ -158,14 +200,16 @@ forgettable(const struct sim_world *w, const struct gvs_entry *e)
     return gvs_hlc_ms(e->order) + TOMBSTONE_DAYS * UINT64_C(86400000) < sim_true_ms(w);
 }
 
-/* I4: by its own clocks, as they were when its last datagram was handled. */
+/* I4: by its own clocks, as they were when its last datagram was handled; `held` is what it had. */
 static void
-check_stamp(struct sim_world *w, size_t i, const struct gvs_entry *e)
+check_stamp(struct sim_world *w, size_t i, const struct gvs_entry *e, const struct gvs_entry *held)
 {
     const struct sim_view_of *v = &w->oracle->host[i];
 
     if (e->kind == GVS_KEY_MEMBER || v->took_us != w->now_us ||
         gvs_id_cmp(&e->writer, &w->host[i].id) == 0)
+        return;
+    if (held && gvs_hlc_ms(e->order) <= gvs_hlc_ms(held->order) + AHEAD_MS)
         return;
     if (gvs_hlc_ms(e->order) > v->latest_ms)
         sim_fail(w, i, "I4", "took a stamp %.1f s beyond the median of clocks",
@@ -173,15 +217,43 @@ check_stamp(struct sim_world *w, size_t i, const struct gvs_entry *e)
 }
 
 static void
-check_entry(struct sim_world *w, size_t i, const struct gvs_entry *e)
+replace_in(struct sim_map *m, const struct gvs_entry *old, const struct gvs_entry *e)
 {
     struct gvs_entry held;
 
-    check_stamp(w, i, e);
+    if (sim_map_get(m, e->key, e->key_len, &held) && gvs_entry_cmp(&held, old) == 0)
+        sim_map_put(m, e, 0);
+}
+
+/* What a node wrote beyond what others take it may write again, the same and with a lesser stamp. */
+static bool
+is_rewritten(struct sim_world *w, size_t i, const struct gvs_entry *held, const struct gvs_entry *e)
+{
+    if (gvs_id_cmp(&held->writer, &w->host[i].id) != 0 ||
+        gvs_id_cmp(&e->writer, &w->host[i].id) != 0 || gvs_hlc_ms(held->order) <= latest_ms(w, i) ||
+        gvs_hlc_ms(e->order) > latest_ms(w, i) || held->tombstone != e->tombstone ||
+        held->value_len != e->value_len || memcmp(held->value, e->value, e->value_len) != 0)
+        return false;
+    remember(w->oracle, sim_hash(e->b, e->len));
+    replace_in(&w->oracle->greatest, held, e);
+    replace_in(&w->oracle->promise, held, e);
+    return true;
+}
+
+static void
+check_entry(struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
+    struct gvs_entry held;
+    bool had = sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held);
+    bool less = had && gvs_entry_cmp(e, &held) < 0;
+
+    check_stamp(w, i, e, had ? &held : NULL);
+    if (less && e->kind != GVS_KEY_MEMBER && is_rewritten(w, i, &held, e))
+        return;
     if (e->kind != GVS_KEY_MEMBER && !was_written(w->oracle, e))
         sim_fail(w, i, "I16", "holds an entry, order %016lx, that nobody wrote",
                  (unsigned long)e->order);
-    if (sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held) && gvs_entry_cmp(e, &held) < 0)
+    if (less)
         sim_fail(w, i, "I3", "order %016lx was replaced by the lesser %016lx",
                  (unsigned long)held.order, (unsigned long)e->order);
 }
@@ -217,8 +289,8 @@ sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
     if (w->watch.took_us && w->watch.count < w->count - 1 &&
         sim_hash(e->b, e->len) == w->watch.hash)
         w->watch.took_us[w->watch.count++] = w->now_us - w->watch.began_us;
-    if (e->kind != GVS_KEY_MEMBER && e->order > v->greatest)
-        v->greatest = e->order;
+    if (e->kind != GVS_KEY_MEMBER)
+        see(v, e->order, latest_ms(w, i));
     if (w->plan.durable && !w->failed)
         check_entry(w, i, e);
 }
@@ -302,12 +374,12 @@ sim_oracle_loaded(struct sim_world *w, size_t i)
     const struct sim_map *m = &w->host[i].disk.now;
     struct gvs_entry e;
 
-    v->greatest = 0;
+    v->greatest = v->within = 0;
     w->host[i].cover.changes = UINT64_MAX;
     for (size_t k = 0; k < m->count; k++) {
         sim_map_entry(m, k, &e);
-        if (e.kind != GVS_KEY_MEMBER && e.order > v->greatest)
-            v->greatest = e.order;
+        if (e.kind != GVS_KEY_MEMBER)
+            see(v, e.order, sim_wall(w, i).ms);
     }
     if (!w->plan.durable)
         return;
@@ -429,15 +501,6 @@ static uint64_t
 replays(const struct gvs_node *n)
 {
     return gvs_node_count(n).rejected[GVS_REJECT_REPLAY];
-}
-
-/* The latest that may be taken now. */
-static uint64_t
-latest_ms(const struct sim_world *w, size_t i)
-{
-    struct gvs_node_clock c = gvs_node_clock(w->host[i].node, sim_mono(w, i));
-
-    return c.known < CLOCKS_MIN ? UINT64_MAX : sim_wall(w, i).ms + (uint64_t)c.median_ms + AHEAD_MS;
 }
 
 void
