@@ -225,7 +225,7 @@ replace_in(struct sim_map *m, const struct gvs_entry *old, const struct gvs_entr
         sim_map_put(m, e, 0);
 }
 
-/* What a node wrote beyond what others take it may write again, the same and with a lesser stamp. */
+/* What a node wrote beyond what others take it may write again, with a lesser stamp. */
 static bool
 is_rewritten(struct sim_world *w, size_t i, const struct gvs_entry *held, const struct gvs_entry *e)
 {
