@@ -3,25 +3,31 @@
  *
  *     bench_gossip MODE [-n NODES] [-e ENTRIES] [-c CHANGES] [-r ROUNDS] [-s SECONDS] [-t LIMIT]
  *
- *     latency   CHANGES, one at a time, at random nodes, until the last table has each
+ *     latency   CHANGES, one at a time, at random nodes, until the last table has each; SECONDS of
+ *               nothing before, once, so that what idling costs can be taken off
  *     burst     CHANGES at once at one node, until all fingerprints are equal
  *     idle      SECONDS of nothing, in sync, with ENTRIES in every table
  *     catchup   two nodes meet; one lacks 1 % of ENTRIES, which it has never seen
+ *     unseen    in a running cluster the last lacks 1 % of ENTRIES from one moment on, unannounced
  *     join      two nodes meet; one is empty
  *     memory    anonymous bytes an entry after a join, and after each entry was overwritten once
  *     flood     CHANGES a second at one node, all over ENTRIES keys, for SECONDS; meanwhile a lone
  *               change a second at another one, until the last table has it
+ *     death     one node falls silent, until each of the others has found that out by itself
  *
- * One line of JSON a round, with the names that tools/lib/bench_memberlist uses. A round that takes
- * longer than LIMIT seconds says "timeout": true, and then the status is 1. What can be checked is:
- * each change has been carried to each node at least once, and nodes and sockets count alike. */
+ * One line of JSON a round, with the names that tools/lib/bench_memberlist uses; rounds of latency
+ * and idle are windows of one cluster, all others begin anew. What takes longer than LIMIT seconds
+ * says "timeout": true, and then the status is 1. What can be checked is: each change has been
+ * carried to each node at least once, and nodes and sockets count alike. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "net/node_impl.h" /* unseen puts entries where no caller can */
 #include "test/lib/loopback.h"
 #include "test/lib/prng.h"
 
@@ -45,7 +51,7 @@ struct round {
     struct gvs_prng prng;
     struct gvs_mono began, limit; /* a round that is not over then is given up */
     struct loopback_sent sent;    /* when counting began */
-    uint64_t pushed;              /* likewise */
+    uint64_t taken;               /* likewise */
     uint64_t anonymous;           /* before there was any node */
     double cpu;
     bool late, wrong;
@@ -86,27 +92,29 @@ over(struct round *r)
     return r->late;
 }
 
-/* Into every table, but for one in `lacks` (0: none) that the last node has not got. */
+/* Into the first `count` tables, with no relay and no news. */
 static void
-load(struct round *r, uint32_t lacks)
+put_entry(struct round *r, uint32_t k, size_t count)
 {
     static const struct gvs_id writer = {{1}};
     uint8_t b[GVS_ENTRY_LEN_MAX], value[GVS_VALUE_LEN_MAX];
     struct gvs_entry e;
     struct gvs_key key;
-    size_t len;
+    size_t len = make_entry(&r->prng, k, &key, value);
 
-    for (uint32_t k = 0; k < r->o->entries && !over(r); k++) {
-        len = make_entry(&r->prng, k, &key, value);
-        len = gvs_entry_build(b, &key, gvs_hlc_make(LOADED_HLC_MS + k / 1000, (uint16_t)(k % 1000)),
-                              &writer, false, value, len);
-        GVS_ASSERT(len == ENTRY_LEN && gvs_entry_parse(&e, b, len) == GVS_OK);
-        for (size_t i = 0; i < r->l.count; i++) {
-            if (i + 1 == r->l.count && lacks > 0 && k % lacks == 0)
-                continue;
-            GVS_ASSERT(gvs_node_load(r->l.nodes[i].node, &e) >= 0);
-        }
-    }
+    len = gvs_entry_build(b, &key, gvs_hlc_make(LOADED_HLC_MS + k / 1000, (uint16_t)(k % 1000)),
+                          &writer, false, value, len);
+    GVS_ASSERT(len == ENTRY_LEN && gvs_entry_parse(&e, b, len) == GVS_OK);
+    for (size_t i = 0; i < count; i++)
+        GVS_ASSERT(gvs_replica_load(&r->l.nodes[i].node->replica, loopback_now(), &e) == GVS_OK);
+}
+
+/* Into every table, but for one in `lacks` (0: none) that the last node has not got. */
+static void
+load(struct round *r, uint32_t lacks)
+{
+    for (uint32_t k = 0; k < r->o->entries && !over(r); k++)
+        put_entry(r, k, r->l.count - (lacks > 0 && k % lacks == 0));
     r->unloaded = r->late;
 }
 
@@ -151,12 +159,12 @@ anonymous_bytes(void)
 }
 
 static uint64_t
-pushed(const struct loopback *l)
+taken(const struct loopback *l)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < l->count; i++)
-        sum += gvs_node_count(l->nodes[i].node).pushed;
+        sum += gvs_node_count(l->nodes[i].node).taken;
     return sum;
 }
 
@@ -165,7 +173,7 @@ count_from_now(struct round *r)
 {
     r->began = loopback_now();
     r->sent = r->l.sent;
-    r->pushed = pushed(&r->l);
+    r->taken = taken(&r->l);
     r->cpu = cpu_seconds();
 }
 
@@ -175,10 +183,11 @@ seconds_since(struct gvs_mono then)
     return (double)(loopback_now().us - then.us) / 1e6;
 }
 
+/* What a node received of a change; the one that wrote it receives none. */
 static double
 copies(const struct round *r, unsigned changes)
 {
-    return (double)(pushed(&r->l) - r->pushed) / changes / (r->o->nodes - 1);
+    return (double)(taken(&r->l) - r->taken) / changes / (r->o->nodes - 1);
 }
 
 /* --- running --- */
@@ -291,45 +300,59 @@ print_sent(const struct round *r, const struct loopback_sent *to)
 }
 
 static void
+print_ms(const double *ms, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        printf("%s%.4f", i ? ", " : ", \"ms\": [", ms[i]);
+    printf("]");
+}
+
+static void
 print_tail(const struct round *r)
 {
     printf(", \"cpu_s\": %.6f}\n", cpu_seconds() - r->cpu);
     fflush(stdout);
 }
 
-/* Idle traffic is measured before, so that it can be taken off. */
+/* The k-th change is the first of this window. */
 static void
-latency(struct round *r)
+latency_window(struct round *r, unsigned k, double *ms, const struct loopback_sent *idle)
 {
-    double *ms = calloc(r->o->changes, sizeof *ms), seconds, made;
-    struct loopback_sent idle;
+    double seconds, made;
     unsigned done = 0;
 
-    GVS_ASSERT(ms);
-    warm_up(r);
     count_from_now(r);
-    run_for(r, r->o->seconds * UINT64_C(1000000));
-    idle = (struct loopback_sent){.datagrams = r->l.sent.datagrams - r->sent.datagrams,
-                                  .bytes = r->l.sent.bytes - r->sent.bytes};
-    count_from_now(r);
-    while (done < r->o->changes && !gvs_mono_due(r->limit, loopback_now())) {
-        ms[done] = change(r, r->o->entries + r->o->nodes + done);
+    while (done == 0 || (done < r->o->changes && !over(r))) {
+        ms[done] = change(r, r->o->entries + r->o->nodes + k + done);
         done++;
         run_for(r, GAP_US + gvs_prng_below(&r->prng, 2 * GAP_US));
     }
     run_for(r, TAIL_MS * 1000);
     seconds = seconds_since(r->began);
-    made = done ? copies(r, done) : 0;
+    made = copies(r, done);
     check(r, done, made);
     print_head(r);
     printf(", \"changes\": %u, \"seconds\": %.3f, \"copies\": %.4f, \"idle_seconds\": %u, "
-           "\"idle_datagrams\": %" PRIu64 ", \"idle_bytes\": %" PRIu64,
-           done, seconds, made, r->o->seconds, idle.datagrams, idle.bytes);
+           "\"idle_bytes\": %" PRIu64,
+           done, seconds, made, r->o->seconds, idle->bytes);
     print_sent(r, &r->l.sent);
-    for (unsigned i = 0; i < done; i++)
-        printf("%s%.4f", i ? ", " : ", \"ms\": [", ms[i]);
-    printf("]");
+    print_ms(ms, done);
     print_tail(r);
+}
+
+static void
+latency(struct round *r)
+{
+    double *ms = calloc(r->o->changes, sizeof *ms);
+    struct loopback_sent idle;
+
+    GVS_ASSERT(ms);
+    warm_up(r);
+    count_from_now(r);
+    run_for(r, r->o->seconds * UINT64_C(1000000));
+    idle.bytes = r->l.sent.bytes - r->sent.bytes;
+    for (unsigned i = 0; i < r->o->rounds && (i == 0 || !r->late); i++)
+        latency_window(r, i * r->o->changes, ms, &idle);
     free(ms);
 }
 
@@ -360,13 +383,16 @@ idle(struct round *r)
 {
     load(r, 0);
     warm_up(r);
-    count_from_now(r);
-    run_for(r, r->o->seconds * UINT64_C(1000000));
-    r->late |= !loopback_agree(&r->l);
-    print_head(r);
-    printf(", \"seconds\": %.3f", seconds_since(r->began));
-    print_sent(r, &r->l.sent);
-    print_tail(r);
+    for (unsigned i = 0; i < r->o->rounds && (i == 0 || !r->late); i++) {
+        count_from_now(r);
+        r->late |= !loopback_agree(&r->l);
+        run_for(r, r->o->seconds * UINT64_C(1000000));
+        r->late |= !loopback_agree(&r->l);
+        print_head(r);
+        printf(", \"seconds\": %.3f", seconds_since(r->began));
+        print_sent(r, &r->l.sent);
+        print_tail(r);
+    }
 }
 
 /* The last node meets the first and takes over what it lacks. */
@@ -394,6 +420,33 @@ static void
 catchup(struct round *r)
 {
     meet(r, 100);
+}
+
+/* It has noticed when the first of them is in its table: a round trip later than it knew. */
+static void
+unseen(struct round *r)
+{
+    uint32_t k = 0, common = r->o->entries - r->o->entries / 100;
+    const struct gvs_table *last = gvs_node_claims(r->l.nodes[r->l.count - 1].node);
+    double noticed;
+    size_t had;
+
+    while (k < common && !over(r))
+        put_entry(r, k++, r->l.count);
+    warm_up(r);
+    run_for(r, gvs_prng_below(&r->prng, 1000000)); /* anywhere in a probe's period */
+    had = gvs_table_count(last);
+    while (k < r->o->entries && !over(r))
+        put_entry(r, k++, r->l.count - 1);
+    count_from_now(r);
+    while (gvs_table_count(last) == had && !over(r))
+        loopback_turn(&r->l, r->limit);
+    noticed = seconds_since(r->began);
+    run_until(r, loopback_agree);
+    print_head(r);
+    printf(", \"noticed\": %.6f, \"seconds\": %.6f", noticed, seconds_since(r->began));
+    print_sent(r, &r->l.sent);
+    print_tail(r);
 }
 
 static void
@@ -493,11 +546,52 @@ flood(struct round *r)
     printf(", \"seconds\": %.3f, \"changes\": %" PRIu64 ", \"early\": %" PRIu64
            ", \"end\": %" PRIu64 ", \"dead\": %" PRIu64,
            seconds_since(r->began), written, early, anonymous_bytes(), dead);
-    for (unsigned i = 0; i < done; i++)
-        printf("%s%.4f", i ? ", " : ", \"ms\": [", ms[i]);
-    printf("]");
+    print_ms(ms, done);
     print_sent(r, &r->l.sent);
     print_tail(r);
+    free(ms);
+}
+
+/* Of whom this node knows by a probe of its own that he is gone: an agent hides him then. */
+static bool
+misses_anyone(const struct loopback_node *n, struct gvs_node_member *list, size_t max)
+{
+    size_t count = gvs_node_list(n->node, list, max), gone = 0;
+
+    for (size_t i = 0; i < count; i++)
+        gone += list[i].gone;
+    return gone > 0;
+}
+
+static void
+death(struct round *r)
+{
+    size_t victim = r->l.count - 1, done = 0;
+    struct gvs_node_member *list = calloc(r->l.count, sizeof *list);
+    bool *knows = calloc(r->l.count, sizeof *knows);
+    double *ms = calloc(r->l.count, sizeof *ms);
+
+    GVS_ASSERT(list && knows && ms);
+    warm_up(r);
+    run_for(r, gvs_prng_below(&r->prng, 1000000)); /* anywhere in a probe's period */
+    epoll_ctl(r->l.epoll, EPOLL_CTL_DEL, r->l.nodes[victim].fd, NULL);
+    r->l.nodes[victim].deadline = GVS_MONO_NEVER;
+    count_from_now(r);
+    while (done < victim && !over(r)) {
+        loopback_turn(&r->l, r->limit);
+        for (size_t i = 0; i < victim; i++) {
+            if (knows[i] || !misses_anyone(&r->l.nodes[i], list, r->l.count))
+                continue;
+            knows[i] = true;
+            ms[done++] = seconds_since(r->began) * 1e3;
+        }
+    }
+    print_head(r);
+    printf(", \"seconds\": %.3f", seconds_since(r->began));
+    print_ms(ms, done);
+    print_tail(r);
+    free(list);
+    free(knows);
     free(ms);
 }
 
@@ -505,10 +599,18 @@ static const struct mode {
     const char *name;
     void (*run)(struct round *r);
     unsigned nodes; /* fixed; 0: as asked for */
+    bool windows;   /* its rounds are windows of one cluster */
 } modes[] = {
-    {"latency", latency, 0}, {"burst", burst, 0},   {"idle", idle, 0},   {"catchup", catchup, 2},
-    {"join", join, 2},       {"memory", memory, 2}, {"flood", flood, 0},
+    {"latency", latency, 0, true},  {"idle", idle, 0, true},      {"burst", burst, 0, false},
+    {"catchup", catchup, 2, false}, {"unseen", unseen, 0, false}, {"join", join, 2, false},
+    {"memory", memory, 2, false},   {"flood", flood, 0, false},   {"death", death, 0, false},
 };
+
+static size_t
+room_for(const struct options *o)
+{
+    return 1024 + (o->entries + o->changes * o->rounds + o->nodes) * (size_t)9 / 8;
+}
 
 /* Returns whether all was well. */
 static bool
@@ -517,7 +619,7 @@ run_round(const struct options *o, const struct mode *mode, uint64_t seed)
     struct round r = {.o = o, .prng = gvs_prng_init(seed), .anonymous = anonymous_bytes()};
 
     r.limit = gvs_mono_add_ms(loopback_now(), o->limit * UINT64_C(1000));
-    loopback_open(&r.l, o->nodes, 1024 + (o->entries + o->changes + o->nodes) * 9 / 8);
+    loopback_open(&r.l, o->nodes, room_for(o));
     count_from_now(&r);
     mode->run(&r);
     loopback_close(&r.l);
@@ -529,8 +631,8 @@ run_round(const struct options *o, const struct mode *mode, uint64_t seed)
 static int
 usage(void)
 {
-    fprintf(stderr, "usage: bench_gossip latency|burst|idle|catchup|join|memory|flood [-n NODES] "
-                    "[-e ENTRIES] [-c CHANGES] [-r ROUNDS] [-s SECONDS] [-t LIMIT]\n");
+    fprintf(stderr, "usage: bench_gossip latency|burst|idle|catchup|unseen|join|memory|flood|death "
+                    "[-n NODES] [-e ENTRIES] [-c CHANGES] [-r ROUNDS] [-s SECONDS] [-t LIMIT]\n");
     return 2;
 }
 
@@ -591,7 +693,7 @@ main(int argc, char **argv)
         return usage();
     o.mode = mode->name;
     o.nodes = mode->nodes ? mode->nodes : o.nodes;
-    for (unsigned i = 0; i < o.rounds; i++)
+    for (unsigned i = 0; i < (mode->windows ? 1 : o.rounds); i++)
         good &= run_round(&o, mode, i);
     return good ? 0 : 1;
 }

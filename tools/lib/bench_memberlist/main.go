@@ -8,7 +8,9 @@
 // them random. What a node sends is counted where it is handed to a socket: 28 bytes of header
 // are added to a datagram, nothing to what goes through TCP.
 //
-// The modes, and the names in the lines of JSON, are those of bench_gossip.
+// The modes, and the names in the lines of JSON, are those of bench_gossip. The bytes of a lone
+// change leave out what went through TCP, in memberlist's favour: that is exchanges of the whole
+// table, which come whether anything changes or not, and the idle mode counts them.
 package main
 
 import (
@@ -21,7 +23,6 @@ import (
 	"math/rand"
 	"net"
 	"os"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,18 +43,17 @@ const (
 
 // ---- what is sent ----
 
-type sent struct{ datagrams, udp, tcp, conns int64 }
+type sent struct{ datagrams, udp, tcp int64 }
 
 func (s *sent) read() sent {
 	return sent{atomic.LoadInt64(&s.datagrams), atomic.LoadInt64(&s.udp),
-		atomic.LoadInt64(&s.tcp), atomic.LoadInt64(&s.conns)}
+		atomic.LoadInt64(&s.tcp)}
 }
 
 func (s sent) bytes() int64 { return s.udp + headersLen*s.datagrams + s.tcp }
 
 func (s sent) since(before sent) sent {
-	return sent{s.datagrams - before.datagrams, s.udp - before.udp, s.tcp - before.tcp,
-		s.conns - before.conns}
+	return sent{s.datagrams - before.datagrams, s.udp - before.udp, s.tcp - before.tcp}
 }
 
 type countedConn struct {
@@ -93,7 +93,6 @@ func (t *countedTransport) DialAddressTimeout(to memberlist.Address,
 	if err != nil {
 		return nil, err
 	}
-	atomic.AddInt64(&t.sent.conns, 1)
 	return countedConn{c, t.sent}, nil
 }
 
@@ -319,14 +318,23 @@ func (c *cluster) close() {
 	}
 }
 
+// put is how an entry comes into a table behind memberlist's back.
+func put(k int, nodes []*node) {
+	v := value{uint64(k + 1), randomValue()}
+	for _, n := range nodes {
+		n.merge(keyOf(k), value{v.version, append([]byte(nil), v.data...)})
+	}
+}
+
+func (c *cluster) allButLast() []*node { return c.list[:len(c.list)-1] }
+
 // load fills every table, but for one in `lacks` (0: none) that the last has not got.
 func (c *cluster) load(lacks int) {
 	for k := 0; k < c.entries; k++ {
-		v := value{uint64(k + 1), randomValue()}
-		for i, n := range c.list {
-			if i+1 < len(c.list) || lacks == 0 || k%lacks != 0 {
-				n.merge(keyOf(k), value{v.version, append([]byte(nil), v.data...)})
-			}
+		if lacks > 0 && k%lacks == 0 {
+			put(k, c.allButLast())
+		} else {
+			put(k, c.list)
 		}
 	}
 }
@@ -346,8 +354,7 @@ func (c *cluster) until(done func() bool) {
 func (c *cluster) sent() (sum sent) {
 	for _, n := range c.list {
 		s := n.sent.read()
-		sum = sent{sum.datagrams + s.datagrams, sum.udp + s.udp, sum.tcp + s.tcp,
-			sum.conns + s.conns}
+		sum = sent{sum.datagrams + s.datagrams, sum.udp + s.udp, sum.tcp + s.tcp}
 	}
 	return sum
 }
@@ -398,7 +405,14 @@ func anonymousBytes() (kb int64) {
 type result map[string]interface{}
 
 func (r result) sent(s sent) {
-	r["datagrams"], r["bytes"], r["tcp_bytes"], r["conns"] = s.datagrams, s.bytes(), s.tcp, s.conns
+	r["datagrams"], r["bytes"] = s.datagrams, s.bytes()
+}
+
+// say prints a round.
+func (c *cluster) say(r result) {
+	r["side"], r["mode"], r["nodes"], r["entries"] = "memberlist", c.mode, c.nodes, c.entries
+	r["timeout"] = c.late
+	must(json.NewEncoder(os.Stdout).Encode(r))
 }
 
 // change writes a new entry at a random node; ms until the last has it.
@@ -415,27 +429,33 @@ func (c *cluster) change(k int) float64 {
 	}
 }
 
+// datagramsOnly is what a lone change is charged with.
+func (s sent) datagramsOnly() sent { return sent{datagrams: s.datagrams, udp: s.udp} }
+
 // Idle traffic is measured before, so that it can be taken off.
-func (c *cluster) latency(r result) {
-	ms := []float64{}
-	c.load(0)
+func (c *cluster) latency() {
 	c.joinAll()
 	before := c.sent()
 	time.Sleep(time.Duration(c.seconds) * time.Second)
-	idle := c.sent().since(before)
-	before, received, began := c.sent(), c.received(), time.Now()
-	for len(ms) < c.changes && !c.over() {
-		ms = append(ms, c.change(c.entries+len(ms)))
-		c.quiet()
+	idle := c.sent().since(before).datagramsOnly()
+	for round := 0; round < c.rounds && (round == 0 || !c.over()); round++ {
+		ms := []float64{}
+		before, received, began := c.sent(), c.received(), time.Now()
+		for len(ms) == 0 || len(ms) < c.changes && !c.over() {
+			ms = append(ms, c.change(round*c.changes+len(ms)))
+			c.quiet()
+		}
+		time.Sleep(tail)
+		r := result{"ms": ms, "changes": len(ms), "seconds": time.Since(began).Seconds(),
+			"copies":       float64(c.received()-received) / float64(len(ms)) / float64(c.nodes-1),
+			"idle_seconds": c.seconds, "idle_bytes": idle.bytes()}
+		r.sent(c.sent().since(before).datagramsOnly())
+		c.say(r)
 	}
-	time.Sleep(tail)
-	r["ms"], r["changes"], r["seconds"] = ms, len(ms), time.Since(began).Seconds()
-	r["copies"] = float64(c.received()-received) / float64(len(ms)) / float64(c.nodes-1)
-	r["idle_seconds"], r["idle_datagrams"], r["idle_bytes"] = c.seconds, idle.datagrams, idle.bytes()
-	r.sent(c.sent().since(before))
 }
 
-func (c *cluster) burst(r result) {
+func (c *cluster) burst() {
+	r := result{}
 	c.joinAll()
 	before, received, began := c.sent(), c.received(), time.Now()
 	for k := 0; k < c.changes; k++ {
@@ -446,46 +466,97 @@ func (c *cluster) burst(r result) {
 	time.Sleep(tail)
 	r["copies"] = float64(c.received()-received) / float64(c.changes) / float64(c.nodes-1)
 	r.sent(c.sent().since(before))
+	c.say(r)
 }
 
-// A node's exchanges begin between one and two intervals after its start, and then come once an
-// interval: only from there on is a second like the next.
-func (c *cluster) idle(r result) {
-	began := time.Now()
+// waitForRhythm returns when a second is like the next: a node's exchanges begin between one and two
+// intervals after its start, and then come once an interval, which grows with the cluster: 90 s for
+// a hundred nodes.
+func (c *cluster) waitForRhythm(began time.Time) {
+	interval := memberlist.DefaultLANConfig().PushPullInterval
+	for nodes := 32; nodes < c.nodes; nodes *= 2 {
+		interval += memberlist.DefaultLANConfig().PushPullInterval
+	}
+	time.Sleep(time.Until(began.Add(2*interval + settle)))
+}
+
+func (c *cluster) idle() {
+	opened := time.Now()
 	c.joinAll()
 	c.load(0)
-	interval := memberlist.DefaultLANConfig().PushPullInterval
-	time.Sleep(time.Until(began.Add(2*interval + settle)))
-	cpu := cpuSeconds()
-	before := c.sent()
-	began = time.Now()
-	time.Sleep(time.Duration(c.seconds) * time.Second)
-	r["seconds"], r["cpu_s"] = time.Since(began).Seconds(), cpuSeconds()-cpu
-	r.sent(c.sent().since(before))
+	c.waitForRhythm(opened)
+	for round := 0; round < c.rounds; round++ {
+		cpu, before, began := cpuSeconds(), c.sent(), time.Now()
+		time.Sleep(time.Duration(c.seconds) * time.Second)
+		r := result{"seconds": time.Since(began).Seconds(), "cpu_s": cpuSeconds() - cpu}
+		r.sent(c.sent().since(before))
+		c.say(r)
+	}
+}
+
+// In a running cluster the last lacks 1 % from one moment on, and nobody is told.
+func (c *cluster) unseen() {
+	opened, common := time.Now(), c.entries-c.entries/100
+	last := c.list[c.nodes-1]
+	c.joinAll()
+	for k := 0; k < common; k++ {
+		put(k, c.list)
+	}
+	c.waitForRhythm(opened)
+	time.Sleep(time.Duration(rand.Int63n(int64(memberlist.DefaultLANConfig().PushPullInterval))))
+	for k := common; k < c.entries; k++ {
+		put(k, c.allButLast())
+	}
+	began := time.Now()
+	c.until(func() bool { return last.count() > common })
+	r := result{"noticed": time.Since(began).Seconds()}
+	c.complete(c.entries)
+	r["seconds"] = time.Since(began).Seconds()
+	c.say(r)
+}
+
+// One dies, sockets and all; ms until each of the others says so.
+func (c *cluster) death() {
+	ms := []float64{}
+	c.joinAll()
+	time.Sleep(time.Duration(rand.Int63n(int64(time.Second))))
+	began := time.Now()
+	must(c.list[c.nodes-1].list.Shutdown())
+	known := make([]bool, c.nodes-1)
+	c.until(func() bool {
+		for i, n := range c.allButLast() {
+			if !known[i] && n.list.NumMembers() < c.nodes {
+				known[i] = true
+				ms = append(ms, time.Since(began).Seconds()*1e3)
+			}
+		}
+		return len(ms) == c.nodes-1
+	})
+	c.say(result{"ms": ms, "seconds": time.Since(began).Seconds()})
 }
 
 // One exchange, asked for at once. memberlist itself waits for its interval first: up to 30 s.
-func (c *cluster) exchange(r result, lacks int) {
+func (c *cluster) exchange(lacks int) result {
 	c.load(lacks)
-	last := c.list[c.nodes-1]
-	lacking := c.entries - last.count()
+	last, r := c.list[c.nodes-1], result{}
 	before, began := c.sent(), time.Now()
 	if err := meet(last, c.list[0]); err != nil {
 		r["failed"] = err.Error()
 	} else {
 		c.complete(c.entries)
 	}
-	r["lacking"], r["seconds"] = lacking, time.Since(began).Seconds()
+	r["seconds"] = time.Since(began).Seconds()
 	time.Sleep(tail)
 	r.sent(c.sent().since(before))
+	return r
 }
 
-func (c *cluster) catchup(r result) { c.exchange(r, 100) }
-func (c *cluster) join(r result)    { c.exchange(r, 1) }
+func (c *cluster) catchup() { c.say(c.exchange(100)) }
+func (c *cluster) join()    { c.say(c.exchange(1)) }
 
 // Of the whole process. What the collector has not given back counts: the system misses it.
-func (c *cluster) memory(r result) {
-	c.exchange(r, 1)
+func (c *cluster) memory() {
+	r := c.exchange(1)
 	r["joined"] = anonymousBytes() - c.base
 	for k := 0; k < c.entries; k++ {
 		c.list[0].merge(keyOf(k), value{uint64(c.entries + k + 1), randomValue()})
@@ -494,34 +565,26 @@ func (c *cluster) memory(r result) {
 		r["failed"] = err.Error()
 	}
 	r["churned"] = anonymousBytes() - c.base
-	debug.FreeOSMemory()
-	r["collected"] = anonymousBytes() - c.base
+	c.say(r)
 }
 
-func run(o options, mode func(*cluster, result)) bool {
+func open(o options) *cluster {
 	c := &cluster{options: o, base: anonymousBytes(),
 		end: time.Now().Add(time.Duration(o.limit) * time.Second)}
 	c.openAll()
-	cpu := cpuSeconds()
-	r := result{"side": "memberlist", "mode": o.mode, "nodes": o.nodes, "entries": o.entries}
-	mode(c, r)
-	if _, known := r["cpu_s"]; !known {
-		r["cpu_s"] = cpuSeconds() - cpu
-	}
-	r["timeout"] = c.late
-	must(json.NewEncoder(os.Stdout).Encode(r))
-	c.close()
-	return !c.late
+	return c
 }
 
 func main() {
 	modes := map[string]struct {
-		run   func(*cluster, result)
-		nodes int // fixed; 0: as asked for
+		run     func(*cluster)
+		nodes   int  // fixed; 0: as asked for
+		windows bool // its rounds are windows of one cluster
 	}{
-		"latency": {(*cluster).latency, 0}, "burst": {(*cluster).burst, 0},
-		"idle": {(*cluster).idle, 0}, "catchup": {(*cluster).catchup, 2},
-		"join": {(*cluster).join, 2}, "memory": {(*cluster).memory, 2},
+		"latency": {(*cluster).latency, 0, true}, "idle": {(*cluster).idle, 0, true},
+		"burst": {(*cluster).burst, 0, false}, "unseen": {(*cluster).unseen, 0, false},
+		"catchup": {(*cluster).catchup, 2, false}, "join": {(*cluster).join, 2, false},
+		"memory": {(*cluster).memory, 2, false}, "death": {(*cluster).death, 0, false},
 	}
 	o := options{}
 	f := flag.NewFlagSet("bench_memberlist", flag.ExitOnError)
@@ -532,19 +595,27 @@ func main() {
 	f.IntVar(&o.seconds, "s", 5, "seconds of idling that are measured")
 	f.IntVar(&o.limit, "t", 120, "seconds after which a round is given up")
 	if len(os.Args) < 2 || modes[os.Args[1]].run == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench_memberlist latency|burst|idle|catchup|join|memory")
+		fmt.Fprintln(os.Stderr,
+			"usage: bench_memberlist latency|burst|idle|catchup|unseen|join|memory|death")
 		f.PrintDefaults()
 		os.Exit(2)
 	}
 	o.mode = os.Args[1]
+	mode := modes[o.mode]
 	must(f.Parse(os.Args[2:]))
-	if fixed := modes[o.mode].nodes; fixed > 0 {
-		o.nodes = fixed
+	if mode.nodes > 0 {
+		o.nodes = mode.nodes
 	}
 	rand.Seed(time.Now().UnixNano())
 	good := true
 	for i := 0; i < o.rounds; i++ {
-		good = run(o, modes[o.mode].run) && good
+		c := open(o)
+		mode.run(c)
+		c.close()
+		good = good && !c.late
+		if mode.windows {
+			break
+		}
 	}
 	if !good {
 		os.Exit(1)
