@@ -161,9 +161,13 @@ control {{ socket = "{self.socket}" }}
         self.log = open(f"{self.dir}/log", "ab")
         self.process = spawn(self.name, [f"{BIN}/gossipvsd", "-c", self.conf, *argv],
                              stderr=self.log, stdin=subprocess.DEVNULL)
-        if wait_for_socket and not wait(20, self.answers):
-            raise RuntimeError(f"{self.name} does not answer:\n{self.log_text()}")
+        if wait_for_socket:
+            self.wait_for_socket()
         return self
+
+    def wait_for_socket(self):
+        if not wait(20, self.answers):
+            raise RuntimeError(f"{self.name} does not answer:\n{self.log_text()}")
 
     def answers(self):
         try:
