@@ -311,6 +311,16 @@ class Cluster(list):
         """Takes a balancer off the bridge, or puts it back."""
         sh(f"ip -n net link set {lb.name} {'down' if on else 'up'}")
 
+    def mute(self, lb, on=True):
+        """Drops what a balancer's agent sends and is sent, and nothing else; or stops doing so."""
+        if not on:
+            sh(f"tc -n {lb.name} qdisc del dev eth0 clsact")
+            return
+        sh(f"tc -n {lb.name} qdisc add dev eth0 clsact")
+        for way in ("ingress", "egress"):
+            sh(f"tc -n {lb.name} filter add dev eth0 {way} protocol ip u32 match ip protocol 17 "
+               "0xff match ip dport 7900 0xffff action drop")
+
 
 def redis(worker, port):
     """A real redis-server in a worker's namespace."""
