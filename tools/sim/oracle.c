@@ -51,8 +51,8 @@ struct sim_oracle {
     struct sim_view_of {          /* of a host */
         uint64_t claims, members; /* fingerprints when its tables were last compared */
         uint64_t news;
-        uint64_t greatest; /* order of a claim, */
-        uint64_t within;   /* and of those that others would have taken when it was seen */
+        uint64_t greatest; /* order of a claim that has carried its clock along */
+        uint64_t clock;    /* as it was last */
         uint64_t ahead_us; /* it had seen what lies in the future, the last time */
         uint64_t looked_us;
         uint64_t took_us, latest_ms; /* its last datagram, and what stamps that could bring */
@@ -139,6 +139,15 @@ put_greatest(struct sim_map *m, const struct gvs_entry *e)
         sim_map_put(m, e, 0);
 }
 
+/* By the clocks that it knows. */
+static uint64_t
+by_clocks(const struct sim_world *w, size_t i)
+{
+    struct gvs_node_clock c = gvs_node_clock(w->host[i].node, sim_mono(w, i));
+
+    return sim_wall(w, i).ms + (uint64_t)c.median_ms + AHEAD_MS;
+}
+
 /* How many hosts have seen, in the last minutes, what lies in the future by the clocks that they
  * know? What they have said of it holds for so long. */
 static size_t
@@ -158,38 +167,49 @@ count_ahead(struct sim_world *w, size_t i, uint64_t takes_ms)
 static uint64_t
 latest_ms(struct sim_world *w, size_t i)
 {
-    struct gvs_node_clock c = gvs_node_clock(w->host[i].node, sim_mono(w, i));
-    uint64_t ms = sim_wall(w, i).ms + (uint64_t)c.median_ms + AHEAD_MS;
-    size_t ahead = count_ahead(w, i, ms);
+    size_t known = gvs_node_clock(w->host[i].node, sim_mono(w, i)).known;
+    uint64_t ms = by_clocks(w, i);
 
-    return c.known < CLOCKS_MIN || 2 * ahead > c.known ? UINT64_MAX : ms;
+    return known < CLOCKS_MIN || 2 * count_ahead(w, i, ms) > known ? UINT64_MAX : ms;
 }
 
 static void
-see(struct sim_view_of *v, uint64_t order, uint64_t takes_ms)
+see(struct sim_view_of *v, uint64_t order)
 {
     if (order > v->greatest)
         v->greatest = order;
-    if (order > v->within && gvs_hlc_ms(order) <= takes_ms)
-        v->within = order;
+}
+
+/* What a clock was carried along by counts until it is lowered, which only one is that is ahead. */
+static void
+check_clock(struct sim_world *w, size_t i)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+    uint64_t last = gvs_node_stamp(w->host[i].node);
+
+    if (last < v->clock) {
+        if (gvs_hlc_ms(v->clock) <= by_clocks(w, i))
+            sim_fail(w, i, "I3", "lowered its clock, which was not ahead, to %016lx",
+                     (unsigned long)last);
+        v->greatest = last;
+    }
+    v->clock = last;
 }
 
 void
 sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct sim_view_of *v = &w->oracle->host[i];
-    uint64_t takes_ms = latest_ms(w, i), seen = v->greatest;
 
     remember(w->oracle, sim_hash(e->b, e->len));
     put_greatest(&w->oracle->greatest, e);
     if (w->watch.took_us && w->watch.hash == 0)
         w->watch.hash = sim_hash(e->b, e->len);
-    if (gvs_hlc_ms(seen) > takes_ms)
-        seen = v->within;
-    if (e->order <= seen)
+    if (e->order <= v->greatest)
         sim_fail(w, i, "I3", "a local write bears %016lx, not above %016lx, which it has seen",
-                 (unsigned long)e->order, (unsigned long)seen);
-    see(v, e->order, takes_ms);
+                 (unsigned long)e->order, (unsigned long)v->greatest);
+    if (e->order <= gvs_node_stamp(w->host[i].node))
+        see(v, e->order);
 }
 
 /* --- what a node holds --- */
@@ -230,8 +250,8 @@ static bool
 is_rewritten(struct sim_world *w, size_t i, const struct gvs_entry *held, const struct gvs_entry *e)
 {
     if (gvs_id_cmp(&held->writer, &w->host[i].id) != 0 ||
-        gvs_id_cmp(&e->writer, &w->host[i].id) != 0 || gvs_hlc_ms(held->order) <= latest_ms(w, i) ||
-        gvs_hlc_ms(e->order) > latest_ms(w, i) || held->tombstone != e->tombstone ||
+        gvs_id_cmp(&e->writer, &w->host[i].id) != 0 || gvs_hlc_ms(held->order) <= by_clocks(w, i) ||
+        gvs_hlc_ms(e->order) > by_clocks(w, i) || held->tombstone != e->tombstone ||
         held->value_len != e->value_len || memcmp(held->value, e->value, e->value_len) != 0)
         return false;
     remember(w->oracle, sim_hash(e->b, e->len));
@@ -289,8 +309,8 @@ sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
     if (w->watch.took_us && w->watch.count < w->count - 1 &&
         sim_hash(e->b, e->len) == w->watch.hash)
         w->watch.took_us[w->watch.count++] = w->now_us - w->watch.began_us;
-    if (e->kind != GVS_KEY_MEMBER)
-        see(v, e->order, latest_ms(w, i));
+    if (e->kind != GVS_KEY_MEMBER && e->order <= gvs_node_stamp(w->host[i].node))
+        see(v, e->order);
     if (w->plan.durable && !w->failed)
         check_entry(w, i, e);
 }
@@ -358,6 +378,7 @@ sim_oracle_step(struct sim_world *w, size_t i)
     if (!w->plan.durable)
         return;
     sim_cover_check(w, i);
+    check_clock(w, i);
     changed = v->claims != gvs_table_fingerprint(table_of(w, i, false)) ||
               v->members != gvs_table_fingerprint(table_of(w, i, true));
     if ((changed && v->news == 0) || w->now_us - v->looked_us >= SIM_SECOND) {
@@ -374,12 +395,12 @@ sim_oracle_loaded(struct sim_world *w, size_t i)
     const struct sim_map *m = &w->host[i].disk.now;
     struct gvs_entry e;
 
-    v->greatest = v->within = 0;
+    v->greatest = v->clock = 0;
     w->host[i].cover.changes = UINT64_MAX;
     for (size_t k = 0; k < m->count; k++) {
         sim_map_entry(m, k, &e);
         if (e.kind != GVS_KEY_MEMBER)
-            see(v, e.order, sim_wall(w, i).ms);
+            see(v, e.order);
     }
     if (!w->plan.durable)
         return;
