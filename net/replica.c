@@ -178,7 +178,7 @@ gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now)
 void
 gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
 {
-    r->start_ms = wall.ms;
+    gvs_members_set_wall(r->members, now, wall);
     gvs_age_start(&r->age, now);
     gvs_replica_assert_self(r, now);
 }
@@ -281,12 +281,21 @@ answer_rumour(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry
     gvs_replica_assert_self(r, now);
 }
 
-/* A claim of ours that we did not write, stamped a while after our start: no former life did. */
+/* A claim of ours that we did not write, stamped a while after our start: no former life did. When
+ * that was is reckoned back from what time it is by the median of clocks or by the clock of him who
+ * brings it, whichever is later: a machine that boots in 1970 has only former lives after that. */
 static void
-suspect_clone(struct gvs_replica *r, struct gvs_mono now, const struct gvs_member *from,
-              const struct gvs_entry *e)
+suspect_clone(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+              const struct gvs_member *from, const struct gvs_entry *e)
 {
-    if (gvs_hlc_ms(e->order) > r->start_ms + GVS_CLONE_MS)
+    struct gvs_clock clock = gvs_members_clock(r->members, now);
+    int64_t his_ms = gvs_member_clock_offset_ms(r->members, from);
+    int64_t wall_ms = (int64_t)wall.ms + (his_ms > clock.median_ms ? his_ms : clock.median_ms);
+    int64_t start_ms = wall_ms - (int64_t)((now.us - r->age.began.us) / 1000);
+
+    if (clock.known < GVS_CLOCKS_MIN && !from->has_clock)
+        return; /* our own may be wrong */
+    if ((int64_t)gvs_hlc_ms(e->order) > start_ms + GVS_CLONE_MS)
         gvs_replica_cloned(r, now, &from->value.ep);
 }
 
@@ -466,7 +475,7 @@ gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wal
     if (member && memcmp(e->key + 1, r->self.b, GVS_ID_LEN) == 0)
         answer_rumour(r, now, e);
     else if (!member && gvs_id_cmp(&e->writer, &r->self) == 0)
-        suspect_clone(r, now, from, e);
+        suspect_clone(r, now, wall, from, e);
     return rc;
 }
 

@@ -53,7 +53,6 @@ struct gvs_replica {
 
     /* Private. */
     struct gvs_id self;
-    uint64_t start_ms;           /* our wall clock when we started */
     unsigned usurped;            /* how often another process asserted our name */
     struct gvs_mono reassert_at; /* not before, against such a one */
     struct gvs_siphash_key hash_key;
@@ -103,7 +102,7 @@ int gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wal
 void gvs_replica_serve(struct gvs_replica *r, struct gvs_mono now, unsigned level,
                        const uint8_t *key, size_t len);
 
-/* Loading is over: writes this node's own entry, and remembers when. */
+/* Loading is over: writes this node's own entry. */
 void gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall);
 
 /* Writes this node's own entry, alive and one incarnation above what the table says of us; not if

@@ -15,6 +15,7 @@
 
 #define WALL UINT64_C(1763827200000)
 #define PEERS 4
+#define YEAR_MS INT64_C(31536000000)
 #define BOOT 100 /* ours */
 
 struct bench {
@@ -516,10 +517,16 @@ test_claims_of_ours_that_we_did_not_write(void **state)
     static const struct {
         const char *why;
         int64_t after_start_ms;
+        int64_t clocks_ms; /* of others, beyond ours; */
+        size_t clocks;     /* so many */
         bool cloned;
-    } rows[] = {{"from a former life", -1000000, false},
-                {"from a former life whose clock was ahead", 30000, false},
-                {"from nobody but a clone", 70000, true}};
+    } rows[] = {{"from a former life", -1000000, 0, 1, false},
+                {"from a former life whose clock was ahead", 30000, 0, 1, false},
+                {"from nobody but a clone", 70000, 0, 1, true},
+                {"the same, by the median of three", 70000, 0, 2, true},
+                {"from a former life; we boot a year behind", YEAR_MS, YEAR_MS, 1, false},
+                {"from a clone; we boot a year behind", YEAR_MS + 70000, YEAR_MS, 1, true},
+                {"nobody knows what time it is", YEAR_MS, 0, 0, false}};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -530,6 +537,7 @@ test_claims_of_ours_that_we_did_not_write(void **state)
         print_message("%s\n", rows[i].why);
         open_bench(&b, 16);
         pass(&b, 80000);
+        set_clocks(&b, rows[i].clocks_ms, rows[i].clocks);
         e = claim_entry(buf, &b.id[0], 1, WALL + (uint64_t)rows[i].after_start_ms);
         assert_int_equal(gvs_replica_take(&b.r, b.now, b.wall, member(&b, 1), &e), 1);
         assert_int_equal(b.r.cloned, rows[i].cloned);
