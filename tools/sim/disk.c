@@ -288,6 +288,17 @@ sim_disk_crash(struct sim_world *w, size_t i, enum sim_disk_state found)
     d->commit_us = 0;
 }
 
+void
+sim_disk_copy(struct sim_world *w, size_t from, size_t to)
+{
+    struct sim_disk *d = &w->host[to].disk, *of = &w->host[from].disk;
+
+    copy_image(&d->durable, &of->durable);
+    copy_image(&d->stale, &of->stale);
+    d->floor_durable = of->floor_durable;
+    sim_disk_crash(w, to, SIM_DISK_FRESH);
+}
+
 static int
 load_vector(struct gvs_node *n, const struct sim_image *m)
 {

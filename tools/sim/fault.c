@@ -149,7 +149,7 @@ upset_host(struct sim_world *w, size_t i)
         sim_host_pause(w, i, sim_below(&w->prng, p->pause_us + 1));
     if (h->kernel && sim_chance(&w->prng, p->edit_tick))
         sim_kernel_edit(w, i);
-    if (sim_chance(&w->prng, p->crash_tick)) {
+    if (!h->spare && sim_chance(&w->prng, p->crash_tick)) {
         sim_host_crash(w, i);
         h->up_us = w->now_us + 1 + sim_below(&w->prng, p->down_us + 1);
     }
@@ -215,7 +215,7 @@ sim_heal(struct sim_world *w)
         h->busy_us = w->now_us;
         if (h->node) {
             sim_host_pump(w, i);
-        } else {
+        } else if (!h->spare) {
             sim_disk_crash(w, i, SIM_DISK_FRESH);
             sim_host_start(w, i);
         }

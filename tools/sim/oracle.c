@@ -399,7 +399,7 @@ judge(struct sim_world *w, size_t i, struct sim_packet *p, bool taken)
 
 /* The latest DATA of a session: a window may have left behind what is much older. */
 static void
-note_counter(struct sim_proof *p, const uint8_t *b)
+note_counter(struct sim_proof *p, const uint8_t *b, uint64_t now_us)
 {
     uint32_t session = gvs_get32le(b + 4);
     uint64_t counter = gvs_get64le(b + 8);
@@ -407,6 +407,7 @@ note_counter(struct sim_proof *p, const uint8_t *b)
     if (p->session != session)
         p->counter = 0;
     p->session = session;
+    p->took_us = now_us;
     if (counter > p->counter)
         p->counter = counter;
 }
@@ -463,7 +464,7 @@ sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p)
     if (watch)
         judge(w, i, p, rejections(h->node) == before);
     if (data && rejections(h->node) == before)
-        note_counter(&h->proof[p->from], p->b);
+        note_counter(&h->proof[p->from], p->b, w->now_us);
     else if (data && replays(h->node) != replayed)
         check_replay(w, i, p);
     h->busy_us = w->now_us + h->handle_us;
@@ -557,6 +558,8 @@ sim_oracle_promise(struct sim_world *w)
     for (size_t i = 0; i < w->count; i++) {
         const struct sim_map *m = &w->host[i].disk.now;
 
+        if (w->host[i].spare)
+            continue;
         if (!w->host[i].node)
             m = &w->host[i].disk.durable.map;
         for (size_t k = 0; k < m->count; k++) {
@@ -629,7 +632,7 @@ sim_oracle_admission(struct sim_world *w)
     uint64_t greatest_ms = 0;
     struct gvs_entry e;
 
-    for (size_t i = 0; i < w->count; i++) {
+    for (size_t i = 0; i < w->plan.nodes; i++) {
         const struct gvs_table *t = table_of(w, i, false);
 
         for (bool more = gvs_table_seek(t, NULL, 0, false, &e); more;

@@ -15,6 +15,7 @@
 
 #define REST_US (120 * SIM_SECOND)
 #define SETTLE_US (40 * SIM_SECOND) /* what links held back is over by then */
+#define ASSERT_US (60 * SIM_SECOND) /* after a clone its original speaks up once a minute */
 #define IDLE_US (20 * SIM_SECOND)
 #define AGE_US (62 * SIM_SECOND) /* all have seen by then that it is days later */
 /* A probe and an answer each second are 200 to 206 bytes; a window may catch one pair more. Each
@@ -88,8 +89,12 @@ sim_plan_draw(uint64_t seed)
     plan.deletes = sim_unit(p) * 0.6;
     draw_network(p, &plan);
     draw_hosts(p, &plan);
-    if (plan.stale == 0 && plan.lost == 0 && has(p, 0.3))
+    if (has(p, 0.1)) {
+        plan.clone_us = 1 + sim_below(p, plan.chaos_us);
+        plan.clone_for_us = (uint64_t)(sim_spread(p, 1, 300) * 1e6);
+    } else if (plan.stale == 0 && plan.lost == 0 && has(p, 0.3)) {
         plan.leap_ms = (uint64_t)(sim_spread(p, 1, 20) * 86.4e6);
+    }
     return plan;
 }
 
@@ -126,13 +131,13 @@ check_silence(struct sim_world *w)
     uint64_t before, ops;
     double rate, limit;
 
-    sim_run(w, SETTLE_US);
+    sim_run(w, SETTLE_US + (w->clone.began_us > 0 ? ASSERT_US : 0));
     if (!w->failed)
         sim_oracle_rest(w);
     before = bytes_sent(w);
     ops = w->ops;
     sim_run(w, IDLE_US);
-    rate = (double)(bytes_sent(w) - before) / (double)w->count / (IDLE_US / 1e6);
+    rate = (double)(bytes_sent(w) - before) / (double)w->plan.nodes / (IDLE_US / 1e6);
     limit = IDLE_BYTES + IDLE_BYTES_DEAD * (double)gvs_node_count(w->host[0].node).dead;
     if (rate > limit)
         sim_fail(w, SIM_NOBODY, "I18", "%.0f bytes a second and node at rest, more than %.0f", rate,
@@ -149,14 +154,14 @@ check_silence(struct sim_world *w)
 static void
 fail_restless(struct sim_world *w)
 {
-    for (size_t i = 0; i < w->count; i++) {
+    for (size_t i = 0; i < w->plan.nodes; i++) {
         struct gvs_node_counts c = gvs_node_count(w->host[i].node);
 
-        if (c.alive != w->count)
+        if (c.alive != sim_running(w))
             sim_fail(w, i, "I14", "sees %zu of %zu alive, %zu suspect, %zu dead after 120 s",
-                     c.alive, w->count, c.suspect, c.dead);
+                     c.alive, sim_running(w), c.suspect, c.dead);
     }
-    for (size_t i = 0; i < w->count; i++) {
+    for (size_t i = 0; i < w->plan.nodes; i++) {
         const struct sim_host *h = &w->host[i];
 
         if (h->kernel && !sim_kernel_in_step(h->kernel))
@@ -184,8 +189,9 @@ sim_run_seed(uint64_t seed)
     uint64_t healed;
 
     w->chaos = true;
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->plan.nodes; i++)
         sim_host_start(w, i);
+    sim_clone_plan(w);
     sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + SIM_SECOND, .timer = SIM_WORK});
     sim_run(w, plan.chaos_us / 2);
     if (!w->failed && plan.leap_ms > 0)
@@ -195,6 +201,7 @@ sim_run_seed(uint64_t seed)
         sim_leap(w, plan.leap_ms);
     if (!w->failed)
         sim_heal(w);
+    sim_clone_end(w);
     if (!w->failed && plan.leap_ms > 0)
         sim_run(w, AGE_US);
     healed = w->now_us;
@@ -203,6 +210,7 @@ sim_run_seed(uint64_t seed)
     r.converge_us = w->now_us - healed;
     if (!w->failed)
         r.idle_bytes = check_silence(w);
+    sim_clone_check(w);
     r.failed = w->failed;
     r.hash = w->hash;
     r.virtual_us = w->now_us - SIM_BEGIN_US;

@@ -9,6 +9,7 @@
 
 #define BURST_CHANCE 0.03
 #define BURST 20
+#define TWINS_CHANCE 0.5
 
 static struct gvs_svcid
 service_number(unsigned s)
@@ -83,22 +84,49 @@ draw_value(struct sim_world *w, const struct gvs_key *key, uint8_t *value)
     }
 }
 
-static void
-write_one(struct sim_world *w, size_t i)
+static struct gvs_key
+draw_key(struct sim_world *w, const struct gvs_id *self)
 {
     struct gvs_key key = {.svc = service_number((unsigned)sim_below(&w->desk, w->plan.services))};
-    bool tombstone = sim_chance(&w->desk, w->plan.deletes);
     bool own = sim_chance(&w->desk, 0.4);
     uint64_t what = sim_below(&w->desk, 10);
-    uint8_t value[GVS_VALUE_LEN_MAX];
 
     key.kind = what < 2 ? GVS_KEY_SERVICE : what < 9 ? GVS_KEY_BACKEND : GVS_KEY_OVERRIDE;
     if (key.kind != GVS_KEY_SERVICE)
         key.ep = server_number((unsigned)sim_below(&w->desk, w->plan.backends));
     if (own && key.kind != GVS_KEY_OVERRIDE)
-        key.owner = w->host[i].id;
-    sim_write(w, i, &key, tombstone, value,
-              tombstone ? gvs_tombstone_encode(value, false) : draw_value(w, &key, value));
+        key.owner = *self;
+    return key;
+}
+
+static void
+write_key(struct sim_world *w, size_t i, const struct gvs_key *key)
+{
+    bool tombstone = sim_chance(&w->desk, w->plan.deletes);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    sim_write(w, i, key, tombstone, value,
+              tombstone ? gvs_tombstone_encode(value, false) : draw_value(w, key, value));
+}
+
+static bool
+may_work(const struct sim_world *w, size_t i)
+{
+    return w->host[i].node && w->host[i].busy_us <= w->now_us && sim_may_write(w, i);
+}
+
+/* Some of what a machine that is there twice writes both write, at one time: the stamps are the
+ * same then, if their clocks are. */
+static void
+write_one(struct sim_world *w, size_t i)
+{
+    struct gvs_key key = draw_key(w, &w->host[i].id);
+    size_t twin = i == w->clone.of ? w->clone.host : w->clone.of;
+
+    write_key(w, i, &key);
+    if (sim_clone_runs(w) && (i == w->clone.of || i == w->clone.host) && may_work(w, twin) &&
+        sim_chance(&w->desk, TWINS_CHANCE))
+        write_key(w, twin, &key);
 }
 
 void
@@ -113,7 +141,7 @@ sim_work(struct sim_world *w)
     sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + 1 +
                                               (uint64_t)(1e6 * sim_wait(&w->desk, mean_s)),
                                      .timer = SIM_WORK});
-    if (!w->host[i].node || w->host[i].busy_us > w->now_us || !sim_may_write(w, i))
+    if (!may_work(w, i))
         return;
     while (count-- > 0 && !w->failed)
         write_one(w, i);

@@ -8,6 +8,7 @@
  *     disk      what of a node's news is durable, and what a restart finds
  *     kernel    a fake IPVS, and the way from news to operations on it
  *     fault     what goes wrong when, and the healing of it all
+ *     clone     one machine that is there twice
  *     work      writes at random
  *     oracle    all that was ever written; what must be true at every step, and at rest
  *     cover     what a node's version vector may cover
@@ -41,7 +42,7 @@
 
 /* All probabilities are 0 to 1; `tick` is 100 ms. Zero: there is no such fault. */
 struct sim_plan {
-    size_t nodes;
+    size_t nodes; /* hosts, but for those that a fault brings */
     struct gvs_limits limits;
     unsigned boot_peers; /* how many others a node is told of at first */
     bool durable, kernels;
@@ -57,6 +58,8 @@ struct sim_plan {
     double crash_tick, reboot; /* of a host; how many of the restarts are of the machine */
     uint64_t down_us;
     double stale, lost, new_key; /* how many restarts find such a disk */
+    uint64_t clone_us;           /* a host's disk and key are copied so late; 0: never; */
+    uint64_t clone_for_us;       /* the copy runs so long, or until it was noticed after the end */
     uint64_t commit_us;          /* a group commit takes up to so long */
 
     uint64_t offset_ms, step_ms; /* of wall clocks, at most */
@@ -136,6 +139,7 @@ struct sim_proof {
     uint64_t in, out;
     uint32_t session; /* of the latest DATA from there that was taken, and the greatest counter */
     uint64_t counter;
+    uint64_t took_us; /* when that was */
 };
 
 /* --- host --- */
@@ -183,6 +187,7 @@ struct sim_cover { /* a version vector, as of its latest change */
 
 struct sim_host {
     struct gvs_node *node; /* NULL: down */
+    bool spare;            /* no member by itself: only a fault runs it */
     struct gvs_id id;
     uint8_t priv[GVS_KEY_SECRET_LEN];
     struct gvs_ep ep;
@@ -214,6 +219,12 @@ struct sim_watch { /* a change, and who has it */
     uint64_t *took_us; /* one each, in order */
 };
 
+struct sim_clone {
+    size_t of, host;   /* which was copied, and which runs the copy */
+    struct gvs_id id;  /* of both; nobody: there was none yet */
+    uint64_t began_us; /* when the copy began to run */
+};
+
 struct sim_world {
     struct sim_plan plan;
     uint64_t seed, now_us;
@@ -224,12 +235,14 @@ struct sim_world {
     uint64_t hash, no;
     struct sim_queue queue;
     struct gvs_keyring *ring;
-    size_t count;
+    size_t count; /* of hosts; those from plan.nodes on are spare */
     struct sim_host *host;
     struct sim_link *link; /* [from * count + to] */
     struct sim_oracle *oracle;
     struct sim_watch watch;
+    struct sim_clone clone;
     bool chaos; /* faults happen, writes too */
+    uint64_t healed_us;
 
     struct sim_packet *tape[1024]; /* recorded packets, a sample */
     uint64_t tape_seen;
@@ -303,6 +316,7 @@ void sim_disk_run(struct sim_world *w, size_t i); /* a commit may be over */
 enum sim_disk_state { SIM_DISK_FRESH, SIM_DISK_STALE, SIM_DISK_LOST };
 void sim_disk_crash(struct sim_world *w, size_t i, enum sim_disk_state found);
 void sim_disk_load(struct sim_world *w, size_t i);
+void sim_disk_copy(struct sim_world *w, size_t from, size_t to); /* what is durable */
 void sim_disk_fini(struct sim_disk *d);
 
 /* kernel.c */
@@ -323,6 +337,14 @@ void sim_kernel_check(struct sim_world *w, size_t i); /* I15, at rest */
 void sim_tick(struct sim_world *w);
 void sim_leap(struct sim_world *w, uint64_t ms);
 void sim_heal(struct sim_world *w);
+
+/* clone.c */
+void sim_clone_plan(struct sim_world *w); /* to happen when it is time */
+bool sim_is_cloned(const struct sim_world *w, const struct gvs_id *id); /* is it, or was it? */
+bool sim_clone_runs(const struct sim_world *w);
+/* All is healed, and the copy may run still: it has to be noticed, and be quiet; then it stops. */
+void sim_clone_end(struct sim_world *w);
+void sim_clone_check(struct sim_world *w); /* nobody was called a clone that is none */
 
 /* work.c */
 void sim_work(struct sim_world *w);
