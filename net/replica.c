@@ -345,7 +345,7 @@ admit_claim(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
 static int
 admit_member(struct gvs_replica *r, const struct gvs_member *from, const struct gvs_entry *e)
 {
-    uint64_t incarnation = gvs_member_incarnation(e->order), held = 0;
+    uint64_t incarnation = gvs_member_incarnation(e->order), held = 0, possible;
     const struct gvs_member *m;
     struct gvs_id id;
 
@@ -355,7 +355,8 @@ admit_member(struct gvs_replica *r, const struct gvs_member *from, const struct 
         return GVS_OK;
     if (m && m->known)
         held = m->incarnation;
-    if (incarnation > GVS_INCARNATION_FREE && incarnation > held + GVS_INCARNATION_STEP) {
+    possible = m && m->self ? GVS_INCARNATION_OWN : GVS_INCARNATION_FREE;
+    if (incarnation > possible && incarnation > held + GVS_INCARNATION_STEP) {
         r->leaps++;
         return GVS_E_RANGE;
     }

@@ -17,8 +17,10 @@
  *   - a member's incarnation is one that no process can have counted up to. Up to 2^32 (136 years
  *     of refuting once a second) everything is possible and nothing is compared, since whoever was
  *     away for long must be let in; beyond, steps of up to 2^20 are, and whatever a member says of
- *     itself in its own session. So the last incarnation, above which nobody could refute, is 2^35
- *     entries away;
+ *     itself in its own session. Of this node itself everything up to 2^54 is possible: it may have
+ *     lost the disk of a life in which it had to refute what lay just below 2^32, and who would not
+ *     hear what is said of it could never come back. So the last incarnation, above which nobody
+ *     could refute, is 2^34 entries away;
  *   - it names a member nobody here has ever heard, and half of the room is taken by such ones
  *     (gvs_members_crowded).
  *
@@ -36,6 +38,7 @@
 #define GVS_OVERWRITES_MAX 256
 #define GVS_AHEAD_MS 30000 /* a stamp may be so far beyond the median clock */
 #define GVS_INCARNATION_FREE (UINT64_C(1) << 32)
+#define GVS_INCARNATION_OWN (UINT64_C(1) << 54)
 #define GVS_INCARNATION_STEP (UINT64_C(1) << 20)
 
 struct gvs_replica {

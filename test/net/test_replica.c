@@ -317,7 +317,11 @@ test_incarnations_that_nobody_can_have_are_refused(void **state)
         {"beyond", 1, 2, free + 1, GVS_DEAD, GVS_E_RANGE},
         {"the last one", 1, 2, GVS_INCARNATION_MAX, GVS_DEAD, GVS_E_RANGE},
         {"retired, from there", 1, 2, GVS_INCARNATION_MAX, GVS_LEFT, GVS_E_RANGE},
-        {"about us", 1, 0, GVS_INCARNATION_MAX, GVS_DEAD, GVS_E_RANGE},
+        {"about us, from a life that we know nothing of", 1, 0, free + 2, GVS_DEAD, 1},
+        {"the same, alive", 1, 0, free + 2, GVS_ALIVE, 1},
+        {"about us, as far as anything is possible", 1, 0, GVS_INCARNATION_OWN, GVS_DEAD, 1},
+        {"beyond", 1, 0, GVS_INCARNATION_OWN + 1, GVS_DEAD, GVS_E_RANGE},
+        {"about us, the last one", 1, 0, GVS_INCARNATION_MAX, GVS_DEAD, GVS_E_RANGE},
         {"alive, says another", 1, 2, GVS_INCARNATION_MAX, GVS_ALIVE, GVS_E_RANGE},
         {"alive, it says itself", 2, 2, GVS_INCARNATION_MAX, GVS_ALIVE, 1},
         {"dead, it says itself", 2, 2, GVS_INCARNATION_MAX, GVS_DEAD, GVS_E_RANGE},
@@ -335,7 +339,8 @@ test_incarnations_that_nobody_can_have_are_refused(void **state)
         close_bench(&b);
     }
     open_bench(&b, 16); /* step by step it can be refuted for ever */
-    for (uint64_t inc = free; inc < free + 100 * step; inc = own_incarnation(&b, NULL) + step) {
+    for (uint64_t inc = GVS_INCARNATION_OWN; inc < GVS_INCARNATION_OWN + 100 * step;
+         inc = own_incarnation(&b, NULL) + step) {
         assert_int_equal(take_member(&b, 1, 0, inc, GVS_DEAD, BOOT), 1);
         assert_int_equal(own_incarnation(&b, NULL), inc + 1);
     }
