@@ -46,7 +46,8 @@ compare_with_vector(struct sim_world *w, size_t i, size_t other)
     for (size_t k = 0; k < map->count; k++) {
         sim_map_entry(map, k, &e);
         if (e.kind == GVS_KEY_MEMBER || component(v, &e.writer) < e.order ||
-            sim_is_cloned(w, &e.writer) || sim_oracle_may_lack(w, &e))
+            sim_is_cloned(w, &e.writer) || sim_oracle_was_forged(w, &e) ||
+            sim_oracle_may_lack(w, &e))
             continue;
         if (!sim_map_get(own, e.key, e.key_len, &held) || gvs_entry_cmp(&held, &e) < 0)
             sim_fail(w, i, "I20",
@@ -64,7 +65,7 @@ sim_cover_check(struct sim_world *w, size_t i)
     uint8_t chunk[GVS_VECTOR_CHUNK_MAX];
     size_t len;
 
-    if (v->changes == gvs_node_vector_changes(n))
+    if (v->changes == gvs_node_vector_changes(n) || (w->plan.false_vectors && sim_intruder_was(w)))
         return;
     v->changes = gvs_node_vector_changes(n);
     v->len = 0;

@@ -200,6 +200,7 @@ sim_heal(struct sim_world *w)
     sim_note(w, SIM_FAULT, 0, "all heals", 0, 0, 0);
     w->chaos = false;
     calm_plan(&w->plan);
+    sim_intruder_end(w);
     for (size_t k = 0; k < w->count * w->count; k++) {
         w->link[k].cut = 0;
         w->link[k].clogged_us = 0;

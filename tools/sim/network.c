@@ -156,8 +156,10 @@ sim_send(struct sim_world *w, size_t from, const struct gvs_ep *ep, const uint8_
     w->host[from].sent++;
     w->host[from].sent_bytes += len + 28;
     if (!find_host(w, ep, &to)) {
-        /* To a stranger, who hears nothing and never answers: only how much counts. */
-        sim_oracle_sent(w, from, w->count + ep->addr.b[3] % SIM_STRANGERS, b, len);
+        /* To a stranger, who hears nothing and never answers: only how much counts. But for those
+         * whom an intruder has invented, who live nowhere: a question is all that they can get. */
+        if (ep->addr.b[0] == 192 || b[0] != GVS_PACKET_INIT)
+            sim_oracle_sent(w, from, w->count + ep->addr.b[3] % SIM_STRANGERS, b, len);
         return;
     }
     sim_oracle_sent(w, from, to, b, len);
@@ -213,6 +215,11 @@ sim_arrive(struct sim_world *w, struct sim_packet *p)
     struct sim_host *h = &w->host[p->to];
     struct sim_packet *own = p;
 
+    if (sim_intruder_at(w, p->to)) {
+        sim_intruder_take(w, p);
+        sim_packet_drop(p);
+        return;
+    }
     if (!h->node || (p->from < w->count && sim_link(w, p->from, p->to)->cut > 0) ||
         h->inbox_count == SIM_INBOX_MAX) {
         drop(w, p, !h->node ? "down" : h->inbox_count == SIM_INBOX_MAX ? "inbox full" : "cut");

@@ -95,6 +95,12 @@ sim_plan_draw(uint64_t seed)
     } else if (plan.stale == 0 && plan.lost == 0 && has(p, 0.3)) {
         plan.leap_ms = (uint64_t)(sim_spread(p, 1, 20) * 86.4e6);
     }
+    if (has(p, 0.1)) {
+        plan.intruder_us = 1 + sim_below(p, plan.chaos_us);
+        plan.intruder_per_s = sim_spread(p, 1, 100);
+        plan.invented = has(p, 0.3) ? 4 * plan.limits.members : plan.limits.members / 4;
+        plan.false_vectors = has(p, 0.5);
+    }
     return plan;
 }
 
@@ -192,6 +198,7 @@ sim_run_seed(uint64_t seed)
     for (size_t i = 0; i < w->plan.nodes; i++)
         sim_host_start(w, i);
     sim_clone_plan(w);
+    sim_intruder_plan(w);
     sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + SIM_SECOND, .timer = SIM_WORK});
     sim_run(w, plan.chaos_us / 2);
     if (!w->failed && plan.leap_ms > 0)
@@ -205,12 +212,17 @@ sim_run_seed(uint64_t seed)
     if (!w->failed && plan.leap_ms > 0)
         sim_run(w, AGE_US);
     healed = w->now_us;
+    if (!w->failed && sim_intruder_led_astray(w))
+        goto out;
     if (!sim_run_till(w, rest_within(w), sim_converged) && !w->failed)
         fail_restless(w);
     r.converge_us = w->now_us - healed;
     if (!w->failed)
         r.idle_bytes = check_silence(w);
     sim_clone_check(w);
+    if (!w->failed)
+        sim_intruder_check(w);
+out:
     r.failed = w->failed;
     r.hash = w->hash;
     r.virtual_us = w->now_us - SIM_BEGIN_US;

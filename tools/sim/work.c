@@ -63,37 +63,37 @@ sim_watch(struct sim_world *w)
     w->watch = (struct sim_watch){.began_us = w->now_us, .took_us = took};
 }
 
-static size_t
-draw_value(struct sim_world *w, const struct gvs_key *key, uint8_t *value)
+size_t
+sim_draw_value(struct sim_prng *p, const struct gvs_key *key, uint8_t *value)
 {
     struct gvs_service service = {.sched = "wlc"};
-    struct gvs_backend backend = {.weight = (uint32_t)sim_below(&w->desk, 200)};
+    struct gvs_backend backend = {.weight = (uint32_t)sim_below(p, 200)};
     struct gvs_override override = {.has_weight = true};
 
     switch (key->kind) {
     case GVS_KEY_SERVICE:
         snprintf(service.name, sizeof service.name, "s%u", key->svc.port);
-        service.persistent = (uint32_t)sim_below(&w->desk, 3) * 60;
+        service.persistent = (uint32_t)sim_below(p, 3) * 60;
         return gvs_service_encode(value, &service);
     case GVS_KEY_BACKEND:
         return gvs_backend_encode(value, &backend);
     default:
-        override.drain = sim_chance(&w->desk, 0.3);
-        override.weight = (uint32_t)sim_below(&w->desk, 50);
+        override.drain = sim_chance(p, 0.3);
+        override.weight = (uint32_t)sim_below(p, 50);
         return gvs_override_encode(value, &override);
     }
 }
 
-static struct gvs_key
-draw_key(struct sim_world *w, const struct gvs_id *self)
+struct gvs_key
+sim_draw_key(struct sim_world *w, struct sim_prng *p, const struct gvs_id *self)
 {
-    struct gvs_key key = {.svc = service_number((unsigned)sim_below(&w->desk, w->plan.services))};
-    bool own = sim_chance(&w->desk, 0.4);
-    uint64_t what = sim_below(&w->desk, 10);
+    struct gvs_key key = {.svc = service_number((unsigned)sim_below(p, w->plan.services))};
+    bool own = sim_chance(p, 0.4);
+    uint64_t what = sim_below(p, 10);
 
     key.kind = what < 2 ? GVS_KEY_SERVICE : what < 9 ? GVS_KEY_BACKEND : GVS_KEY_OVERRIDE;
     if (key.kind != GVS_KEY_SERVICE)
-        key.ep = server_number((unsigned)sim_below(&w->desk, w->plan.backends));
+        key.ep = server_number((unsigned)sim_below(p, w->plan.backends));
     if (own && key.kind != GVS_KEY_OVERRIDE)
         key.owner = *self;
     return key;
@@ -106,7 +106,8 @@ write_key(struct sim_world *w, size_t i, const struct gvs_key *key)
     uint8_t value[GVS_VALUE_LEN_MAX];
 
     sim_write(w, i, key, tombstone, value,
-              tombstone ? gvs_tombstone_encode(value, false) : draw_value(w, key, value));
+              tombstone ? gvs_tombstone_encode(value, false)
+                        : sim_draw_value(&w->desk, key, value));
 }
 
 static bool
@@ -120,7 +121,7 @@ may_work(const struct sim_world *w, size_t i)
 static void
 write_one(struct sim_world *w, size_t i)
 {
-    struct gvs_key key = draw_key(w, &w->host[i].id);
+    struct gvs_key key = sim_draw_key(w, &w->desk, &w->host[i].id);
     size_t twin = i == w->clone.of ? w->clone.host : w->clone.of;
 
     write_key(w, i, &key);
@@ -162,7 +163,7 @@ sim_write_service(struct sim_world *w, size_t i)
     struct gvs_key key = {.kind = GVS_KEY_SERVICE, .svc = service_number(0)};
     uint8_t value[GVS_VALUE_LEN_MAX];
 
-    return sim_write(w, i, &key, false, value, draw_value(w, &key, value));
+    return sim_write(w, i, &key, false, value, sim_draw_value(&w->desk, &key, value));
 }
 
 bool

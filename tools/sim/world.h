@@ -9,6 +9,7 @@
  *     kernel    a fake IPVS, and the way from news to operations on it
  *     fault     what goes wrong when, and the healing of it all
  *     clone     one machine that is there twice
+ *     intruder  a member that means ill
  *     work      writes at random
  *     oracle    all that was ever written; what must be true at every step, and at rest
  *     cover     what a node's version vector may cover
@@ -18,7 +19,7 @@
  *
  * All dice come from one seed, so a run is (seed, commit) and nothing else, and the hash over every
  * datagram, write, commit and operation is the same in every run of it. The node is known by
- * net/node.h only: what its messages mean is not known here.
+ * net/node.h only: what its messages mean is not known here, but to intruder.c.
  *
  * Whoever sees something that must not be calls sim_fail, once; the run then ends. Names like I8
  * are those of the invariants in oracle.c. Memory that is short ends the process.
@@ -61,6 +62,11 @@ struct sim_plan {
     uint64_t clone_us;           /* a host's disk and key are copied so late; 0: never; */
     uint64_t clone_for_us;       /* the copy runs so long, or until it was noticed after the end */
     uint64_t commit_us;          /* a group commit takes up to so long */
+
+    uint64_t intruder_us;  /* it comes so late; 0: never; it goes with the faults */
+    double intruder_per_s; /* datagrams */
+    uint64_t invented;     /* members that it speaks of and that there are not */
+    bool false_vectors;    /* it says that it had taken in everything */
 
     uint64_t offset_ms, step_ms; /* of wall clocks, at most */
     double step_tick, boot_1970, freeze_tick;
@@ -212,6 +218,7 @@ struct sim_host {
 /* --- world --- */
 
 struct sim_oracle;
+struct sim_intruder;
 
 struct sim_watch { /* a change, and who has it */
     uint64_t hash, began_us;
@@ -241,7 +248,8 @@ struct sim_world {
     struct sim_oracle *oracle;
     struct sim_watch watch;
     struct sim_clone clone;
-    bool chaos; /* faults happen, writes too */
+    struct sim_intruder *intruder; /* NULL: none is to come */
+    bool chaos;                    /* faults happen, writes too */
     uint64_t healed_us;
 
     struct sim_packet *tape[1024]; /* recorded packets, a sample */
@@ -346,11 +354,25 @@ bool sim_clone_runs(const struct sim_world *w);
 void sim_clone_end(struct sim_world *w);
 void sim_clone_check(struct sim_world *w); /* nobody was called a clone that is none */
 
+/* intruder.c */
+void sim_intruder_plan(struct sim_world *w); /* to come when it is time */
+void sim_intruder_end(struct sim_world *w);
+void sim_intruder_close(struct sim_world *w);
+bool sim_intruder_was(const struct sim_world *w);             /* is it there, or was it? */
+bool sim_intruder_at(const struct sim_world *w, size_t host); /* is it there now? */
+void sim_intruder_take(struct sim_world *w, const struct sim_packet *p);
+/* Has somebody believed a stamp that lies in the far future? */
+bool sim_intruder_led_astray(struct sim_world *w);
+void sim_intruder_check(struct sim_world *w); /* I24, at rest */
+
 /* work.c */
 void sim_work(struct sim_world *w);
 bool sim_write(struct sim_world *w, size_t i, const struct gvs_key *key, bool tombstone,
                const uint8_t *value, size_t len);
 bool sim_write_service(struct sim_world *w, size_t i); /* the cluster's, number 0 */
+/* Of those that the work is about; of a cluster's or a node's. */
+struct gvs_key sim_draw_key(struct sim_world *w, struct sim_prng *p, const struct gvs_id *self);
+size_t sim_draw_value(struct sim_prng *p, const struct gvs_key *key, uint8_t *value);
 /* The cluster's backend number k, below 65,536 of that service. */
 void sim_backend_key(struct gvs_key *key, unsigned k);
 bool sim_write_number(struct sim_world *w, size_t i, unsigned k, uint32_t weight);
@@ -363,6 +385,8 @@ void sim_watch(struct sim_world *w);
 void sim_oracle_open(struct sim_world *w);
 void sim_oracle_close(struct sim_world *w);
 void sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e);
+void sim_oracle_forged(struct sim_world *w, const struct gvs_entry *e); /* by an intruder */
+bool sim_oracle_was_forged(const struct sim_world *w, const struct gvs_entry *e);
 void sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e);
 void sim_oracle_loaded(struct sim_world *w, size_t i);
 void sim_oracle_sent(struct sim_world *w, size_t from, size_t to, const uint8_t *b, size_t len);
