@@ -32,7 +32,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
     size_t keys = cfg->limits.entries;
 
     keys = keys < KEYS_MIN ? KEYS_MIN : keys > KEYS_MAX ? KEYS_MAX : keys;
-    *r = (struct gvs_replica){.self = *self};
+    *r = (struct gvs_replica){.self = *self, .entries = cfg->limits.entries};
     r->value.ep = cfg->advertise;
     r->value.boot = cfg->boot;
     snprintf(r->value.name, sizeof r->value.name, "%s", cfg->name);
@@ -41,7 +41,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
         gvs_hlc_witness(&r->clock, gvs_hlc_make(cfg->stamp_floor_ms, 0));
     gvs_crypto_table_key(&r->hash_key, cfg->cluster);
     /* Twice the room for members: their entries are long, and our own must always fit. */
-    if (!open_table(r, GVS_TABLE_CLAIMS, cfg->limits.entries, hash) ||
+    if (!open_table(r, GVS_TABLE_CLAIMS, gvs_limits_held(&cfg->limits), hash) ||
         !open_table(r, GVS_TABLE_MEMBERS, 2 * cfg->limits.members, hash))
         return GVS_E_SYS;
     if (gvs_keylog_open(&r->news, keys, hash) < 0)
@@ -545,6 +545,8 @@ gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wa
     gvs_key_build(&k, key);
     if (gvs_table_get(r->table[GVS_TABLE_CLAIMS], k.b, k.len, &e))
         above = e.order;
+    else if (gvs_table_count(r->table[GVS_TABLE_CLAIMS]) >= r->entries)
+        return GVS_E_FULL; /* the last tenth is for what others wrote meanwhile */
     wall = stamping_wall(r, now, wall);
     len = gvs_entry_build(b, key, gvs_hlc_issue(&r->clock, wall, above), &r->self, tombstone, value,
                           value_len);

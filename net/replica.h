@@ -56,6 +56,7 @@ struct gvs_replica {
 
     /* Private. */
     struct gvs_id self;
+    size_t entries;              /* with so many claims our own writes end */
     unsigned usurped;            /* how often another process asserted our name */
     struct gvs_mono reassert_at; /* not before, against such a one */
     struct gvs_siphash_key hash_key;

@@ -550,6 +550,55 @@ test_claims_of_ours_that_we_did_not_write(void **state)
     }
 }
 
+/* --- a full table --- */
+
+static struct gvs_key
+number_key(unsigned k)
+{
+    struct gvs_id cluster = {{0}};
+
+    return claim_key(&cluster, (uint16_t)(1 + k));
+}
+
+static int
+write_number(struct bench *b, unsigned k)
+{
+    struct gvs_key key = number_key(k);
+
+    return gvs_replica_write(&b->r, b->now, b->wall, &key, true, NULL, 0, NULL);
+}
+
+static int
+take_number(struct bench *b, unsigned k)
+{
+    struct gvs_key key = number_key(k);
+    uint8_t buf[GVS_ENTRY_LEN_MAX];
+    struct gvs_entry e;
+    size_t len = gvs_entry_build(buf, &key, gvs_hlc_make(WALL, 0), &b->id[1], true, NULL, 0);
+
+    assert_int_equal(gvs_entry_parse(&e, buf, len), GVS_OK);
+    return gvs_replica_take(&b->r, b->now, b->wall, member(b, 1), &e);
+}
+
+static void
+test_the_last_tenth_of_a_table_is_for_what_others_wrote(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 16); /* 1,000 entries */
+    for (unsigned k = 0; k < 1000; k++)
+        assert_int_equal(write_number(&b, k), GVS_OK);
+    assert_int_equal(write_number(&b, 1000), GVS_E_FULL);
+    for (unsigned k = 1000; k < 1100; k++)
+        assert_int_equal(take_number(&b, k), 1);
+    assert_int_equal(take_number(&b, 1100), GVS_E_FULL);
+    assert_int_equal(write_number(&b, 1100), GVS_E_FULL);
+    assert_int_equal(write_number(&b, 1050), GVS_OK); /* what is there can change */
+    assert_int_equal(gvs_table_count(b.r.table[GVS_TABLE_CLAIMS]), 1100);
+    close_bench(&b);
+}
+
 int
 main(void)
 {
@@ -558,6 +607,7 @@ main(void)
         cmocka_unit_test(test_what_was_deferred_is_taken_when_its_time_has_come),
         cmocka_unit_test(test_our_own_disk_is_taken_whatever_its_stamps),
         cmocka_unit_test(test_a_clock_that_is_off_stamps_nothing),
+        cmocka_unit_test(test_the_last_tenth_of_a_table_is_for_what_others_wrote),
         cmocka_unit_test(test_incarnations_that_nobody_can_have_are_refused),
         cmocka_unit_test(test_rumours_about_us_are_refuted_above_them),
         cmocka_unit_test(test_hearsay_about_strangers_leaves_room_for_who_comes_himself),
