@@ -13,12 +13,12 @@
  * begin anew under a new id. By a vector that covers all, or by REFUSED, it takes away what is older
  * than tombstones become: no more than by deleting it. So of claims that old nothing is promised
  * while it was there, and of its vectors' cover nothing at all (I20). It may confirm to a node that
- * has lost its disk that it lacks nothing, and that node then takes from its kernel what it does not
- * know, as it would if all of it were deleted (I8). Above incarnation 2^32 a member's entry is taken
- * in steps only (net/replica.h), so that who has missed one refuses all later ones: that far it does
- * not lead. All else holds: at every step
- * what oracle.c has; at rest the same tables everywhere, with everything younger that anybody held
- * in them; and whoever then writes a key has the last word (I24).
+ * has lost its disk that it lacks nothing, and that node then takes from its kernel what it does
+ * not know, as it would if all of it were deleted (I8). Above incarnation 2^32 a member's entry is
+ * taken in steps only (net/replica.h), and who has missed one refuses all later ones: that far it
+ * does not lead. All else holds: at every step what oracle.c has; at rest the same tables
+ * everywhere, with everything younger that anybody held in them; and whoever then writes a key has
+ * the last word (I24).
  *
  * Stamps beyond the clocks' bound it sends to those who know three clocks. A node that knows fewer
  * believes any stamp (net/replica.h), and what it writes from then on the others defer for as long:
