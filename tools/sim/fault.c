@@ -147,6 +147,8 @@ upset_host(struct sim_world *w, size_t i)
     upset_clock(w, i);
     if (sim_chance(&w->prng, p->pause_tick))
         sim_host_pause(w, i, sim_below(&w->prng, p->pause_us + 1));
+    if (sim_chance(&w->prng, p->disk_tick))
+        h->disk.fails_us = w->now_us + sim_below(&w->prng, p->disk_us + 1);
     if (h->kernel && sim_chance(&w->prng, p->edit_tick))
         sim_kernel_edit(w, i);
     if (!h->spare && sim_chance(&w->prng, p->crash_tick)) {
@@ -213,6 +215,7 @@ sim_heal(struct sim_world *w)
 
         calm_clock(w, i);
         h->handle_us = 0;
+        h->disk.fails_us = 0;
         h->busy_us = w->now_us;
         if (h->node) {
             sim_host_pump(w, i);

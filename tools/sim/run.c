@@ -57,6 +57,8 @@ draw_hosts(struct sim_prng *p, struct sim_plan *plan)
     plan->lost = has(p, 0.4) ? sim_unit(p) / 2 : 0;
     plan->new_key = has(p, 0.5) ? 1 : 0;
     plan->commit_us = has(p, 0.3) ? (uint64_t)(sim_unit(p) * 5e6) : 5000;
+    plan->disk_tick = has(p, 0.15) ? sim_spread(p, 0.001, 0.02) : 0;
+    plan->disk_us = (uint64_t)(sim_spread(p, 0.1, 120) * 1e6);
     plan->drift_ppm = has(p, 0.5) ? 500 : 0;
     plan->offset_ms = has(p, 0.4) ? (uint64_t)sim_spread(p, 10, 60000) : 100;
     plan->step_ms = (uint64_t)sim_spread(p, 100, 3.6e6);

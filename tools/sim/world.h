@@ -35,6 +35,7 @@
 #define SIM_BEGIN_US (1000 * SIM_SECOND) /* so that there is a time before */
 #define SIM_EPOCH_MS UINT64_C(1763827200000)
 #define SIM_PORT 7900
+#define SIM_GENERATIONS 4  /* copies of a disk */
 #define SIM_STRANGERS 4    /* addresses of nobody, from which old packets come back */
 #define SIM_LOG 256        /* the latest events, for a report */
 #define SIM_INBOX_MAX 4096 /* as a socket's receive buffer: what comes on top is lost */
@@ -50,8 +51,8 @@ struct sim_plan {
 
     uint64_t chaos_us;     /* faults and writes for so long, then everything heals */
     double delay_us, tail; /* a link's mean delay; how many take twenty times that */
-    double spread;         /* how much links differ: means lie in delay / spread .. delay */
-    bool fixed_delay;      /* always the same, in order, nothing drawn */
+    double spread;    /* how much links differ: means lie in delay / spread .. delay */
+    bool fixed_delay; /* always the same, in order, nothing drawn */
     double loss, duplicate, replay, corrupt, truncate;
     double clog_tick, cut_tick;
     uint64_t clog_us, cut_us; /* at most so long */
@@ -62,6 +63,8 @@ struct sim_plan {
     uint64_t clone_us;           /* a host's disk and key are copied so late; 0: never; */
     uint64_t clone_for_us;       /* the copy runs so long, or until it was noticed after the end */
     uint64_t commit_us;          /* a group commit takes up to so long */
+    double disk_tick;            /* a disk takes nothing any more, */
+    uint64_t disk_us;            /* for up to so long */
 
     uint64_t intruder_us;  /* it comes so late; 0: never; it goes with the faults */
     double intruder_per_s; /* datagrams */
@@ -174,12 +177,15 @@ struct sim_image { /* of a disk, at one time */
     uint64_t stamp_ms; /* stamps are above it */
 };
 struct sim_disk {
-    struct sim_map now;              /* durable or about to be */
-    uint64_t place, stored;          /* of the latest record; up to here it is durable */
-    bool removed;                    /* some keys were, since the last commit */
-    uint64_t vector_changes;         /* of the vector that is durable */
-    uint64_t commit_us;              /* when the commit under way ends; 0: none is */
-    struct sim_image durable, stale; /* contents; `stale` as of an earlier commit */
+    struct sim_map now;      /* durable or about to be */
+    uint64_t place, stored;  /* of the latest record; up to here it is durable */
+    bool removed;            /* some keys were, since the last commit */
+    uint64_t vector_changes; /* of the vector that is durable */
+    uint64_t commit_us;      /* when the commit under way ends; 0: none is */
+    struct sim_image durable;
+    struct sim_image stale[SIM_GENERATIONS]; /* of earlier commits, any of them */
+    uint64_t copies;                         /* that were ever taken, of which those are some */
+    uint64_t fails_us;                       /* no commit succeeds before */
     uint64_t floor, floor_durable;
 };
 
