@@ -74,6 +74,22 @@ draw_hosts(struct sim_prng *p, struct sim_plan *plan)
     plan->edit_tick = has(p, 0.3) ? sim_spread(p, 0.0005, 0.01) : 0;
 }
 
+/* There are a few keys more than nodes may write themselves, and not more than they hold. */
+static void
+draw_full(struct sim_prng *p, struct sim_plan *plan)
+{
+    size_t keys, least;
+
+    plan->services = 1 + (unsigned)sim_below(p, 2);
+    plan->backends = 3 + (unsigned)sim_below(p, 4);
+    plan->writes_per_s = sim_spread(p, 5, 50);
+    plan->new_key = 0; /* who has a new one has new keys */
+    keys = plan->services * (1 + plan->nodes + plan->backends * (2 + plan->nodes));
+    for (least = keys; least - 1 + (least - 1) / 10 >= keys; least--)
+        ;
+    plan->limits.entries = least + sim_below(p, keys - least + 1);
+}
+
 /* Most are small and short, so that there can be many. */
 struct sim_plan
 sim_plan_draw(uint64_t seed)
@@ -91,6 +107,10 @@ sim_plan_draw(uint64_t seed)
     plan.deletes = sim_unit(p) * 0.6;
     draw_network(p, &plan);
     draw_hosts(p, &plan);
+    if (has(p, 0.08)) {
+        draw_full(p, &plan);
+        return plan;
+    }
     if (has(p, 0.1)) {
         plan.clone_us = 1 + sim_below(p, plan.chaos_us);
         plan.clone_for_us = (uint64_t)(sim_spread(p, 1, 300) * 1e6);

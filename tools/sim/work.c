@@ -25,6 +25,18 @@ server_number(unsigned b)
     return (struct gvs_ep){{GVS_FAMILY_V4, {10, 201, (uint8_t)(b >> 8), (uint8_t)b}}, 8080};
 }
 
+/* Is there no room for this key, which is new? */
+static bool
+is_full(const struct sim_world *w, size_t i, const struct gvs_key *key)
+{
+    const struct gvs_table *t = gvs_node_claims(w->host[i].node);
+    struct gvs_keybuf k;
+    struct gvs_entry e;
+
+    gvs_key_build(&k, key);
+    return gvs_table_count(t) >= w->plan.limits.entries && !gvs_table_get(t, k.b, k.len, &e);
+}
+
 bool
 sim_write(struct sim_world *w, size_t i, const struct gvs_key *key, bool tombstone,
           const uint8_t *value, size_t len)
@@ -33,8 +45,14 @@ sim_write(struct sim_world *w, size_t i, const struct gvs_key *key, bool tombsto
     struct gvs_stamp stamp;
     struct gvs_keybuf k;
     struct gvs_entry e;
+    bool full = is_full(w, i, key);
     int rc = gvs_node_write(n, sim_mono(w, i), sim_wall(w, i), key, tombstone, value, len, &stamp);
 
+    if (full && rc != GVS_E_FULL)
+        sim_fail(w, i, "I5", "a local write of a new key (%d) where %zu entries are the limit", rc,
+                 w->plan.limits.entries);
+    if (full)
+        return false;
     if (rc < 0) { /* the table has room, and no stamp is the last one */
         sim_fail(w, i, "I16", "a local %s was refused: error %d", tombstone ? "deletion" : "write",
                  rc);
