@@ -1,7 +1,7 @@
 /* Datagrams on links that delay, lose, repeat, reorder, corrupt and stop.
  *
  * A link is one way between two hosts. Delays are exponential about the link's mean, and a few take
- * twenty times as long, so that order changes by itself. Of everything sent a sample is kept, and
+ * up to a minute more, so that order changes by itself. Of everything sent a sample is kept, and
  * comes back at any later time: across restarts, too, and from addresses that never sent it. */
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +89,7 @@ draw_delay(struct sim_world *w, const struct sim_link *l)
         return l->delay_us;
     us = sim_wait(&w->air, l->delay_us);
     if (sim_chance(&w->air, w->plan.tail))
-        us *= 20;
+        us += (double)sim_below(&w->air, w->plan.tail_us + 1);
     return 20 + (uint64_t)us;
 }
 

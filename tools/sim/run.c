@@ -36,9 +36,10 @@ draw_network(struct sim_prng *p, struct sim_plan *plan)
     plan->delay_us = sim_spread(p, 200, has(p, 0.2) ? 2e6 : 50000);
     plan->spread = has(p, 0.5) ? sim_spread(p, 1, 100) : 1;
     plan->tail = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
+    plan->tail_us = (uint64_t)sim_spread(p, 10000, 60e6);
     plan->loss = has(p, 0.5) ? sim_spread(p, 0.005, 0.5) : 0;
     plan->duplicate = has(p, 0.4) ? sim_spread(p, 0.01, 0.5) : 0;
-    plan->replay = has(p, 0.4) ? sim_spread(p, 0.01, 0.3) : 0;
+    plan->replay = has(p, 0.4) ? sim_spread(p, 0.01, 0.5) : 0;
     plan->corrupt = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
     plan->truncate = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
     plan->clog_tick = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
@@ -103,7 +104,7 @@ sim_plan_draw(uint64_t seed)
     plan.chaos_us = (uint64_t)(sim_spread(p, 5, has(p, 0.02) ? 3600 : 90) * 1e6);
     plan.services = 1 + (unsigned)sim_below(p, 8);
     plan.backends = 1 + (unsigned)sim_below(p, 12);
-    plan.writes_per_s = sim_spread(p, 0.2, 20);
+    plan.writes_per_s = sim_spread(p, 0.2, has(p, 0.1) ? 50 : 20);
     plan.deletes = sim_unit(p) * 0.6;
     draw_network(p, &plan);
     draw_hosts(p, &plan);
@@ -115,7 +116,7 @@ sim_plan_draw(uint64_t seed)
         plan.clone_us = 1 + sim_below(p, plan.chaos_us);
         plan.clone_for_us = (uint64_t)(sim_spread(p, 1, 300) * 1e6);
     } else if (plan.stale == 0 && plan.lost == 0 && has(p, 0.3)) {
-        plan.leap_ms = (uint64_t)(sim_spread(p, 1, 20) * 86.4e6);
+        plan.leap_ms = (uint64_t)(sim_spread(p, 1, 60) * 86.4e6);
     }
     if (has(p, 0.1)) {
         plan.intruder_us = 1 + sim_below(p, plan.chaos_us);

@@ -50,7 +50,8 @@ struct sim_plan {
     bool durable, kernels;
 
     uint64_t chaos_us;     /* faults and writes for so long, then everything heals */
-    double delay_us, tail; /* a link's mean delay; how many take twenty times that */
+    double delay_us, tail; /* a link's mean delay; how many take up to tail_us more */
+    uint64_t tail_us;
     double spread;    /* how much links differ: means lie in delay / spread .. delay */
     bool fixed_delay; /* always the same, in order, nothing drawn */
     double loss, duplicate, replay, corrupt, truncate;
