@@ -5,7 +5,9 @@
  *
  * A node that covers what it never had will refuse it one day as deleted and forgotten, and those
  * that have it then drop it. That day is a week away: so it is the vector that is looked at. What
- * was written under a name that two machines bear is left out: each stamps above all that it has
+ * was written below what others had taken in, by a node that is alone, behind the time, and without
+ * the floor that its disk had, is left out (net/age.h: it is lost if that time is a week). So is what
+ * was written under a name that two machines bear: each stamps above all that it has
  * seen, and not above what the other writes, so that what one vouches for the other may still write
  * below. */
 #include <stdlib.h>
@@ -47,7 +49,7 @@ compare_with_vector(struct sim_world *w, size_t i, size_t other)
         sim_map_entry(map, k, &e);
         if (e.kind == GVS_KEY_MEMBER || component(v, &e.writer) < e.order ||
             sim_is_cloned(w, &e.writer) || sim_oracle_was_forged(w, &e) ||
-            sim_oracle_may_lack(w, &e))
+            sim_oracle_was_late(w, &e) || sim_oracle_may_lack(w, &e))
             continue;
         if (!sim_map_get(own, e.key, e.key_len, &held) || gvs_entry_cmp(&held, &e) < 0)
             sim_fail(w, i, "I20",

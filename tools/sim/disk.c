@@ -315,6 +315,7 @@ sim_disk_crash(struct sim_world *w, size_t i, enum sim_disk_state found)
         clear_image(&d->durable);
     if (found == SIM_DISK_LOST)
         d->copies = 0;
+    d->restored |= found != SIM_DISK_FRESH;
     if (found != SIM_DISK_FRESH)
         d->floor_durable = 0;
     copy_map(&d->now, &d->durable.map);

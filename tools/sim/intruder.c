@@ -10,9 +10,9 @@
  * What it may do, since every member may: write and delete any claim, in anybody's name and under
  * any stamp that the clocks let pass; accuse, or say that somebody lives elsewhere; retire
  * (`forget`), which it does to members that it has invented only, because a retired node has to
- * begin anew under a new id. By a vector that covers all, or by REFUSED, it takes away what is older
- * than tombstones become: no more than by deleting it. So of claims that old nothing is promised
- * while it was there, and of its vectors' cover nothing at all (I20). It may confirm to a node that
+ * begin anew under a new id. By a vector that covers all, or by REFUSED, it takes away what is
+ * older than tombstones become: no more than by deleting it. So of claims that old nothing is
+ * promised while it was there, and of its vectors' cover nothing at all (I20). It may confirm to a node that
  * has lost its disk that it lacks nothing, and that node then takes from its kernel what it does
  * not know, as it would if all of it were deleted (I8). Above incarnation 2^32 a member's entry is
  * taken in steps only (net/replica.h), and who has missed one refuses all later ones: that far it

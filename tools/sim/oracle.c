@@ -37,6 +37,7 @@
 /* A tombstone may be forgotten after seven days by its stamp; less the clocks' faults. */
 #define TOMBSTONE_DAYS 6
 #define AHEAD_MS 30000 /* beyond the median */
+#define ASTRAY_MS 600000
 #define CLOCKS_MIN 3
 #define WINDOW 1984 /* counters behind the greatest */
 
@@ -46,7 +47,7 @@ struct sim_hashes { /* of entries; 0: free */
 };
 
 struct sim_oracle {
-    struct sim_hashes written, forged;
+    struct sim_hashes written, forged, past;
     struct sim_map greatest; /* by key: of all that was written */
     struct sim_map graves;   /* deletions that somebody has forgotten */
     struct sim_map promise;
@@ -78,6 +79,7 @@ sim_oracle_close(struct sim_world *w)
 {
     free(w->oracle->written.v);
     free(w->oracle->forged.v);
+    free(w->oracle->past.v);
     free_map(&w->oracle->greatest);
     free_map(&w->oracle->graves);
     free_map(&w->oracle->promise);
@@ -139,6 +141,20 @@ put_greatest(struct sim_map *m, const struct gvs_entry *e)
         sim_map_put(m, e, 0);
 }
 
+bool
+sim_oracle_was_late(const struct sim_world *w, const struct gvs_entry *e)
+{
+    return is_in(&w->oracle->past, e);
+}
+
+/* Has an intruder's stamp been believed here, above which soon nothing can be written? */
+bool
+sim_oracle_astray(const struct sim_world *w, size_t i)
+{
+    return sim_intruder_was(w) &&
+           gvs_hlc_ms(w->oracle->host[i].greatest) > sim_true_ms(w) + ASTRAY_MS;
+}
+
 void
 sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
@@ -146,9 +162,11 @@ sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
 
     remember(&w->oracle->written, sim_hash(e->b, e->len));
     put_greatest(&w->oracle->greatest, e);
+    if (w->host[i].disk.restored && gvs_hlc_ms(e->order) + AHEAD_MS < sim_true_ms(w))
+        remember(&w->oracle->past, sim_hash(e->b, e->len));
     if (w->watch.took_us && w->watch.hash == 0)
         w->watch.hash = sim_hash(e->b, e->len);
-    if (e->order <= v->greatest)
+    if (e->order <= v->greatest && !sim_oracle_astray(w, i))
         sim_fail(w, i, "I3", "a local write bears %016lx, not above %016lx, which it has seen",
                  (unsigned long)e->order, (unsigned long)v->greatest);
     v->greatest = e->order;

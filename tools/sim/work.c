@@ -51,7 +51,7 @@ sim_write(struct sim_world *w, size_t i, const struct gvs_key *key, bool tombsto
     if (full && rc != GVS_E_FULL)
         sim_fail(w, i, "I5", "a local write of a new key (%d) where %zu entries are the limit", rc,
                  w->plan.limits.entries);
-    if (full)
+    if (full || (rc == GVS_E_RANGE && sim_oracle_astray(w, i)))
         return false;
     if (rc < 0) { /* the table has room, and no stamp is the last one */
         sim_fail(w, i, "I16", "a local %s was refused: error %d", tombstone ? "deletion" : "write",

@@ -186,6 +186,7 @@ struct sim_disk {
     struct sim_image durable;
     struct sim_image stale[SIM_GENERATIONS]; /* of earlier commits, any of them */
     uint64_t copies;                         /* that were ever taken, of which those are some */
+    bool restored;                           /* or lost, at some time: its floor as well */
     uint64_t fails_us;                       /* no commit succeeds before */
     uint64_t floor, floor_durable;
 };
@@ -393,6 +394,9 @@ void sim_oracle_open(struct sim_world *w);
 void sim_oracle_close(struct sim_world *w);
 void sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e);
 void sim_oracle_forged(struct sim_world *w, const struct gvs_entry *e); /* by an intruder */
+/* Written, by one whose disk had been lost or restored, with a stamp of the past? */
+bool sim_oracle_was_late(const struct sim_world *w, const struct gvs_entry *e);
+bool sim_oracle_astray(const struct sim_world *w, size_t i);
 bool sim_oracle_was_forged(const struct sim_world *w, const struct gvs_entry *e);
 void sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e);
 void sim_oracle_loaded(struct sim_world *w, size_t i);
