@@ -225,6 +225,7 @@ end_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
     m->hold = GVS_MONO_NEVER;
     if (!m->gone) { /* I3 */
         m->gone = true;
+        ms->clock_stale = true; /* the dead have no say in what time it is */
         m->gone_since = now;
         m->todo |= GVS_DUE_EVENT;
     }

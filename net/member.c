@@ -187,6 +187,7 @@ bring_back(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
         return;
     if (wait == 0) {
         m->gone = false;
+        ms->clock_stale = true;
         m->todo |= GVS_DUE_EVENT;
     } else {
         m->hold = gvs_mono_add_ms(now, wait);
@@ -256,7 +257,7 @@ gvs_member_note(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *
     count_state(ms, m, state);
     m->known = true;
     m->noted = now;
-    ms->clock_stale = true; /* the dead have no say in what time it is */
+    ms->clock_stale = true; /* the retired have no say in what time it is */
     m->state = state;
     m->incarnation = gvs_member_incarnation(order);
     m->value = value ? *value : (struct gvs_member_value){.boot = 0};
@@ -500,7 +501,9 @@ median(int64_t *clocks, size_t count, int64_t own)
     return own - lo < hi - own ? lo : hi;
 }
 
-/* A look at all of them once a period, or when there is a new one. */
+/* A look at all of them once a period, or when there is a new one. Whoever is dead by the table
+ * alone counts: else a liar who accuses all others would be left with a node that knows no clocks,
+ * and believes any stamp. */
 struct gvs_clock
 gvs_members_clock(struct gvs_members *ms, struct gvs_mono now)
 {
@@ -513,7 +516,7 @@ gvs_members_clock(struct gvs_members *ms, struct gvs_mono now)
         for (size_t i = 0; i < ms->count; i++) {
             const struct gvs_member *m = &ms->place[i];
 
-            if (!m->has_clock || m->state > GVS_SUSPECT ||
+            if (!m->has_clock || m->state == GVS_LEFT || m->gone ||
                 now.us - m->clock_at.us >= CLOCK_AGE_MS * 1000)
                 continue;
             ms->clocks[n++] = m->clock_ms;

@@ -75,9 +75,10 @@ size_t gvs_node_next(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wa
 struct gvs_mono gvs_node_deadline(const struct gvs_node *n);
 
 /* A local write: stamped, merged, queued for everybody, and lent by gvs_node_news like any other
- * change. *stamp (may be NULL) is its stamp. GVS_E_FULL: the table has no room; GVS_E_RANGE: the
- * key bears the greatest stamp that there can be; GVS_E_RETIRED: this node is, or the key's owner.
- * Nothing changed then. */
+ * change. *stamp (may be NULL) is its stamp. GVS_E_FULL: the key is new and the table holds
+ * `limits.entries` (core/limits.h), or there is no room; GVS_E_RANGE: the key bears the greatest
+ * stamp that there can be; GVS_E_RETIRED: this node is, or the key's owner. Nothing changed then.
+ */
 int gvs_node_write(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
                    const struct gvs_key *key, bool tombstone, const uint8_t *value,
                    size_t value_len, struct gvs_stamp *stamp);

@@ -33,7 +33,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
     size_t keys = cfg->limits.entries;
 
     keys = keys < KEYS_MIN ? KEYS_MIN : keys > KEYS_MAX ? KEYS_MAX : keys;
-    *r = (struct gvs_replica){.self = *self};
+    *r = (struct gvs_replica){.self = *self, .entries = cfg->limits.entries};
     r->value.ep = cfg->advertise;
     r->value.boot = cfg->boot;
     snprintf(r->value.name, sizeof r->value.name, "%s", cfg->name);
@@ -42,7 +42,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
         gvs_hlc_witness(&r->clock, gvs_hlc_make(cfg->stamp_floor_ms, 0));
     gvs_crypto_table_key(&r->hash_key, cfg->cluster);
     /* Twice the room for members: their entries are long, and our own must always fit. */
-    if (!open_table(r, GVS_TABLE_CLAIMS, cfg->limits.entries, hash) ||
+    if (!open_table(r, GVS_TABLE_CLAIMS, gvs_limits_held(&cfg->limits), hash) ||
         !open_table(r, GVS_TABLE_MEMBERS, 2 * cfg->limits.members, hash))
         return GVS_E_SYS;
     if (gvs_keylog_open(&r->news, keys, hash) < 0)
@@ -179,7 +179,7 @@ gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now)
 void
 gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
 {
-    r->start_ms = wall.ms;
+    gvs_members_set_wall(r->members, now, wall);
     r->astray = GVS_MONO_NEVER;
     gvs_age_start(&r->age, now);
     gvs_replica_assert_self(r, now);
@@ -283,17 +283,6 @@ answer_rumour(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry
     gvs_replica_assert_self(r, now);
 }
 
-/* A claim of ours that we did not write, stamped a while after our start: no former life did. */
-static void
-suspect_clone(struct gvs_replica *r, struct gvs_mono now, const struct gvs_member *from,
-              const struct gvs_entry *e)
-{
-    if (gvs_hlc_ms(e->order) > r->start_ms + GVS_CLONE_MS)
-        gvs_replica_cloned(r, now, &from->value.ep);
-}
-
-/* --- what is admitted --- */
-
 /* By the median of clocks, or by our own while fewer than three are known. */
 static uint64_t
 by_clocks(const struct gvs_clock *clock, struct gvs_wall wall)
@@ -302,6 +291,28 @@ by_clocks(const struct gvs_clock *clock, struct gvs_wall wall)
 
     return gvs_hlc_make(ms < GVS_HLC_MS_MAX ? ms : GVS_HLC_MS_MAX, 0);
 }
+
+/* A claim of ours that we did not write, stamped a while after our start: no former life did. When
+ * that was is reckoned back from what time it is by the median of clocks or by the clock of him who
+ * brings it, whichever is later: a machine that boots in 1970 has only former lives after that. */
+static void
+suspect_clone(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
+              const struct gvs_member *from, const struct gvs_entry *e)
+{
+    struct gvs_clock clock = gvs_members_clock(r->members, now);
+    int64_t his_ms = gvs_member_clock_offset_ms(r->members, from);
+    int64_t wall_ms = (int64_t)wall.ms + (his_ms > clock.median_ms ? his_ms : clock.median_ms);
+    int64_t start_ms = wall_ms - (int64_t)((now.us - r->age.began.us) / 1000);
+
+    if (clock.known < GVS_CLOCKS_MIN && !from->has_clock)
+        return; /* our own may be wrong */
+    if (e->order <= r->rewritten || e->order > by_clocks(&clock, wall))
+        return; /* that was we ourselves, by a wrong clock */
+    if ((int64_t)gvs_hlc_ms(e->order) > start_ms + GVS_CLONE_MS)
+        gvs_replica_cloned(r, now, &from->value.ep);
+}
+
+/* --- what is admitted --- */
 
 bool
 gvs_replica_is_ahead(const struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
@@ -365,7 +376,7 @@ admit_claim(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
 static int
 admit_member(struct gvs_replica *r, const struct gvs_member *from, const struct gvs_entry *e)
 {
-    uint64_t incarnation = gvs_member_incarnation(e->order), held = 0;
+    uint64_t incarnation = gvs_member_incarnation(e->order), held = 0, possible;
     const struct gvs_member *m;
     struct gvs_id id;
 
@@ -375,7 +386,8 @@ admit_member(struct gvs_replica *r, const struct gvs_member *from, const struct 
         return GVS_OK;
     if (m && m->known)
         held = m->incarnation;
-    if (incarnation > GVS_INCARNATION_FREE && incarnation > held + GVS_INCARNATION_STEP) {
+    possible = m && m->self ? GVS_INCARNATION_OWN : GVS_INCARNATION_FREE;
+    if (incarnation > possible && incarnation > held + GVS_INCARNATION_STEP) {
         r->leaps++;
         return GVS_E_RANGE;
     }
@@ -495,7 +507,7 @@ gvs_replica_take(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wal
     if (member && memcmp(e->key + 1, r->self.b, GVS_ID_LEN) == 0)
         answer_rumour(r, now, e);
     else if (!member && gvs_id_cmp(&e->writer, &r->self) == 0)
-        suspect_clone(r, now, from, e);
+        suspect_clone(r, now, wall, from, e);
     return rc;
 }
 
@@ -566,6 +578,7 @@ write_again(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
     int rc = gvs_key_parse(&key, held->key, held->key_len);
 
     GVS_ASSERT(rc == GVS_OK);
+    r->rewritten = held->order > r->rewritten ? held->order : r->rewritten;
     len = gvs_entry_build(b, &key, issue(r, now, wall, 0), &r->self, held->tombstone, held->value,
                           held->value_len);
     gvs_table_remove(r->table[GVS_TABLE_CLAIMS], held->key, held->key_len);
@@ -638,6 +651,8 @@ gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wa
     gvs_key_build(&k, key);
     if (gvs_table_get(r->table[GVS_TABLE_CLAIMS], k.b, k.len, &e))
         above = e.order;
+    else if (gvs_table_count(r->table[GVS_TABLE_CLAIMS]) >= r->entries)
+        return GVS_E_FULL; /* the last tenth is for what others wrote meanwhile */
     len =
         gvs_entry_build(b, key, issue(r, now, wall, above), &r->self, tombstone, value, value_len);
     rc = originate(r, now, GVS_TABLE_CLAIMS, b, len, &e);

@@ -21,8 +21,10 @@
  *   - a member's incarnation is one that no process can have counted up to. Up to 2^32 (136 years
  *     of refuting once a second) everything is possible and nothing is compared, since whoever was
  *     away for long must be let in; beyond, steps of up to 2^20 are, and whatever a member says of
- *     itself in its own session. So the last incarnation, above which nobody could refute, is 2^35
- *     entries away;
+ *     itself in its own session. Of this node itself everything up to 2^54 is possible: it may have
+ *     lost the disk of a life in which it had to refute what lay just below 2^32, and who would not
+ *     hear what is said of it could never come back. So the last incarnation, above which nobody
+ *     could refute, is 2^34 entries away;
  *   - it names a member nobody here has ever heard, and half of the room is taken by such ones
  *     (gvs_members_crowded).
  *
@@ -46,6 +48,7 @@
 #define GVS_OVERWRITES_MAX 256
 #define GVS_AHEAD_MS 30000 /* a stamp may be so far beyond the median clock */
 #define GVS_INCARNATION_FREE (UINT64_C(1) << 32)
+#define GVS_INCARNATION_OWN (UINT64_C(1) << 54)
 #define GVS_INCARNATION_STEP (UINT64_C(1) << 20)
 
 struct gvs_replica {
@@ -63,9 +66,10 @@ struct gvs_replica {
 
     /* Private. */
     struct gvs_id self;
-    uint64_t start_ms;           /* our wall clock when we started */
+    size_t entries;              /* with so many claims our own writes end */
     unsigned usurped;            /* how often another process asserted our name */
     struct gvs_mono reassert_at; /* not before, against such a one */
+    uint64_t rewritten;     /* the latest stamp of what was written again, with a lesser one */
     struct gvs_mono astray; /* our clock is beyond what others take since then; NEVER: it is not */
     struct gvs_siphash_key hash_key;
     void *memory[GVS_TABLE_COUNT];
@@ -121,7 +125,7 @@ int gvs_replica_write(struct gvs_replica *r, struct gvs_mono now, struct gvs_wal
 void gvs_replica_serve(struct gvs_replica *r, struct gvs_mono now, unsigned level,
                        const uint8_t *key, size_t len);
 
-/* Loading is over: writes this node's own entry, and remembers when. */
+/* Loading is over: writes this node's own entry. */
 void gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall);
 
 /* Writes this node's own entry, alive and one incarnation above what the table says of us; not if

@@ -94,7 +94,7 @@ open_ledger(struct gvs_agent *a, struct gvs_fault *fault)
 {
     char here[96], there[96] = "";
     struct load load = {.a = a};
-    size_t records = 2 * a->cfg.limits.entries;
+    size_t records = 2 * gvs_limits_held(&a->cfg.limits);
     void *mem = calloc(1, gvs_ledger_footprint(records));
     int len;
 
@@ -267,7 +267,7 @@ open_kernel(struct gvs_agent *a, struct gvs_fault *fault)
         .observe = a->cfg.observe,
         .interface = a->cfg.interface,
         .audit_ms = a->cfg.audit_seconds * 1000,
-        .items_max = a->cfg.limits.entries,
+        .items_max = gvs_limits_held(&a->cfg.limits),
     };
     int rc;
 
@@ -323,7 +323,7 @@ open_sets(struct gvs_agent *a, struct gvs_fault *fault)
 {
     struct gvs_set **sets[] = {&a->shown,       &a->dirty,       &a->held.set[0],
                                &a->held.set[1], &a->busy.set[0], &a->busy.set[1]};
-    size_t items = a->cfg.limits.entries;
+    size_t items = gvs_limits_held(&a->cfg.limits);
     bool short_of_memory = false;
 
     a->view = calloc(1, sizeof *a->view);

@@ -152,9 +152,9 @@ file_problems(const struct gvs_agent *a, struct problems *p)
     if (gvs_store_failing(a->store, text, sizeof text))
         problem(p, true, "storage", "df, dmesg; the kernel and the peers are served from memory",
                 "%s cannot be written: %s", a->cfg.state, text);
-    if (gvs_table_count(gvs_node_claims(a->node)) >= gvs_table_capacity(gvs_node_claims(a->node)))
+    if (gvs_table_count(gvs_node_claims(a->node)) >= a->cfg.limits.entries)
         problem(p, false, "full", "raise limits { entries } in gossipvs.conf on every node",
-                "the table is full (%zu entries)", gvs_table_capacity(gvs_node_claims(a->node)));
+                "the table is full (%zu entries)", a->cfg.limits.entries);
 }
 
 static void

@@ -15,6 +15,7 @@
 
 #define WALL UINT64_C(1763827200000)
 #define PEERS 4
+#define YEAR_MS INT64_C(31536000000)
 #define BOOT 100 /* ours */
 
 struct bench {
@@ -316,7 +317,11 @@ test_incarnations_that_nobody_can_have_are_refused(void **state)
         {"beyond", 1, 2, free + 1, GVS_DEAD, GVS_E_RANGE},
         {"the last one", 1, 2, GVS_INCARNATION_MAX, GVS_DEAD, GVS_E_RANGE},
         {"retired, from there", 1, 2, GVS_INCARNATION_MAX, GVS_LEFT, GVS_E_RANGE},
-        {"about us", 1, 0, GVS_INCARNATION_MAX, GVS_DEAD, GVS_E_RANGE},
+        {"about us, from a life that we know nothing of", 1, 0, free + 2, GVS_DEAD, 1},
+        {"the same, alive", 1, 0, free + 2, GVS_ALIVE, 1},
+        {"about us, as far as anything is possible", 1, 0, GVS_INCARNATION_OWN, GVS_DEAD, 1},
+        {"beyond", 1, 0, GVS_INCARNATION_OWN + 1, GVS_DEAD, GVS_E_RANGE},
+        {"about us, the last one", 1, 0, GVS_INCARNATION_MAX, GVS_DEAD, GVS_E_RANGE},
         {"alive, says another", 1, 2, GVS_INCARNATION_MAX, GVS_ALIVE, GVS_E_RANGE},
         {"alive, it says itself", 2, 2, GVS_INCARNATION_MAX, GVS_ALIVE, 1},
         {"dead, it says itself", 2, 2, GVS_INCARNATION_MAX, GVS_DEAD, GVS_E_RANGE},
@@ -334,7 +339,8 @@ test_incarnations_that_nobody_can_have_are_refused(void **state)
         close_bench(&b);
     }
     open_bench(&b, 16); /* step by step it can be refuted for ever */
-    for (uint64_t inc = free; inc < free + 100 * step; inc = own_incarnation(&b, NULL) + step) {
+    for (uint64_t inc = GVS_INCARNATION_OWN; inc < GVS_INCARNATION_OWN + 100 * step;
+         inc = own_incarnation(&b, NULL) + step) {
         assert_int_equal(take_member(&b, 1, 0, inc, GVS_DEAD, BOOT), 1);
         assert_int_equal(own_incarnation(&b, NULL), inc + 1);
     }
@@ -516,10 +522,16 @@ test_claims_of_ours_that_we_did_not_write(void **state)
     static const struct {
         const char *why;
         int64_t after_start_ms;
+        int64_t clocks_ms; /* of others, beyond ours; */
+        size_t clocks;     /* so many */
         bool cloned;
-    } rows[] = {{"from a former life", -1000000, false},
-                {"from a former life whose clock was ahead", 30000, false},
-                {"from nobody but a clone", 70000, true}};
+    } rows[] = {{"from a former life", -1000000, 0, 1, false},
+                {"from a former life whose clock was ahead", 30000, 0, 1, false},
+                {"from nobody but a clone", 70000, 0, 1, true},
+                {"the same, by the median of three", 70000, 0, 2, true},
+                {"from a former life; we boot a year behind", YEAR_MS, YEAR_MS, 1, false},
+                {"from a clone; we boot a year behind", YEAR_MS + 70000, YEAR_MS, 1, true},
+                {"nobody knows what time it is", YEAR_MS, 0, 0, false}};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -530,11 +542,61 @@ test_claims_of_ours_that_we_did_not_write(void **state)
         print_message("%s\n", rows[i].why);
         open_bench(&b, 16);
         pass(&b, 80000);
+        set_clocks(&b, rows[i].clocks_ms, rows[i].clocks);
         e = claim_entry(buf, &b.id[0], 1, WALL + (uint64_t)rows[i].after_start_ms);
         assert_int_equal(gvs_replica_take(&b.r, b.now, b.wall, member(&b, 1), &e), 1);
         assert_int_equal(b.r.cloned, rows[i].cloned);
         close_bench(&b);
     }
+}
+
+/* --- a full table --- */
+
+static struct gvs_key
+number_key(unsigned k)
+{
+    struct gvs_id cluster = {{0}};
+
+    return claim_key(&cluster, (uint16_t)(1 + k));
+}
+
+static int
+write_number(struct bench *b, unsigned k)
+{
+    struct gvs_key key = number_key(k);
+
+    return gvs_replica_write(&b->r, b->now, b->wall, &key, true, NULL, 0, NULL);
+}
+
+static int
+take_number(struct bench *b, unsigned k)
+{
+    struct gvs_key key = number_key(k);
+    uint8_t buf[GVS_ENTRY_LEN_MAX];
+    struct gvs_entry e;
+    size_t len = gvs_entry_build(buf, &key, gvs_hlc_make(WALL, 0), &b->id[1], true, NULL, 0);
+
+    assert_int_equal(gvs_entry_parse(&e, buf, len), GVS_OK);
+    return gvs_replica_take(&b->r, b->now, b->wall, member(b, 1), &e);
+}
+
+static void
+test_the_last_tenth_of_a_table_is_for_what_others_wrote(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 16); /* 1,000 entries */
+    for (unsigned k = 0; k < 1000; k++)
+        assert_int_equal(write_number(&b, k), GVS_OK);
+    assert_int_equal(write_number(&b, 1000), GVS_E_FULL);
+    for (unsigned k = 1000; k < 1100; k++)
+        assert_int_equal(take_number(&b, k), 1);
+    assert_int_equal(take_number(&b, 1100), GVS_E_FULL);
+    assert_int_equal(write_number(&b, 1100), GVS_E_FULL);
+    assert_int_equal(write_number(&b, 1050), GVS_OK); /* what is there can change */
+    assert_int_equal(gvs_table_count(b.r.table[GVS_TABLE_CLAIMS]), 1100);
+    close_bench(&b);
 }
 
 int
@@ -545,6 +607,7 @@ main(void)
         cmocka_unit_test(test_what_was_deferred_is_taken_when_its_time_has_come),
         cmocka_unit_test(test_our_own_disk_is_taken_whatever_its_stamps),
         cmocka_unit_test(test_a_clock_that_is_off_stamps_nothing),
+        cmocka_unit_test(test_the_last_tenth_of_a_table_is_for_what_others_wrote),
         cmocka_unit_test(test_incarnations_that_nobody_can_have_are_refused),
         cmocka_unit_test(test_rumours_about_us_are_refuted_above_them),
         cmocka_unit_test(test_hearsay_about_strangers_leaves_room_for_who_comes_himself),

@@ -1,12 +1,13 @@
 /* The store as the agent uses it: what a node's news bring is put, commits go in groups and take
  * their time, and a crash loses what was not committed yet.
  *
- *     news --put--> now --commit, 0 to 5 s later--> durable --at times, a copy--> stale
+ *     news --put--> now --commit, 0 to 5 s later--> durable --at times, a copy--> stale[]
  *     vector, stamp --------------------------------^
  *
  * `now` is also a second opinion on the node: its tables must hold exactly what its news said
- * (oracle.c). A restart finds `durable`; or `stale`, a disk restored from a copy; or nothing, which
- * is a new disk, and a damaged store that was set aside as well. */
+ * (oracle.c). A commit may fail, and is tried again until one succeeds. A restart finds `durable`;
+ * or one of `stale`, a disk restored from a copy of any age; or nothing, which is a new disk, and,
+ * if the key is the same, a damaged store that was set aside. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "tools/sim/world.h"
 
 #define COPY_CHANCE 0.05
+#define AGAIN_US SIM_SECOND                          /* after a commit that failed */
 #define FLOOR_RESERVE_NS (10 * UINT64_C(1000000000)) /* as the agent reserves */
 #define STAMP_RESERVE_MS 10000
 
@@ -229,6 +231,37 @@ write_entries(struct sim_disk *d)
     return count;
 }
 
+/* A sample of all generations that there were (Vitter's algorithm R). */
+static void
+keep_copy(struct sim_world *w, struct sim_disk *d)
+{
+    uint64_t place = d->copies++;
+
+    if (place >= SIM_GENERATIONS)
+        place = sim_below(&w->prng, d->copies);
+    if (place < SIM_GENERATIONS)
+        copy_image(&d->stale[place], &d->durable);
+}
+
+/* ENOSPC, EIO: what was to be written waits, and so does the floor. */
+static void
+fail_commit(struct sim_world *w, size_t i)
+{
+    sim_note(w, SIM_COMMIT, i, "fails", w->host[i].disk.place, 0, 0);
+    w->host[i].disk.commit_us = w->now_us + AGAIN_US;
+}
+
+/* All that is durable is as of one moment: nothing was left behind. */
+static void
+check_commit(struct sim_world *w, size_t i)
+{
+    const struct sim_disk *d = &w->host[i].disk;
+
+    if (d->durable.map.count != d->now.count)
+        sim_fail(w, i, "I16", "%zu entries are on its disk after a commit, its news told of %zu",
+                 d->durable.map.count, d->now.count);
+}
+
 /* The caller has taken all news: the vector goes with them or after them. */
 static void
 commit(struct sim_world *w, size_t i)
@@ -243,8 +276,9 @@ commit(struct sim_world *w, size_t i)
     d->floor_durable = d->floor;
     d->commit_us = 0;
     sim_note(w, SIM_COMMIT, i, "commit", count, d->place, 0);
+    check_commit(w, i);
     if (sim_chance(&w->prng, COPY_CHANCE))
-        copy_image(&d->stale, &d->durable);
+        keep_copy(w, d);
 }
 
 static bool
@@ -260,7 +294,9 @@ sim_disk_run(struct sim_world *w, size_t i)
 {
     struct sim_disk *d = &w->host[i].disk;
 
-    if (d->commit_us != 0 && d->commit_us <= w->now_us)
+    if (d->commit_us != 0 && d->commit_us <= w->now_us && w->now_us < d->fails_us)
+        fail_commit(w, i);
+    else if (d->commit_us != 0 && d->commit_us <= w->now_us)
         commit(w, i);
     raise_floor(w, i);
     if (d->commit_us == 0 && is_behind(d, w->host[i].node))
@@ -271,13 +307,15 @@ void
 sim_disk_crash(struct sim_world *w, size_t i, enum sim_disk_state found)
 {
     struct sim_disk *d = &w->host[i].disk;
+    uint64_t kept = d->copies < SIM_GENERATIONS ? d->copies : SIM_GENERATIONS;
 
-    if (found == SIM_DISK_STALE)
-        copy_image(&d->durable, &d->stale); /* the floor, too, would be as old: below */
-    if (found == SIM_DISK_LOST) {
+    if (found == SIM_DISK_STALE && kept > 0) /* the floor, too, would be as old: below */
+        copy_image(&d->durable, &d->stale[sim_below(&w->prng, kept)]);
+    else if (found != SIM_DISK_FRESH)
         clear_image(&d->durable);
-        clear_image(&d->stale);
-    }
+    if (found == SIM_DISK_LOST)
+        d->copies = 0;
+    d->restored |= found != SIM_DISK_FRESH;
     if (found != SIM_DISK_FRESH)
         d->floor_durable = 0;
     copy_map(&d->now, &d->durable.map);
@@ -286,6 +324,16 @@ sim_disk_crash(struct sim_world *w, size_t i, enum sim_disk_state found)
     d->stored = d->place;
     d->vector_changes = 0;
     d->commit_us = 0;
+}
+
+void
+sim_disk_copy(struct sim_world *w, size_t from, size_t to)
+{
+    struct sim_disk *d = &w->host[to].disk, *of = &w->host[from].disk;
+
+    copy_image(&d->durable, &of->durable);
+    d->floor_durable = of->floor_durable;
+    sim_disk_crash(w, to, SIM_DISK_FRESH);
 }
 
 static int
@@ -322,7 +370,9 @@ sim_disk_fini(struct sim_disk *d)
 {
     free_map(&d->now);
     free_map(&d->durable.map);
-    free_map(&d->stale.map);
     free(d->durable.vector);
-    free(d->stale.vector);
+    for (size_t k = 0; k < SIM_GENERATIONS; k++) {
+        free_map(&d->stale[k].map);
+        free(d->stale[k].vector);
+    }
 }

@@ -147,9 +147,11 @@ upset_host(struct sim_world *w, size_t i)
     upset_clock(w, i);
     if (sim_chance(&w->prng, p->pause_tick))
         sim_host_pause(w, i, sim_below(&w->prng, p->pause_us + 1));
+    if (sim_chance(&w->prng, p->disk_tick))
+        h->disk.fails_us = w->now_us + sim_below(&w->prng, p->disk_us + 1);
     if (h->kernel && sim_chance(&w->prng, p->edit_tick))
         sim_kernel_edit(w, i);
-    if (sim_chance(&w->prng, p->crash_tick)) {
+    if (!h->spare && sim_chance(&w->prng, p->crash_tick)) {
         sim_host_crash(w, i);
         h->up_us = w->now_us + 1 + sim_below(&w->prng, p->down_us + 1);
     }
@@ -200,6 +202,7 @@ sim_heal(struct sim_world *w)
     sim_note(w, SIM_FAULT, 0, "all heals", 0, 0, 0);
     w->chaos = false;
     calm_plan(&w->plan);
+    sim_intruder_end(w);
     for (size_t k = 0; k < w->count * w->count; k++) {
         w->link[k].cut = 0;
         w->link[k].clogged_us = 0;
@@ -212,10 +215,11 @@ sim_heal(struct sim_world *w)
 
         calm_clock(w, i);
         h->handle_us = 0;
+        h->disk.fails_us = 0;
         h->busy_us = w->now_us;
         if (h->node) {
             sim_host_pump(w, i);
-        } else {
+        } else if (!h->spare) {
             sim_disk_crash(w, i, SIM_DISK_FRESH);
             sim_host_start(w, i);
         }

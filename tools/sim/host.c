@@ -85,6 +85,7 @@ sim_host_init(struct sim_world *w, size_t i)
     struct sim_host *h = &w->host[i];
     size_t number = i + 1;
 
+    h->spare = i >= w->plan.nodes;
     h->prng.state = sim_next(&w->prng);
     sim_host_new_key(w, i);
     h->ep.addr = (struct gvs_addr){
@@ -135,10 +136,10 @@ static void
 set_peers(struct sim_world *w, size_t i)
 {
     struct gvs_ep peers[8];
-    size_t count = w->plan.boot_peers < 8 ? w->plan.boot_peers : 8;
+    size_t count = w->plan.boot_peers < 8 ? w->plan.boot_peers : 8, nodes = w->plan.nodes;
 
     for (size_t k = 0; k < count; k++)
-        peers[k] = w->host[(i + 1 + k * (1 + w->count / 3)) % w->count].ep;
+        peers[k] = w->host[(i + 1 + k * (1 + nodes / 3)) % nodes].ep;
     gvs_node_set_peers(w->host[i].node, peers, count);
 }
 

@@ -1,7 +1,7 @@
 /* Datagrams on links that delay, lose, repeat, reorder, corrupt and stop.
  *
  * A link is one way between two hosts. Delays are exponential about the link's mean, and a few take
- * twenty times as long, so that order changes by itself. Of everything sent a sample is kept, and
+ * up to a minute more, so that order changes by itself. Of everything sent a sample is kept, and
  * comes back at any later time: across restarts, too, and from addresses that never sent it. */
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +89,7 @@ draw_delay(struct sim_world *w, const struct sim_link *l)
         return l->delay_us;
     us = sim_wait(&w->air, l->delay_us);
     if (sim_chance(&w->air, w->plan.tail))
-        us *= 20;
+        us += (double)sim_below(&w->air, w->plan.tail_us + 1);
     return 20 + (uint64_t)us;
 }
 
@@ -156,8 +156,10 @@ sim_send(struct sim_world *w, size_t from, const struct gvs_ep *ep, const uint8_
     w->host[from].sent++;
     w->host[from].sent_bytes += len + 28;
     if (!find_host(w, ep, &to)) {
-        /* To a stranger, who hears nothing and never answers: only how much counts. */
-        sim_oracle_sent(w, from, w->count + ep->addr.b[3] % SIM_STRANGERS, b, len);
+        /* To a stranger, who hears nothing and never answers: only how much counts. But for those
+         * whom an intruder has invented, who live nowhere: a question is all that they can get. */
+        if (ep->addr.b[0] == 192 || b[0] != GVS_PACKET_INIT)
+            sim_oracle_sent(w, from, w->count + ep->addr.b[3] % SIM_STRANGERS, b, len);
         return;
     }
     sim_oracle_sent(w, from, to, b, len);
@@ -213,6 +215,11 @@ sim_arrive(struct sim_world *w, struct sim_packet *p)
     struct sim_host *h = &w->host[p->to];
     struct sim_packet *own = p;
 
+    if (sim_intruder_at(w, p->to)) {
+        sim_intruder_take(w, p);
+        sim_packet_drop(p);
+        return;
+    }
     if (!h->node || (p->from < w->count && sim_link(w, p->from, p->to)->cut > 0) ||
         h->inbox_count == SIM_INBOX_MAX) {
         drop(w, p, !h->node ? "down" : h->inbox_count == SIM_INBOX_MAX ? "inbox full" : "cut");

@@ -38,13 +38,18 @@
 /* A tombstone may be forgotten after seven days by its stamp; less the clocks' faults. */
 #define TOMBSTONE_DAYS 6
 #define AHEAD_MS 30000 /* beyond the median */
+#define ASTRAY_MS 600000
 #define CLOCKS_MIN 3
 #define SAID_US (300 * SIM_SECOND) /* so long a member's clock counts that is not heard */
 #define WINDOW 1984                /* counters behind the greatest */
 
-struct sim_oracle {
-    uint64_t *set; /* hashes of all entries ever written; 0: free */
+struct sim_hashes { /* of entries; 0: free */
+    uint64_t *v;
     size_t count, cap;
+};
+
+struct sim_oracle {
+    struct sim_hashes written, forged, past;
     struct sim_map greatest; /* by key: of all that was written */
     struct sim_map graves;   /* deletions that somebody has forgotten */
     struct sim_map promise;
@@ -76,7 +81,9 @@ free_map(struct sim_map *m)
 void
 sim_oracle_close(struct sim_world *w)
 {
-    free(w->oracle->set);
+    free(w->oracle->written.v);
+    free(w->oracle->forged.v);
+    free(w->oracle->past.v);
     free_map(&w->oracle->greatest);
     free_map(&w->oracle->graves);
     free_map(&w->oracle->promise);
@@ -87,38 +94,37 @@ sim_oracle_close(struct sim_world *w)
 /* --- what was written --- */
 
 static size_t
-slot_of(const struct sim_oracle *o, uint64_t hash)
+slot_of(const struct sim_hashes *s, uint64_t hash)
 {
-    size_t i = hash & (o->cap - 1);
+    size_t i = hash & (s->cap - 1);
 
-    while (o->set[i] != 0 && o->set[i] != hash)
-        i = (i + 1) & (o->cap - 1);
+    while (s->v[i] != 0 && s->v[i] != hash)
+        i = (i + 1) & (s->cap - 1);
     return i;
 }
 
 static void
-remember(struct sim_oracle *o, uint64_t hash)
+remember(struct sim_hashes *s, uint64_t hash)
 {
-    uint64_t *old = o->set;
-    size_t old_cap = o->cap;
+    struct sim_hashes old = *s;
 
-    if (2 * o->count >= o->cap) {
-        o->cap = o->cap ? 2 * o->cap : 1024;
-        o->set = sim_need(calloc(o->cap, sizeof *o->set));
-        for (size_t i = 0; i < old_cap; i++) {
-            if (old[i] != 0)
-                o->set[slot_of(o, old[i])] = old[i];
+    if (2 * s->count >= s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 1024;
+        s->v = sim_need(calloc(s->cap, sizeof *s->v));
+        for (size_t i = 0; i < old.cap; i++) {
+            if (old.v[i] != 0)
+                s->v[slot_of(s, old.v[i])] = old.v[i];
         }
-        free(old);
+        free(old.v);
     }
-    o->set[slot_of(o, hash)] = hash;
-    o->count++;
+    s->v[slot_of(s, hash)] = hash;
+    s->count++;
 }
 
 static bool
-was_written(const struct sim_oracle *o, const struct gvs_entry *e)
+is_in(const struct sim_hashes *s, const struct gvs_entry *e)
 {
-    return o->cap > 0 && o->set[slot_of(o, sim_hash(e->b, e->len))] != 0;
+    return s->cap > 0 && s->v[slot_of(s, sim_hash(e->b, e->len))] != 0;
 }
 
 /* Is something greater than e in the map, of its key? */
@@ -153,7 +159,7 @@ by_clocks(const struct sim_world *w, size_t i)
 static size_t
 count_ahead(struct sim_world *w, size_t i, uint64_t takes_ms)
 {
-    size_t ahead = 0;
+    size_t ahead = sim_intruder_was(w); /* who says whatever it likes */
 
     if (gvs_hlc_ms(gvs_node_stamp(w->host[i].node)) > takes_ms)
         w->oracle->host[i].ahead_us = w->now_us;
@@ -196,20 +202,50 @@ check_clock(struct sim_world *w, size_t i)
     v->clock = last;
 }
 
+bool
+sim_oracle_was_late(const struct sim_world *w, const struct gvs_entry *e)
+{
+    return is_in(&w->oracle->past, e);
+}
+
+/* Has an intruder's stamp been believed here, above which soon nothing can be written? */
+bool
+sim_oracle_astray(const struct sim_world *w, size_t i)
+{
+    return sim_intruder_was(w) &&
+           gvs_hlc_ms(w->oracle->host[i].greatest) > sim_true_ms(w) + ASTRAY_MS;
+}
+
 void
 sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct sim_view_of *v = &w->oracle->host[i];
 
-    remember(w->oracle, sim_hash(e->b, e->len));
+    remember(&w->oracle->written, sim_hash(e->b, e->len));
     put_greatest(&w->oracle->greatest, e);
+    if (w->host[i].disk.restored && gvs_hlc_ms(e->order) + AHEAD_MS < sim_true_ms(w))
+        remember(&w->oracle->past, sim_hash(e->b, e->len));
     if (w->watch.took_us && w->watch.hash == 0)
         w->watch.hash = sim_hash(e->b, e->len);
-    if (e->order <= v->greatest)
+    if (e->order <= v->greatest && !sim_oracle_astray(w, i))
         sim_fail(w, i, "I3", "a local write bears %016lx, not above %016lx, which it has seen",
                  (unsigned long)e->order, (unsigned long)v->greatest);
     if (e->order <= gvs_node_stamp(w->host[i].node))
         see(v, e->order);
+}
+
+void
+sim_oracle_forged(struct sim_world *w, const struct gvs_entry *e)
+{
+    remember(&w->oracle->written, sim_hash(e->b, e->len));
+    remember(&w->oracle->forged, sim_hash(e->b, e->len));
+    put_greatest(&w->oracle->greatest, e);
+}
+
+bool
+sim_oracle_was_forged(const struct sim_world *w, const struct gvs_entry *e)
+{
+    return is_in(&w->oracle->forged, e);
 }
 
 /* --- what a node holds --- */
@@ -218,6 +254,13 @@ static bool
 forgettable(const struct sim_world *w, const struct gvs_entry *e)
 {
     return gvs_hlc_ms(e->order) + TOMBSTONE_DAYS * UINT64_C(86400000) < sim_true_ms(w);
+}
+
+/* May an intruder have taken it away, by a vector or by REFUSED? Only what is old. */
+static bool
+is_at_mercy(const struct sim_world *w, const struct gvs_entry *e)
+{
+    return sim_intruder_was(w) && forgettable(w, e);
 }
 
 /* I4: by its own clocks, as they were when its last datagram was handled; `held` is what it had. */
@@ -254,7 +297,7 @@ is_rewritten(struct sim_world *w, size_t i, const struct gvs_entry *held, const 
         gvs_hlc_ms(e->order) > by_clocks(w, i) || held->tombstone != e->tombstone ||
         held->value_len != e->value_len || memcmp(held->value, e->value, e->value_len) != 0)
         return false;
-    remember(w->oracle, sim_hash(e->b, e->len));
+    remember(&w->oracle->written, sim_hash(e->b, e->len));
     replace_in(&w->oracle->greatest, held, e);
     replace_in(&w->oracle->promise, held, e);
     return true;
@@ -270,7 +313,7 @@ check_entry(struct sim_world *w, size_t i, const struct gvs_entry *e)
     check_stamp(w, i, e, had ? &held : NULL);
     if (less && e->kind != GVS_KEY_MEMBER && is_rewritten(w, i, &held, e))
         return;
-    if (e->kind != GVS_KEY_MEMBER && !was_written(w->oracle, e))
+    if (e->kind != GVS_KEY_MEMBER && !is_in(&w->oracle->written, e))
         sim_fail(w, i, "I16", "holds an entry, order %016lx, that nobody wrote",
                  (unsigned long)e->order);
     if (less)
@@ -290,7 +333,7 @@ check_dropped(struct sim_world *w, size_t i, const struct gvs_entry *e)
         sim_fail(w, i, "I3", "dropped a key, order %016lx, that it had", (unsigned long)held.order);
     else if (held.tombstone)
         put_greatest(&w->oracle->graves, &held);
-    else if (!has_above(&w->oracle->greatest, &held))
+    else if (!is_at_mercy(w, &held) && !has_above(&w->oracle->greatest, &held))
         sim_fail(w, i, "I16", "dropped a key, order %016lx, that nobody has deleted",
                  (unsigned long)held.order);
 }
@@ -450,7 +493,7 @@ sim_oracle_sent(struct sim_world *w, size_t from, size_t to, const uint8_t *b, s
 {
     struct sim_proof *p = w->host[from].proof;
 
-    if (!p || p[to].proven || (to < w->count && b[0] == GVS_PACKET_INIT))
+    if (!p || !w->host[from].node || p[to].proven || (to < w->count && b[0] == GVS_PACKET_INIT))
         return;
     p[to].out += len;
     if (p[to].out > p[to].in)
@@ -492,7 +535,7 @@ judge(struct sim_world *w, size_t i, struct sim_packet *p, bool taken)
 
 /* The latest DATA of a session: a window may have left behind what is much older. */
 static void
-note_counter(struct sim_proof *p, const uint8_t *b)
+note_counter(struct sim_proof *p, const uint8_t *b, uint64_t now_us)
 {
     uint32_t session = gvs_get32le(b + 4);
     uint64_t counter = gvs_get64le(b + 8);
@@ -500,6 +543,7 @@ note_counter(struct sim_proof *p, const uint8_t *b)
     if (p->session != session)
         p->counter = 0;
     p->session = session;
+    p->took_us = now_us;
     if (counter > p->counter)
         p->counter = counter;
 }
@@ -547,7 +591,7 @@ sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p)
     if (watch)
         judge(w, i, p, rejections(h->node) == before);
     if (data && rejections(h->node) == before)
-        note_counter(&h->proof[p->from], p->b);
+        note_counter(&h->proof[p->from], p->b, w->now_us);
     else if (data && replays(h->node) != replayed)
         check_replay(w, i, p);
     h->busy_us = w->now_us + h->handle_us;
@@ -603,7 +647,7 @@ sim_oracle_removal(struct sim_world *w, size_t i, const struct gvs_item *item)
 {
     char text[GVS_SVCID_TEXT_LEN];
 
-    if (!w->plan.durable || any_speaks(&w->host[i].disk.now, item, false) ||
+    if (!w->plan.durable || any_speaks(&w->host[i].disk.now, item, false) || sim_intruder_was(w) ||
         has_confirmer(w, i, item))
         return;
     gvs_svcid_format(text, &item->svc);
@@ -641,6 +685,8 @@ sim_oracle_promise(struct sim_world *w)
     for (size_t i = 0; i < w->count; i++) {
         const struct sim_map *m = &w->host[i].disk.now;
 
+        if (w->host[i].spare)
+            continue;
         if (!w->host[i].node)
             m = &w->host[i].disk.durable.map;
         for (size_t k = 0; k < m->count; k++) {
@@ -673,6 +719,13 @@ sim_joined(struct sim_world *w)
     return true;
 }
 
+/* More members than there is room for: each node knows others of them. */
+static bool
+crowded(const struct sim_world *w)
+{
+    return sim_intruder_was(w) && w->plan.invented > w->plan.limits.members / 2;
+}
+
 bool
 sim_agreed(struct sim_world *w)
 {
@@ -688,7 +741,7 @@ sim_agreed(struct sim_world *w)
             first = false;
         }
         if (gvs_table_fingerprint(table_of(w, i, false)) != claims ||
-            gvs_table_fingerprint(table_of(w, i, true)) != members)
+            (!crowded(w) && gvs_table_fingerprint(table_of(w, i, true)) != members))
             return false;
     }
     return true;
@@ -713,7 +766,7 @@ sim_oracle_admission(struct sim_world *w)
     uint64_t greatest_ms = 0;
     struct gvs_entry e;
 
-    for (size_t i = 0; i < w->count; i++) {
+    for (size_t i = 0; i < w->plan.nodes; i++) {
         const struct gvs_table *t = table_of(w, i, false);
 
         for (bool more = gvs_table_seek(t, NULL, 0, false, &e); more;
@@ -774,12 +827,12 @@ check_members(struct sim_world *w, size_t i)
     free(list);
 }
 
-/* Two deletions of a key that are both past their time are one: neither counts any more, and nobody
- * who has the lesser is given the greater. */
+/* Two deletions of one key, neither of which counts any more: who slept through the later one is
+ * told of it by nobody, and needs not be. */
 static bool
-is_spent(const struct sim_world *w, const struct gvs_entry *held, const struct gvs_entry *e)
+both_past(const struct sim_world *w, const struct gvs_entry *a, const struct gvs_entry *b)
 {
-    return held->tombstone && e->tombstone && forgettable(w, e);
+    return a->tombstone && b->tombstone && forgettable(w, a) && forgettable(w, b);
 }
 
 static void
@@ -790,11 +843,13 @@ check_promise(struct sim_world *w, size_t i)
 
     for (size_t k = 0; k < promise->count; k++) {
         sim_map_entry(promise, k, &e);
+        if (is_at_mercy(w, &e))
+            continue;
         if (!gvs_table_get(table_of(w, i, false), e.key, e.key_len, &held)) {
             if ((!e.tombstone || !forgettable(w, &e)) && !has_above(&w->oracle->graves, &e))
                 sim_fail(w, i, "I16", "lacks a key, order %016lx, that was held when faults ended",
                          (unsigned long)e.order);
-        } else if (gvs_entry_cmp(&held, &e) < 0 && !is_spent(w, &held, &e)) {
+        } else if (gvs_entry_cmp(&held, &e) < 0 && !both_past(w, &held, &e)) {
             sim_fail(w, i, e.tombstone && !held.tombstone ? "I17" : "I16",
                      "holds order %016lx where %016lx%s was held when faults ended",
                      (unsigned long)held.order, (unsigned long)e.order,
@@ -813,7 +868,7 @@ check_graves(struct sim_world *w, size_t i)
     for (size_t k = 0; k < graves->count; k++) {
         sim_map_entry(graves, k, &e);
         if (gvs_table_get(table_of(w, i, false), e.key, e.key_len, &held) &&
-            gvs_entry_cmp(&held, &e) < 0)
+            gvs_entry_cmp(&held, &e) < 0 && !sim_oracle_was_forged(w, &held))
             sim_fail(w, i, "I17", "holds order %016lx, whose deletion %016lx was forgotten",
                      (unsigned long)held.order, (unsigned long)e.order);
     }
@@ -830,7 +885,8 @@ sim_oracle_rest(struct sim_world *w)
         if (first == SIZE_MAX)
             first = i;
         compare_tables(w, first, i, false);
-        compare_tables(w, first, i, true);
+        if (!crowded(w))
+            compare_tables(w, first, i, true);
         check_members(w, i);
         check_promise(w, i);
         check_graves(w, i);

@@ -15,6 +15,7 @@
 
 #define REST_US (120 * SIM_SECOND)
 #define SETTLE_US (40 * SIM_SECOND) /* what links held back is over by then */
+#define ASSERT_US (60 * SIM_SECOND) /* after a clone its original speaks up once a minute */
 #define IDLE_US (20 * SIM_SECOND)
 #define AGE_US (62 * SIM_SECOND) /* all have seen by then that it is days later */
 /* A probe and an answer each second are 200 to 206 bytes; a window may catch one pair more. Each
@@ -35,9 +36,10 @@ draw_network(struct sim_prng *p, struct sim_plan *plan)
     plan->delay_us = sim_spread(p, 200, has(p, 0.2) ? 2e6 : 50000);
     plan->spread = has(p, 0.5) ? sim_spread(p, 1, 100) : 1;
     plan->tail = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
+    plan->tail_us = (uint64_t)sim_spread(p, 10000, 60e6);
     plan->loss = has(p, 0.5) ? sim_spread(p, 0.005, 0.5) : 0;
     plan->duplicate = has(p, 0.4) ? sim_spread(p, 0.01, 0.5) : 0;
-    plan->replay = has(p, 0.4) ? sim_spread(p, 0.01, 0.3) : 0;
+    plan->replay = has(p, 0.4) ? sim_spread(p, 0.01, 0.5) : 0;
     plan->corrupt = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
     plan->truncate = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
     plan->clog_tick = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
@@ -56,6 +58,8 @@ draw_hosts(struct sim_prng *p, struct sim_plan *plan)
     plan->lost = has(p, 0.4) ? sim_unit(p) / 2 : 0;
     plan->new_key = has(p, 0.5) ? 1 : 0;
     plan->commit_us = has(p, 0.3) ? (uint64_t)(sim_unit(p) * 5e6) : 5000;
+    plan->disk_tick = has(p, 0.15) ? sim_spread(p, 0.001, 0.02) : 0;
+    plan->disk_us = (uint64_t)(sim_spread(p, 0.1, 120) * 1e6);
     plan->drift_ppm = has(p, 0.5) ? 500 : 0;
     plan->offset_ms = has(p, 0.4) ? (uint64_t)sim_spread(p, 10, 60000) : 100;
     plan->step_ms = (uint64_t)sim_spread(p, 100, 3.6e6);
@@ -71,6 +75,22 @@ draw_hosts(struct sim_prng *p, struct sim_plan *plan)
     plan->edit_tick = has(p, 0.3) ? sim_spread(p, 0.0005, 0.01) : 0;
 }
 
+/* There are a few keys more than nodes may write themselves, and not more than they hold. */
+static void
+draw_full(struct sim_prng *p, struct sim_plan *plan)
+{
+    size_t keys, least;
+
+    plan->services = 1 + (unsigned)sim_below(p, 2);
+    plan->backends = 3 + (unsigned)sim_below(p, 4);
+    plan->writes_per_s = sim_spread(p, 5, 50);
+    plan->new_key = 0; /* who has a new one has new keys */
+    keys = plan->services * (1 + plan->nodes + plan->backends * (2 + plan->nodes));
+    for (least = keys; least - 1 + (least - 1) / 10 >= keys; least--)
+        ;
+    plan->limits.entries = least + sim_below(p, keys - least + 1);
+}
+
 /* Most are small and short, so that there can be many. */
 struct sim_plan
 sim_plan_draw(uint64_t seed)
@@ -84,12 +104,26 @@ sim_plan_draw(uint64_t seed)
     plan.chaos_us = (uint64_t)(sim_spread(p, 5, has(p, 0.02) ? 3600 : 90) * 1e6);
     plan.services = 1 + (unsigned)sim_below(p, 8);
     plan.backends = 1 + (unsigned)sim_below(p, 12);
-    plan.writes_per_s = sim_spread(p, 0.2, 20);
+    plan.writes_per_s = sim_spread(p, 0.2, has(p, 0.1) ? 50 : 20);
     plan.deletes = sim_unit(p) * 0.6;
     draw_network(p, &plan);
     draw_hosts(p, &plan);
-    if (plan.stale == 0 && plan.lost == 0 && has(p, 0.3))
-        plan.leap_ms = (uint64_t)(sim_spread(p, 1, 20) * 86.4e6);
+    if (has(p, 0.08)) {
+        draw_full(p, &plan);
+        return plan;
+    }
+    if (has(p, 0.1)) {
+        plan.clone_us = 1 + sim_below(p, plan.chaos_us);
+        plan.clone_for_us = (uint64_t)(sim_spread(p, 1, 300) * 1e6);
+    } else if (plan.stale == 0 && plan.lost == 0 && has(p, 0.3)) {
+        plan.leap_ms = (uint64_t)(sim_spread(p, 1, 60) * 86.4e6);
+    }
+    if (has(p, 0.1)) {
+        plan.intruder_us = 1 + sim_below(p, plan.chaos_us);
+        plan.intruder_per_s = sim_spread(p, 1, 100);
+        plan.invented = has(p, 0.3) ? 4 * plan.limits.members : plan.limits.members / 4;
+        plan.false_vectors = has(p, 0.5);
+    }
     return plan;
 }
 
@@ -126,13 +160,13 @@ check_silence(struct sim_world *w)
     uint64_t before, ops;
     double rate, limit;
 
-    sim_run(w, SETTLE_US);
+    sim_run(w, SETTLE_US + (w->clone.began_us > 0 ? ASSERT_US : 0));
     if (!w->failed)
         sim_oracle_rest(w);
     before = bytes_sent(w);
     ops = w->ops;
     sim_run(w, IDLE_US);
-    rate = (double)(bytes_sent(w) - before) / (double)w->count / (IDLE_US / 1e6);
+    rate = (double)(bytes_sent(w) - before) / (double)w->plan.nodes / (IDLE_US / 1e6);
     limit = IDLE_BYTES + IDLE_BYTES_DEAD * (double)gvs_node_count(w->host[0].node).dead;
     if (rate > limit)
         sim_fail(w, SIM_NOBODY, "I18", "%.0f bytes a second and node at rest, more than %.0f", rate,
@@ -149,14 +183,14 @@ check_silence(struct sim_world *w)
 static void
 fail_restless(struct sim_world *w)
 {
-    for (size_t i = 0; i < w->count; i++) {
+    for (size_t i = 0; i < w->plan.nodes; i++) {
         struct gvs_node_counts c = gvs_node_count(w->host[i].node);
 
-        if (c.alive != w->count)
+        if (c.alive != sim_running(w))
             sim_fail(w, i, "I14", "sees %zu of %zu alive, %zu suspect, %zu dead after 120 s",
-                     c.alive, w->count, c.suspect, c.dead);
+                     c.alive, sim_running(w), c.suspect, c.dead);
     }
-    for (size_t i = 0; i < w->count; i++) {
+    for (size_t i = 0; i < w->plan.nodes; i++) {
         const struct sim_host *h = &w->host[i];
 
         if (h->kernel && !sim_kernel_in_step(h->kernel))
@@ -184,8 +218,10 @@ sim_run_seed(uint64_t seed)
     uint64_t healed;
 
     w->chaos = true;
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->plan.nodes; i++)
         sim_host_start(w, i);
+    sim_clone_plan(w);
+    sim_intruder_plan(w);
     sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + SIM_SECOND, .timer = SIM_WORK});
     sim_run(w, plan.chaos_us / 2);
     if (!w->failed && plan.leap_ms > 0)
@@ -195,14 +231,21 @@ sim_run_seed(uint64_t seed)
         sim_leap(w, plan.leap_ms);
     if (!w->failed)
         sim_heal(w);
+    sim_clone_end(w);
     if (!w->failed && plan.leap_ms > 0)
         sim_run(w, AGE_US);
     healed = w->now_us;
+    if (!w->failed && sim_intruder_led_astray(w))
+        goto out;
     if (!sim_run_till(w, rest_within(w), sim_converged) && !w->failed)
         fail_restless(w);
     r.converge_us = w->now_us - healed;
     if (!w->failed)
         r.idle_bytes = check_silence(w);
+    sim_clone_check(w);
+    if (!w->failed)
+        sim_intruder_check(w);
+out:
     r.failed = w->failed;
     r.hash = w->hash;
     r.virtual_us = w->now_us - SIM_BEGIN_US;

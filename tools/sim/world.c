@@ -119,7 +119,7 @@ sim_world_open(const struct sim_plan *plan, uint64_t seed)
     w->prng.state = sim_mix(seed);
     w->air.state = sim_next(&w->prng);
     w->desk.state = sim_next(&w->prng);
-    w->count = plan->nodes;
+    w->count = plan->nodes + (plan->clone_us > 0) + (plan->intruder_us > 0);
     w->host = sim_need(calloc(w->count, sizeof *w->host));
     w->view = sim_need(calloc(1, sizeof *w->view));
     w->items = sim_need(calloc(1 + GVS_VIEW_BACKENDS_MAX, sizeof *w->items));
@@ -144,6 +144,7 @@ sim_world_close(struct sim_world *w)
     }
     for (size_t i = 0; i < w->count; i++)
         sim_host_fini(&w->host[i]);
+    sim_intruder_close(w);
     sim_network_close(w);
     sim_oracle_close(w);
     free(w->queue.v);

@@ -8,6 +8,8 @@
  *     disk      what of a node's news is durable, and what a restart finds
  *     kernel    a fake IPVS, and the way from news to operations on it
  *     fault     what goes wrong when, and the healing of it all
+ *     clone     one machine that is there twice
+ *     intruder  a member that means ill
  *     work      writes at random
  *     oracle    all that was ever written; what must be true at every step, and at rest
  *     cover     what a node's version vector may cover
@@ -17,7 +19,7 @@
  *
  * All dice come from one seed, so a run is (seed, commit) and nothing else, and the hash over every
  * datagram, write, commit and operation is the same in every run of it. The node is known by
- * net/node.h only: what its messages mean is not known here.
+ * net/node.h only: what its messages mean is not known here, but to intruder.c.
  *
  * Whoever sees something that must not be calls sim_fail, once; the run then ends. Names like I8
  * are those of the invariants in oracle.c. Memory that is short ends the process.
@@ -33,6 +35,7 @@
 #define SIM_BEGIN_US (1000 * SIM_SECOND) /* so that there is a time before */
 #define SIM_EPOCH_MS UINT64_C(1763827200000)
 #define SIM_PORT 7900
+#define SIM_GENERATIONS 4  /* copies of a disk */
 #define SIM_STRANGERS 4    /* addresses of nobody, from which old packets come back */
 #define SIM_LOG 256        /* the latest events, for a report */
 #define SIM_INBOX_MAX 4096 /* as a socket's receive buffer: what comes on top is lost */
@@ -41,15 +44,16 @@
 
 /* All probabilities are 0 to 1; `tick` is 100 ms. Zero: there is no such fault. */
 struct sim_plan {
-    size_t nodes;
+    size_t nodes; /* hosts, but for those that a fault brings */
     struct gvs_limits limits;
     unsigned boot_peers; /* how many others a node is told of at first */
     bool durable, kernels;
 
     uint64_t chaos_us;     /* faults and writes for so long, then everything heals */
-    double delay_us, tail; /* a link's mean delay; how many take twenty times that */
-    double spread;         /* how much links differ: means lie in delay / spread .. delay */
-    bool fixed_delay;      /* always the same, in order, nothing drawn */
+    double delay_us, tail; /* a link's mean delay; how many take up to tail_us more */
+    uint64_t tail_us;
+    double spread;    /* how much links differ: means lie in delay / spread .. delay */
+    bool fixed_delay; /* always the same, in order, nothing drawn */
     double loss, duplicate, replay, corrupt, truncate;
     double clog_tick, cut_tick;
     uint64_t clog_us, cut_us; /* at most so long */
@@ -57,7 +61,16 @@ struct sim_plan {
     double crash_tick, reboot; /* of a host; how many of the restarts are of the machine */
     uint64_t down_us;
     double stale, lost, new_key; /* how many restarts find such a disk */
+    uint64_t clone_us;           /* a host's disk and key are copied so late; 0: never; */
+    uint64_t clone_for_us;       /* the copy runs so long, or until it was noticed after the end */
     uint64_t commit_us;          /* a group commit takes up to so long */
+    double disk_tick;            /* a disk takes nothing any more, */
+    uint64_t disk_us;            /* for up to so long */
+
+    uint64_t intruder_us;  /* it comes so late; 0: never; it goes with the faults */
+    double intruder_per_s; /* datagrams */
+    uint64_t invented;     /* members that it speaks of and that there are not */
+    bool false_vectors;    /* it says that it had taken in everything */
 
     uint64_t offset_ms, step_ms; /* of wall clocks, at most */
     double step_tick, boot_1970, freeze_tick;
@@ -136,6 +149,7 @@ struct sim_proof {
     uint64_t in, out;
     uint32_t session; /* of the latest DATA from there that was taken, and the greatest counter */
     uint64_t counter;
+    uint64_t took_us; /* when that was */
 };
 
 /* --- host --- */
@@ -164,12 +178,16 @@ struct sim_image { /* of a disk, at one time */
     uint64_t stamp_ms; /* stamps are above it */
 };
 struct sim_disk {
-    struct sim_map now;              /* durable or about to be */
-    uint64_t place, stored;          /* of the latest record; up to here it is durable */
-    bool removed;                    /* some keys were, since the last commit */
-    uint64_t vector_changes;         /* of the vector that is durable */
-    uint64_t commit_us;              /* when the commit under way ends; 0: none is */
-    struct sim_image durable, stale; /* contents; `stale` as of an earlier commit */
+    struct sim_map now;      /* durable or about to be */
+    uint64_t place, stored;  /* of the latest record; up to here it is durable */
+    bool removed;            /* some keys were, since the last commit */
+    uint64_t vector_changes; /* of the vector that is durable */
+    uint64_t commit_us;      /* when the commit under way ends; 0: none is */
+    struct sim_image durable;
+    struct sim_image stale[SIM_GENERATIONS]; /* of earlier commits, any of them */
+    uint64_t copies;                         /* that were ever taken, of which those are some */
+    bool restored;                           /* or lost, at some time: its floor as well */
+    uint64_t fails_us;                       /* no commit succeeds before */
     uint64_t floor, floor_durable;
 };
 
@@ -183,6 +201,7 @@ struct sim_cover { /* a version vector, as of its latest change */
 
 struct sim_host {
     struct gvs_node *node; /* NULL: down */
+    bool spare;            /* no member by itself: only a fault runs it */
     struct gvs_id id;
     uint8_t priv[GVS_KEY_SECRET_LEN];
     struct gvs_ep ep;
@@ -207,11 +226,18 @@ struct sim_host {
 /* --- world --- */
 
 struct sim_oracle;
+struct sim_intruder;
 
 struct sim_watch { /* a change, and who has it */
     uint64_t hash, began_us;
     size_t count;      /* of others */
     uint64_t *took_us; /* one each, in order */
+};
+
+struct sim_clone {
+    size_t of, host;   /* which was copied, and which runs the copy */
+    struct gvs_id id;  /* of both; nobody: there was none yet */
+    uint64_t began_us; /* when the copy began to run */
 };
 
 struct sim_world {
@@ -224,14 +250,17 @@ struct sim_world {
     uint64_t hash, no;
     struct sim_queue queue;
     struct gvs_keyring *ring;
-    size_t count;
+    size_t count; /* of hosts; those from plan.nodes on are spare */
     struct sim_host *host;
     struct sim_link *link; /* [from * count + to] */
     struct sim_oracle *oracle;
     struct sim_watch watch;
     size_t border;       /* of the latest split: hosts below it, and the others; */
     uint64_t contact_us; /* when a datagram first crossed it after it healed, 0: none has yet */
-    bool chaos;          /* faults happen, writes too */
+    struct sim_clone clone;
+    struct sim_intruder *intruder; /* NULL: none is to come */
+    bool chaos;                    /* faults happen, writes too */
+    uint64_t healed_us;
 
     struct sim_packet *tape[1024]; /* recorded packets, a sample */
     uint64_t tape_seen;
@@ -305,6 +334,7 @@ void sim_disk_run(struct sim_world *w, size_t i); /* a commit may be over */
 enum sim_disk_state { SIM_DISK_FRESH, SIM_DISK_STALE, SIM_DISK_LOST };
 void sim_disk_crash(struct sim_world *w, size_t i, enum sim_disk_state found);
 void sim_disk_load(struct sim_world *w, size_t i);
+void sim_disk_copy(struct sim_world *w, size_t from, size_t to); /* what is durable */
 void sim_disk_fini(struct sim_disk *d);
 
 /* kernel.c */
@@ -330,11 +360,33 @@ void sim_tick(struct sim_world *w);
 void sim_leap(struct sim_world *w, uint64_t ms);
 void sim_heal(struct sim_world *w);
 
+/* clone.c */
+void sim_clone_plan(struct sim_world *w); /* to happen when it is time */
+bool sim_is_cloned(const struct sim_world *w, const struct gvs_id *id); /* is it, or was it? */
+bool sim_clone_runs(const struct sim_world *w);
+/* All is healed, and the copy may run still: it has to be noticed, and be quiet; then it stops. */
+void sim_clone_end(struct sim_world *w);
+void sim_clone_check(struct sim_world *w); /* nobody was called a clone that is none */
+
+/* intruder.c */
+void sim_intruder_plan(struct sim_world *w); /* to come when it is time */
+void sim_intruder_end(struct sim_world *w);
+void sim_intruder_close(struct sim_world *w);
+bool sim_intruder_was(const struct sim_world *w);             /* is it there, or was it? */
+bool sim_intruder_at(const struct sim_world *w, size_t host); /* is it there now? */
+void sim_intruder_take(struct sim_world *w, const struct sim_packet *p);
+/* Has somebody believed a stamp that lies in the far future? */
+bool sim_intruder_led_astray(struct sim_world *w);
+void sim_intruder_check(struct sim_world *w); /* I24, at rest */
+
 /* work.c */
 void sim_work(struct sim_world *w);
 bool sim_write(struct sim_world *w, size_t i, const struct gvs_key *key, bool tombstone,
                const uint8_t *value, size_t len);
 bool sim_write_service(struct sim_world *w, size_t i); /* the cluster's, number 0 */
+/* Of those that the work is about; of a cluster's or a node's. */
+struct gvs_key sim_draw_key(struct sim_world *w, struct sim_prng *p, const struct gvs_id *self);
+size_t sim_draw_value(struct sim_prng *p, const struct gvs_key *key, uint8_t *value);
 /* The cluster's backend number k, below 65,536 of that service. */
 void sim_backend_key(struct gvs_key *key, unsigned k);
 bool sim_write_number(struct sim_world *w, size_t i, unsigned k, uint32_t weight);
@@ -347,6 +399,11 @@ void sim_watch(struct sim_world *w);
 void sim_oracle_open(struct sim_world *w);
 void sim_oracle_close(struct sim_world *w);
 void sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e);
+void sim_oracle_forged(struct sim_world *w, const struct gvs_entry *e); /* by an intruder */
+/* Written, by one whose disk had been lost or restored, with a stamp of the past? */
+bool sim_oracle_was_late(const struct sim_world *w, const struct gvs_entry *e);
+bool sim_oracle_astray(const struct sim_world *w, size_t i);
+bool sim_oracle_was_forged(const struct sim_world *w, const struct gvs_entry *e);
 void sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e);
 void sim_oracle_loaded(struct sim_world *w, size_t i);
 void sim_oracle_sent(struct sim_world *w, size_t from, size_t to, const uint8_t *b, size_t len);
