@@ -294,7 +294,8 @@ by_clocks(const struct gvs_clock *clock, struct gvs_wall wall)
 
 /* A claim of ours that we did not write, stamped a while after our start: no former life did. When
  * that was is reckoned back from what time it is by the median of clocks or by the clock of him who
- * brings it, whichever is later: a machine that boots in 1970 has only former lives after that. */
+ * brings it, whichever is later: a machine that boots in 1970 has only former lives after that. A
+ * stamp in the future proves nothing but that a clock was wrong. */
 static void
 suspect_clone(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
               const struct gvs_member *from, const struct gvs_entry *e)
@@ -303,12 +304,13 @@ suspect_clone(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
     int64_t his_ms = gvs_member_clock_offset_ms(r->members, from);
     int64_t wall_ms = (int64_t)wall.ms + (his_ms > clock.median_ms ? his_ms : clock.median_ms);
     int64_t start_ms = wall_ms - (int64_t)((now.us - r->age.began.us) / 1000);
+    int64_t stamp_ms = (int64_t)gvs_hlc_ms(e->order);
 
     if (clock.known < GVS_CLOCKS_MIN && !from->has_clock)
         return; /* our own may be wrong */
-    if (e->order <= r->rewritten || e->order > by_clocks(&clock, wall))
+    if (e->order <= r->rewritten || stamp_ms > wall_ms + GVS_AHEAD_MS)
         return; /* that was we ourselves, by a wrong clock */
-    if ((int64_t)gvs_hlc_ms(e->order) > start_ms + GVS_CLONE_MS)
+    if (stamp_ms > start_ms + GVS_CLONE_MS)
         gvs_replica_cloned(r, now, &from->value.ep);
 }
 
