@@ -4,12 +4,12 @@
  *          lack
  *
  * A node that covers what it never had will refuse it one day as deleted and forgotten, and those
- * that have it then drop it. That day is a week away: so it is the vector that is looked at. What
- * was written below what others had taken in, by a node that is alone, behind the time, and without
- * the floor that its disk had, is left out (net/age.h: it is lost if that time is a week). So is what
- * was written under a name that two machines bear: each stamps above all that it has
- * seen, and not above what the other writes, so that what one vouches for the other may still write
- * below. */
+ * that have it then drop it. That day is a week away: so it is the vector that is looked at.
+ *
+ * Left out is what was written below what others had taken in: by a node that is alone, behind the
+ * time, and without the floor that its disk had (net/age.h: it is lost if that time is a week); and
+ * under a name that two machines bear, each of which stamps above all that it has seen, and not
+ * above what the other writes. What an intruder forged is anything. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -12,7 +12,9 @@
  * (`forget`), which it does to members that it has invented only, because a retired node has to
  * begin anew under a new id. By a vector that covers all, or by REFUSED, it takes away what is
  * older than tombstones become: no more than by deleting it. So of claims that old nothing is
- * promised while it was there, and of its vectors' cover nothing at all (I20). It may confirm to a node that
+ * promised while it was there, and of its vectors' cover nothing at all (I20). Where it lends false
+ * vectors there are no claims that old: some would refuse what others, whom it did not reach, give
+ * to each other again and again, and tables do not become equal. It may confirm to a node that
  * has lost its disk that it lacks nothing, and that node then takes from its kernel what it does
  * not know, as it would if all of it were deleted (I8). Above incarnation 2^32 a member's entry is
  * taken in steps only (net/replica.h), and who has missed one refuses all later ones: that far it
@@ -162,7 +164,7 @@ any_incarnation(struct sim_intruder *it, uint64_t held, bool own, uint64_t top)
     case 1:
         return top;
     case 2:
-        return own ? held : (any_number(it) | BEYOND) & GVS_INCARNATION_MAX;
+        return own || top < FREE ? held : (any_number(it) | BEYOND) & GVS_INCARNATION_MAX;
     default:
         return held < top ? held + below(it, 3) : held;
     }
@@ -212,7 +214,7 @@ any_stamp(struct sim_world *w, struct sim_intruder *it, size_t to)
 
     if (chance(it, 0.2))
         ms = now_ms + below(it, 29000);
-    else if (chance(it, 0.1))
+    else if (chance(it, 0.1) && !w->plan.false_vectors)
         ms = now_ms - below(it, UINT64_C(10) * 86400000);
     else if (chance(it, 0.3) && is_on_guard(w, to))
         ms = chance(it, 0.2) ? GVS_HLC_MS_MAX : now_ms + (any_number(it) >> 17);

@@ -122,7 +122,7 @@ sim_plan_draw(uint64_t seed)
         plan.intruder_us = 1 + sim_below(p, plan.chaos_us);
         plan.intruder_per_s = sim_spread(p, 1, 100);
         plan.invented = has(p, 0.3) ? 4 * plan.limits.members : plan.limits.members / 4;
-        plan.false_vectors = has(p, 0.5);
+        plan.false_vectors = plan.leap_ms == 0 && has(p, 0.5);
     }
     return plan;
 }
