@@ -179,8 +179,11 @@ struct gvs_mono gvs_owners_refresh(struct gvs_agent *a, struct gvs_mono now);
 bool gvs_owners_next(struct gvs_agent *a, size_t *budget, struct gvs_svcid *out);
 /* For how long his table has not been ours; 0 if it is, or nothing is known. */
 uint64_t gvs_owners_differs_ms(const struct gvs_agent *a, const struct gvs_id *id);
-/* The member that takes datagrams at this address; NULL: none. */
+/* The member that takes datagrams at this address, the livelier first; NULL: none. */
 const struct gvs_node_member *gvs_owners_at(const struct gvs_agent *a, const struct gvs_addr *addr);
+/* A service in use at this address; false: none. */
+bool gvs_owners_service_at(const struct gvs_agent *a, const struct gvs_addr *addr,
+                           struct gvs_svcid *out);
 
 /* own.c: makes the table say what services.d says. */
 void gvs_agent_read_claims(struct gvs_agent *a);

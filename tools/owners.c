@@ -5,34 +5,6 @@
 
 #include "tools/agent.h"
 
-int
-gvs_owners_open(struct gvs_agent *a)
-{
-    size_t max = a->cfg.limits.members;
-
-    a->members = calloc(max, sizeof *a->members);
-    a->member_addrs = calloc(max, sizeof *a->member_addrs);
-    a->differs = calloc(max, sizeof *a->differs);
-    if (!gvs_hide_open(&a->hide, max) || !a->members || !a->member_addrs || !a->differs)
-        return GVS_E_FULL;
-    a->member_count = gvs_node_list(a->node, a->members, max);
-    for (size_t i = 0; i < max; i++)
-        a->differs[i] = GVS_MONO_NEVER;
-    gvs_hide_begin(&a->hide, a->members, a->member_count);
-    a->hide_next = GVS_MONO_NEVER;
-    a->members_due = true;
-    return GVS_OK;
-}
-
-void
-gvs_owners_close(struct gvs_agent *a)
-{
-    gvs_hide_close(&a->hide);
-    free(a->members);
-    free(a->member_addrs);
-    free(a->differs);
-}
-
 /* --- whose table differs --- */
 
 /* The place of a member among `count`, in order of ids. */
@@ -101,18 +73,44 @@ cmp_addr(const void *a, const void *b)
 const struct gvs_node_member *
 gvs_owners_at(const struct gvs_agent *a, const struct gvs_addr *addr)
 {
+    const struct gvs_node_member *found = NULL;
+
     for (size_t i = 0; i < a->member_count; i++)
         if (a->members[i].state != GVS_LEFT &&
-            gvs_addr_cmp(&a->members[i].value.ep.addr, addr) == 0)
-            return &a->members[i];
-    return NULL;
+            gvs_addr_cmp(&a->members[i].value.ep.addr, addr) == 0 &&
+            (!found || a->members[i].state < found->state))
+            found = &a->members[i];
+    return found;
+}
+
+static const uint8_t protos[] = {GVS_PROTO_TCP, GVS_PROTO_UDP, GVS_PROTO_SCTP};
+
+bool
+gvs_owners_service_at(const struct gvs_agent *a, const struct gvs_addr *addr, struct gvs_svcid *out)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+
+    for (size_t i = 0; i < sizeof protos / sizeof *protos; i++) {
+        struct gvs_svcid at = {.proto = protos[i], .addr = *addr};
+
+        for (bool after = false; gvs_view_seek(t, &at, after, &at) && at.proto == protos[i] &&
+                                 gvs_addr_cmp(&at.addr, addr) == 0;
+             after = true) {
+            struct gvs_range shown = gvs_set_service(a->shown, &at);
+
+            if (shown.at == shown.end)
+                continue;
+            *out = at;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Every service on this address is viewed anew; they lie together, by protocol. */
 static void
 dirty_address(struct gvs_agent *a, const struct gvs_addr *addr)
 {
-    static const uint8_t protos[] = {GVS_PROTO_TCP, GVS_PROTO_UDP, GVS_PROTO_SCTP};
     const struct gvs_table *t = gvs_node_claims(a->node);
 
     for (size_t i = 0; i < sizeof protos / sizeof *protos; i++) {
@@ -125,6 +123,7 @@ dirty_address(struct gvs_agent *a, const struct gvs_addr *addr)
     }
 }
 
+/* Of whoever lives, and our own from the first moment on. The dead keep nobody from an address. */
 static void
 take_addresses(struct gvs_agent *a)
 {
@@ -133,8 +132,9 @@ take_addresses(struct gvs_agent *a)
 
     if (!is)
         return; /* with the next event */
+    is[count++] = a->cfg.advertise.addr;
     for (size_t k = 0; k < a->member_count; k++)
-        if (a->members[k].state != GVS_LEFT &&
+        if (!a->members[k].self && a->members[k].state < GVS_DEAD &&
             a->members[k].value.ep.addr.family != GVS_FAMILY_NONE)
             is[count++] = a->members[k].value.ep.addr;
     qsort(is, count, sizeof *is, cmp_addr);
@@ -149,6 +149,37 @@ take_addresses(struct gvs_agent *a)
     memcpy(a->member_addrs, is, count * sizeof *is);
     a->member_addr_count = count;
     free(is);
+}
+
+/* --- opening and closing --- */
+
+int
+gvs_owners_open(struct gvs_agent *a)
+{
+    size_t max = a->cfg.limits.members;
+
+    a->members = calloc(max, sizeof *a->members);
+    a->member_addrs = calloc(max + 1, sizeof *a->member_addrs);
+    a->differs = calloc(max, sizeof *a->differs);
+    if (!gvs_hide_open(&a->hide, max) || !a->members || !a->member_addrs || !a->differs)
+        return GVS_E_FULL;
+    a->member_count = gvs_node_list(a->node, a->members, max);
+    for (size_t i = 0; i < max; i++)
+        a->differs[i] = GVS_MONO_NEVER;
+    gvs_hide_begin(&a->hide, a->members, a->member_count);
+    take_addresses(a); /* before the first view: what that shows is in use from then on */
+    a->hide_next = GVS_MONO_NEVER;
+    a->members_due = true;
+    return GVS_OK;
+}
+
+void
+gvs_owners_close(struct gvs_agent *a)
+{
+    gvs_hide_close(&a->hide);
+    free(a->members);
+    free(a->member_addrs);
+    free(a->differs);
 }
 
 /* --- the list --- */

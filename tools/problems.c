@@ -33,6 +33,25 @@ problem(struct problems *p, bool critical, const char *code, const char *hint, c
         p->list, json_pack("{s:s, s:s, s:s}", "code", code, "message", text, "hint", hint));
 }
 
+/* Its balancers do not reach it there: their own kernels take what they send. */
+static void
+address_problem(const struct gvs_agent *a, const struct gvs_node_member *m, struct problems *p)
+{
+    char ep[GVS_EP_TEXT_LEN], vip[GVS_SVCID_TEXT_LEN], hint[192];
+    struct gvs_svcid svc;
+
+    if (m->state == GVS_LEFT || !gvs_owners_service_at(a, &m->value.ep.addr, &svc))
+        return;
+    gvs_text_endpoint(ep, m);
+    gvs_svcid_format(vip, &svc);
+    snprintf(hint, sizeof hint, "set node { advertise } on %s, or gossipvs vip del %s",
+             m->value.name, vip);
+    problem(p, false, "conflict", hint,
+            "%s takes datagrams at %s, which is the address of vip '%s' (the vip stays in use; who "
+            "carries it does not reach %s there)",
+            m->value.name, ep, vip, m->value.name);
+}
+
 static void
 member_problems(const struct gvs_agent *a, struct problems *p)
 {
@@ -43,6 +62,7 @@ member_problems(const struct gvs_agent *a, struct problems *p)
     for (size_t i = 0; i < count; i++) {
         char ep[GVS_EP_TEXT_LEN], hint[96];
 
+        address_problem(a, &m[i], p);
         gvs_text_endpoint(ep, &m[i]);
         if (m[i].state == GVS_DEAD && m[i].heard)
             problem(p, false, "member_dead", "gossipvs members --all",

@@ -174,6 +174,72 @@ test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can(void **state)
     end(&b);
 }
 
+/* --- a service at a member's address --- */
+
+static void
+store_ledger(struct gvs_store *store, const struct gvs_svcid *svc)
+{
+    void *mem = calloc(1, gvs_ledger_footprint(8));
+    struct gvs_ledger *ledger = gvs_ledger_init(mem, 8);
+    struct gvs_ledger_rec rec;
+    char place[96];
+
+    assert_true(gvs_ledger_place(place) >= 0);
+    gvs_store_put(store, GVS_BUCKET_LEDGER, "place", 5, place, strlen(place));
+    assert_true(gvs_ledger_service(ledger, svc, true));
+    assert_true(gvs_ledger_next(ledger, &rec));
+    gvs_store_put(store, GVS_BUCKET_LEDGER, rec.b, rec.len, "", 0);
+    free(mem);
+}
+
+static const char *
+state_of(struct bench *b, const char *vip)
+{
+    json_t *vips = json_object_get(ask(b, "{\"command\":\"vip list\"}"), "vips");
+
+    for (size_t i = 0; i < json_array_size(vips); i++) {
+        json_t *v = json_array_get(vips, i);
+
+        if (strcmp(json_string_value(json_object_get(v, "vip")), vip) == 0)
+            return json_string_value(json_object_get(v, "state"));
+    }
+    return "not there";
+}
+
+/* The first view after a restart decides: what it withheld would leave the kernel. */
+static void
+test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address(void **state)
+{
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER}, claim = {.kind = GVS_KEY_SERVICE};
+    struct gvs_service attr = {.name = "web", .sched = "wlc"};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_store *store;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store = open_store(&b);
+    memset(key.owner.b, 2, GVS_ID_LEN);
+    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value(value));
+    claim.owner = key.owner;
+    claim.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
+    claim.svc.addr.family = GVS_FAMILY_V4;
+    memcpy(claim.svc.addr.b, (uint8_t[]){10, 77, 0, 2}, 4);
+    store_entry(store, &claim, gvs_hlc_make(1000, 0), value, gvs_service_encode(value, &attr));
+    store_ledger(store, &claim.svc);
+    claim.svc.port = 81;
+    store_entry(store, &claim, gvs_hlc_make(1000, 0), value, gvs_service_encode(value, &attr));
+    close_store(&b, store);
+    open_agent(&b);
+    assert_string_equal(state_of(&b, "10.77.0.2:80/tcp"), "observed");
+    assert_string_equal(state_of(&b, "10.77.0.2:81/tcp"), "withheld");
+    gvs_agent_dirty_all(b.agent);
+    gvs_agent_absorb(b.agent);
+    assert_string_equal(state_of(&b, "10.77.0.2:80/tcp"), "observed");
+    assert_string_equal(state_of(&b, "10.77.0.2:81/tcp"), "withheld");
+    end(&b);
+}
+
 /* One owner's hundred thousand backends and one of another's: what is looked for when he goes. */
 static void
 test_the_services_of_an_owner_are_found_in_slices(void **state)
@@ -429,6 +495,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can),
+        cmocka_unit_test(test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address),
         cmocka_unit_test(test_the_services_of_an_owner_are_found_in_slices),
         cmocka_unit_test(test_vector_and_floor_outlive_the_process),
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
