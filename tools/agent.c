@@ -453,6 +453,7 @@ on_tick(uv_timer_t *t)
         resolve_peers(a);
     gvs_agent_read_claims(a);
     gvs_agent_pump(a);
+    gvs_alarms_log(a);
 }
 
 static void

@@ -7,7 +7,8 @@
  *     events.c     what watch shows
  *     request.c    one request: parsing, the table of commands, waiting, answering
  *     change.c     the commands that change the table; write.c, what they share
- *     show.c       the commands that show; problems.c, what status complains of
+ *     show.c       the commands that show; problems.c, what status complains of; alarms.c, what
+ *                  the log does, too
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
@@ -62,6 +63,16 @@ struct gvs_waiting {
     struct gvs_mono turn;   /* it ends then; meaningless if both are empty */
 };
 
+/* What has become of a member since it was first listed. */
+struct gvs_member_note {
+    struct gvs_mono differs;     /* its table is not ours since then; NEVER: it is */
+    uint64_t deferred;           /* as in gvs_node_member, */
+    struct gvs_mono deferred_at; /* when that last rose */
+    struct gvs_ep ep, former;    /* its address, and the one before */
+};
+
+#define GVS_ALARM_KINDS 2
+
 struct gvs_agent {
     uv_loop_t *loop;
     gvs_log_fn log;
@@ -93,7 +104,7 @@ struct gvs_agent {
     size_t member_count;
     struct gvs_addr *member_addrs; /* where they take datagrams, as views were told; ascending */
     size_t member_addr_count;
-    struct gvs_mono *differs; /* of `members`, since when each one's table is not ours, or NEVER */
+    struct gvs_member_note *notes; /* of `members`, one each */
     struct gvs_hide hide;
     struct gvs_mono hide_next;  /* a stage changes then */
     bool members_due;           /* something happened to a member */
@@ -114,6 +125,7 @@ struct gvs_agent {
     enum gvs_via via; /* who causes what happens now */
     const char *by;   /* the user, if via is CLI or API */
 
+    struct gvs_mono alarm_due[GVS_ALARM_KINDS]; /* the log is told of each no earlier */
     struct gvs_mono started;
     bool quiet;        /* what views bring now is no news for watch */
     bool fresh;        /* the store was empty: this node has never been part of anything */
@@ -312,7 +324,19 @@ void gvs_show_reload(struct gvs_request *r);
 bool gvs_show_too_many_words(struct gvs_request *r, size_t max);
 /* The members, ourselves included; to be freed. NULL with *count 0 if memory is short. */
 struct gvs_node_member *gvs_list_members(const struct gvs_agent *a, size_t *count);
-json_t *gvs_problems(struct gvs_agent *a, bool *critical); /* problems.c */
+
+/* problems.c: what is wrong, for status. */
+struct gvs_problems {
+    json_t *list;
+    bool critical;
+};
+void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const char *hint,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+json_t *gvs_problems(struct gvs_agent *a, bool *critical);
+
+/* alarms.c: those of them that the log tells, too. */
+void gvs_alarms(const struct gvs_agent *a, struct gvs_problems *p);
+void gvs_alarms_log(struct gvs_agent *a); /* to be called once a second */
 
 /* text.c: what several of them say alike. */
 void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap);

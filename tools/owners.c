@@ -24,16 +24,16 @@ place_of(const struct gvs_node_member *m, size_t count, const struct gvs_id *id)
     return lo < count && gvs_id_cmp(&m[lo].id, id) == 0 ? lo : count;
 }
 
-/* Members are only ever added, anywhere in the order: a time moves along with its member. */
+/* Members are only ever added, anywhere in the order: a note moves along with its member. */
 static void
-move_times(struct gvs_agent *a, const struct gvs_id *ids, size_t count)
+move_notes(struct gvs_agent *a, const struct gvs_id *ids, size_t count)
 {
     size_t from = count;
 
     for (size_t to = a->member_count; to-- > 0;) {
         bool old = from > 0 && gvs_id_cmp(&ids[from - 1], &a->members[to].id) == 0;
 
-        a->differs[to] = old ? a->differs[--from] : GVS_MONO_NEVER;
+        a->notes[to] = old ? a->notes[--from] : (struct gvs_member_note){.differs = GVS_MONO_NEVER};
     }
 }
 
@@ -46,9 +46,25 @@ note_differences(struct gvs_agent *a, struct gvs_mono now)
         const struct gvs_node_member *m = &a->members[i];
 
         if (m->self || m->state > GVS_SUSPECT || !m->has_fingerprint || m->fingerprint == ours)
-            a->differs[i] = GVS_MONO_NEVER;
-        else if (a->differs[i].us == GVS_MONO_NEVER.us)
-            a->differs[i] = now;
+            a->notes[i].differs = GVS_MONO_NEVER;
+        else if (a->notes[i].differs.us == GVS_MONO_NEVER.us)
+            a->notes[i].differs = now;
+    }
+}
+
+static void
+note_changes(struct gvs_agent *a, struct gvs_mono now)
+{
+    for (size_t i = 0; i < a->member_count; i++) {
+        const struct gvs_node_member *m = &a->members[i];
+        struct gvs_member_note *note = &a->notes[i];
+
+        if (note->deferred != m->deferred)
+            note->deferred_at = now;
+        note->deferred = m->deferred;
+        if (gvs_ep_cmp(&note->ep, &m->value.ep) != 0)
+            note->former = note->ep;
+        note->ep = m->value.ep;
     }
 }
 
@@ -57,9 +73,9 @@ gvs_owners_differs_ms(const struct gvs_agent *a, const struct gvs_id *id)
 {
     size_t at = place_of(a->members, a->member_count, id);
 
-    if (at == a->member_count || a->differs[at].us == GVS_MONO_NEVER.us)
+    if (at == a->member_count || a->notes[at].differs.us == GVS_MONO_NEVER.us)
         return 0;
-    return (gvs_udp_now().us - a->differs[at].us) / 1000;
+    return (gvs_udp_now().us - a->notes[at].differs.us) / 1000;
 }
 
 /* --- addresses --- */
@@ -160,12 +176,12 @@ gvs_owners_open(struct gvs_agent *a)
 
     a->members = calloc(max, sizeof *a->members);
     a->member_addrs = calloc(max + 1, sizeof *a->member_addrs);
-    a->differs = calloc(max, sizeof *a->differs);
-    if (!gvs_hide_open(&a->hide, max) || !a->members || !a->member_addrs || !a->differs)
+    a->notes = calloc(max, sizeof *a->notes);
+    if (!gvs_hide_open(&a->hide, max) || !a->members || !a->member_addrs || !a->notes)
         return GVS_E_FULL;
     a->member_count = gvs_node_list(a->node, a->members, max);
     for (size_t i = 0; i < max; i++)
-        a->differs[i] = GVS_MONO_NEVER;
+        a->notes[i].differs = GVS_MONO_NEVER;
     gvs_hide_begin(&a->hide, a->members, a->member_count);
     take_addresses(a); /* before the first view: what that shows is in use from then on */
     a->hide_next = GVS_MONO_NEVER;
@@ -179,7 +195,7 @@ gvs_owners_close(struct gvs_agent *a)
     gvs_hide_close(&a->hide);
     free(a->members);
     free(a->member_addrs);
-    free(a->differs);
+    free(a->notes);
 }
 
 /* --- the list --- */
@@ -194,7 +210,7 @@ list_members(struct gvs_agent *a)
         ids[i] = a->members[i].id;
     a->member_count = gvs_node_list(a->node, a->members, a->cfg.limits.members);
     if (ids)
-        move_times(a, ids, count);
+        move_notes(a, ids, count);
     free(ids);
 }
 
@@ -206,6 +222,7 @@ gvs_owners_refresh(struct gvs_agent *a, struct gvs_mono now)
     a->members_due = false;
     list_members(a);
     note_differences(a, now);
+    note_changes(a, now);
     take_addresses(a);
     a->hide_next = gvs_hide_update(&a->hide, a->members, a->member_count, now);
     if (a->hide.changed_count > 0) {

@@ -37,7 +37,7 @@ write_file(const char *dir, const char *name, mode_t mode, const char *text)
 }
 
 static void
-begin(struct bench *b)
+begin_for(struct bench *b, unsigned members)
 {
     char conf[1024], services[128];
 
@@ -54,10 +54,16 @@ begin(struct bench *b)
              "  state = \"%s\" services = \"%s\" }\n"
              "kernel { mode = observe }\n"
              "control { socket = \"%s/s\" }\n"
-             "limits { entries = 200000 }\n",
-             20000 + getpid() % 20000, b->dir, b->state, services, b->dir);
+             "limits { entries = 200000 members = %u }\n",
+             20000 + getpid() % 20000, b->dir, b->state, services, b->dir, members);
     write_file(b->dir, "conf", 0644, conf);
     assert_int_equal(uv_loop_init(&b->loop), 0);
+}
+
+static void
+begin(struct bench *b)
+{
+    begin_for(b, 1024);
 }
 
 static void
@@ -490,12 +496,180 @@ test_a_store_that_was_set_aside_takes_the_vector_along(void **state)
     end(&b);
 }
 
+/* --- what the log tells, too --- */
+
+struct heard { /* lines that begin with the word */
+    const char *word;
+    size_t count;
+    char last[1024];
+};
+
+static void
+hear(void *ctx, enum gvs_log_level level, const char *line)
+{
+    struct heard *h = ctx;
+
+    (void)level;
+    if (strncmp(line, h->word, strlen(h->word)) != 0)
+        return;
+    h->count++;
+    snprintf(h->last, sizeof h->last, "%s", line);
+}
+
+/* Until the next one, the agent's log is listened to. */
+static void
+listen_for(struct bench *b, struct heard *h, const char *word)
+{
+    *h = (struct heard){.word = word};
+    b->agent->log = hear;
+    b->agent->log_ctx = h;
+}
+
+/* The i-th problem of this code, or "". */
+static const char *
+problem_of(struct bench *b, const char *code, size_t i)
+{
+    json_t *list = json_object_get(ask(b, "{\"command\":\"status\"}"), "problems");
+
+    for (size_t k = 0; k < json_array_size(list); k++) {
+        json_t *p = json_array_get(list, k);
+
+        if (strcmp(json_string_value(json_object_get(p, "code")), code) == 0 && i-- == 0)
+            return json_string_value(json_object_get(p, "message"));
+    }
+    return "";
+}
+
+/* Members lb2, lb3, ... with the ids 2, 3, ..., at 10.77.0.2, 10.77.0.3, ... */
+static void
+store_members(struct bench *b, uint8_t count, enum gvs_member_state state)
+{
+    struct gvs_store *store = open_store(b);
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    for (uint8_t n = 2; n < 2 + count; n++) {
+        struct gvs_member_value v = {.boot = 1, .ep.port = 7900};
+
+        snprintf(v.name, sizeof v.name, "lb%d", n);
+        v.ep.addr.family = GVS_FAMILY_V4;
+        memcpy(v.ep.addr.b, (uint8_t[]){10, 77, 0, n}, 4);
+        memset(key.owner.b, n, GVS_ID_LEN);
+        store_entry(store, &key, gvs_member_order(3, state), value, gvs_member_encode(value, &v));
+    }
+    close_store(b, store);
+}
+
+static struct gvs_member *
+member_of(struct bench *b, uint8_t n)
+{
+    struct gvs_id id;
+
+    memset(id.b, n, GVS_ID_LEN);
+    return gvs_member_get(b->agent->node->members, &id);
+}
+
+/* A member was heard, with a clock that is so far ahead of ours. */
+static void
+show_clock(struct bench *b, uint8_t n, int64_t ahead_ms)
+{
+    struct gvs_members *ms = b->agent->node->members;
+
+    gvs_members_set_wall(ms, gvs_udp_now(), gvs_udp_wall());
+    gvs_member_heard(ms, gvs_udp_now(), member_of(b, n));
+    gvs_member_clock(ms, gvs_udp_now(), member_of(b, n), gvs_udp_wall().ms + (uint64_t)ahead_ms);
+    b->agent->members_due = true;
+    gvs_agent_pump(b->agent);
+}
+
+static void
+assert_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("\"%s\" has no \"%s\"", text, part);
+}
+
+static void
+test_clocks_that_are_off_are_told(void **state)
+{
+    struct heard heard;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store_members(&b, 3, GVS_ALIVE);
+    open_agent(&b);
+    show_clock(&b, 2, 500);
+    show_clock(&b, 3, 500);
+    assert_string_equal(problem_of(&b, "clock", 0), "");
+    listen_for(&b, &heard, "clock:");
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 0);
+    show_clock(&b, 3, 7200000); /* one of three: it is he who is wrong */
+    assert_has(problem_of(&b, "clock", 0), "lb3's clock is 7200.0 s ahead of ours");
+    assert_string_equal(problem_of(&b, "clock", 1), "");
+    show_clock(&b, 4, 7200000); /* two of four: nobody is */
+    show_clock(&b, 2, 7200000); /* three: it is we */
+    assert_has(problem_of(&b, "clock", 0),
+               "lb1's own clock is 7200.0 s behind the median of 4 (what is written here");
+    assert_string_equal(problem_of(&b, "clock", 1), "");
+    show_clock(&b, 2, -3600000);
+    assert_has(problem_of(&b, "clock", 1), "lb2's clock is 10800.0 s behind the median");
+    gvs_alarms_log(b.agent);
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 1);
+    assert_has(heard.last, "own clock is 7200.0 s behind");
+    assert_has(heard.last, "; and 1 more");
+    for (size_t k = 0; k < GVS_ALARM_KINDS; k++) {
+        assert_true(b.agent->alarm_due[k].us == 0 ||
+                    b.agent->alarm_due[k].us > gvs_udp_now().us + 55000000);
+        b.agent->alarm_due[k].us = 0; /* a minute later */
+    }
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 2);
+    end(&b);
+}
+
+static void
+test_entries_from_the_future_are_told(void **state)
+{
+    struct gvs_key key = backend_key(8080);
+    struct gvs_store *store;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store_members(&b, 3, GVS_ALIVE);
+    store = open_store(&b);
+    store_entry(store, &key, gvs_hlc_make(gvs_udp_wall().ms + 3600000, 0), NULL, 0);
+    close_store(&b, store);
+    open_agent(&b);
+    assert_has(problem_of(&b, "clock", 0), "entries here are stamped up to 3");
+    assert_has(problem_of(&b, "clock", 0), "of 1 clock nobody can tell which is wrong");
+    show_clock(&b, 2, 10);
+    show_clock(&b, 3, 20);
+    assert_has(problem_of(&b, "clock", 0), "s ahead of the median of 3 clocks (who lacks them");
+    show_clock(&b, 4, 3600000);
+    assert_string_equal(problem_of(&b, "clock", 2), "");
+    member_of(&b, 4)->deferred = 7;
+    show_clock(&b, 4, 3600000);
+    assert_has(problem_of(&b, "clock", 1),
+               "entries from lb4 (10.77.0.4:7900) are not taken, 7 times so far (stamped more than "
+               "30 s ahead of the median of 4 clocks; its own is 3600.0 s ahead)");
+    for (size_t i = 0; i < b.agent->member_count; i++)
+        b.agent->notes[i].deferred_at.us = 0; /* long ago */
+    assert_has(problem_of(&b, "clock", 1), "lb4's clock is 3600.0 s ahead of ours");
+    end(&b);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can),
         cmocka_unit_test(test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address),
+        cmocka_unit_test(test_clocks_that_are_off_are_told),
+        cmocka_unit_test(test_entries_from_the_future_are_told),
         cmocka_unit_test(test_the_services_of_an_owner_are_found_in_slices),
         cmocka_unit_test(test_vector_and_floor_outlive_the_process),
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
