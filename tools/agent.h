@@ -71,7 +71,7 @@ struct gvs_member_note {
     struct gvs_ep ep, former;    /* its address, and the one before */
 };
 
-#define GVS_ALARM_KINDS 2
+#define GVS_ALARM_KINDS 3
 
 struct gvs_agent {
     uv_loop_t *loop;
@@ -134,6 +134,7 @@ struct gvs_agent {
     bool ledger_pending;
     bool ledger_again;        /* the latest could not be written: ask again */
     struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */
+    struct gvs_mono insist;   /* no earlier than then, against another process by our name */
     uint64_t own_name; /* entries in our name that peers brought, when claims were last made so */
     uint64_t floor_ns; /* the floor of init_time on disk */
     uint64_t stamp_floor_ms;       /* that of stamps */

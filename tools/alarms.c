@@ -122,6 +122,65 @@ clocks(const struct gvs_agent *a, struct gvs_mono now, struct gvs_problems *p)
         member_clock(&c, &a->members[i], p);
 }
 
+/* --- clones --- */
+
+/* Where it is. Its writes name nobody, and come from whoever brings them; what it says of itself
+ * stands in our own entry until that is outbid. False: it is not known. */
+static bool
+clone_address(const struct gvs_agent *a, const struct gvs_ep *from, struct gvs_ep *out)
+{
+    bool brought = false;
+
+    *out = *from;
+    for (size_t i = 0; i < a->member_count; i++)
+        brought |= !a->members[i].self && gvs_ep_cmp(&a->members[i].value.ep, from) == 0;
+    for (size_t i = 0; brought && i < a->member_count; i++) {
+        const struct gvs_member_note *note = &a->notes[i];
+
+        if (!a->members[i].self)
+            continue;
+        *out = gvs_ep_cmp(&note->ep, &a->cfg.advertise) == 0 ? note->former : note->ep;
+        return out->addr.family != GVS_FAMILY_NONE && gvs_ep_cmp(out, &a->cfg.advertise) != 0;
+    }
+    return true;
+}
+
+static void
+own_clone(const struct gvs_agent *a, struct gvs_mono now, struct gvs_problems *p)
+{
+    char other[GVS_EP_TEXT_LEN] = "an address not yet known", ours[GVS_EP_TEXT_LEN];
+    char hint[GVS_CONFIG_PATH_MAX + 96];
+    struct gvs_mono when;
+    struct gvs_ep from, ep;
+
+    if (!gvs_node_cloned(a->node, &when, &from) || !is_late(when, now))
+        return;
+    if (clone_address(a, &from, &ep))
+        gvs_ep_format(other, &ep);
+    gvs_ep_format(ours, &a->cfg.advertise);
+    snprintf(hint, sizeof hint, "on the copy: stop gossipvsd, empty %s, start it", a->cfg.state);
+    gvs_problem(p, false, "clone", hint,
+                "another process has the key of %s (%s): at %s (a copied machine or %s)",
+                a->cfg.name, ours, other, a->cfg.state);
+}
+
+static void
+member_clone(const struct gvs_agent *a, size_t i, struct gvs_mono now, struct gvs_problems *p)
+{
+    const struct gvs_node_member *m = &a->members[i];
+    char ep[GVS_EP_TEXT_LEN], former[GVS_EP_TEXT_LEN] = "another address";
+
+    if (m->self || !m->cloned || !is_late(m->cloned_at, now))
+        return;
+    gvs_text_endpoint(ep, m);
+    if (a->notes[i].former.addr.family != GVS_FAMILY_NONE)
+        gvs_ep_format(former, &a->notes[i].former);
+    gvs_problem(p, false, "clone",
+                "on the copy: stop gossipvsd, empty its state directory, start it",
+                "two processes have the key of %s: at %s and at %s (a copied machine)",
+                m->value.name, ep, former);
+}
+
 /* --- addresses --- */
 
 /* Its balancers do not reach it there: their own kernels take what they send. */
@@ -151,7 +210,9 @@ gvs_alarms(const struct gvs_agent *a, struct gvs_problems *p)
     struct gvs_mono now = gvs_udp_now();
 
     clocks(a, now, p);
+    own_clone(a, now, p);
     for (size_t i = 0; i < a->member_count; i++) {
+        member_clone(a, i, now, p);
         member_address(a, &a->members[i], p);
     }
 }
@@ -188,7 +249,7 @@ log_kind(struct gvs_agent *a, const json_t *list, const char *code, struct gvs_m
 void
 gvs_alarms_log(struct gvs_agent *a)
 {
-    static const char *const codes[GVS_ALARM_KINDS] = {"clock", "conflict"};
+    static const char *const codes[GVS_ALARM_KINDS] = {"clock", "clone", "conflict"};
     struct gvs_problems p = {.list = json_array()};
 
     gvs_alarms(a, &p);

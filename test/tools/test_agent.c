@@ -662,6 +662,143 @@ test_entries_from_the_future_are_told(void **state)
     end(&b);
 }
 
+static void
+test_a_clone_is_told_with_both_addresses(void **state)
+{
+    struct heard heard;
+    struct bench b;
+    struct gvs_ep other = {.port = 7901};
+
+    (void)state;
+    begin(&b);
+    store_members(&b, 2, GVS_ALIVE);
+    open_agent(&b);
+    gvs_agent_pump(b.agent);
+    listen_for(&b, &heard, "clone:");
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 0);
+    other.addr.family = GVS_FAMILY_V4;
+    memcpy(other.addr.b, (uint8_t[]){10, 77, 0, 9}, 4);
+    gvs_replica_cloned(&b.agent->node->replica, gvs_udp_now(), &other);
+    assert_has(problem_of(&b, "clone", 0), "another process has the key of lb1 (127.0.0.1:");
+    assert_has(problem_of(&b, "clone", 0), "): at 10.77.0.9:7901 (a copied machine or ");
+    assert_string_equal(problem_of(&b, "clone", 1), "");
+    gvs_alarms_log(b.agent);
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 1);
+    gvs_replica_cloned(&b.agent->node->replica, gvs_udp_now(), &member_of(&b, 2)->value.ep);
+    assert_has(problem_of(&b, "clone", 0), "): at an address not yet known (");
+    gvs_members_self(b.agent->node->members)->value.ep = other; /* not outbid yet */
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_has(problem_of(&b, "clone", 0), "): at 10.77.0.9:7901 (");
+    gvs_members_self(b.agent->node->members)->value.ep = b.agent->cfg.advertise;
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_has(problem_of(&b, "clone", 0), "): at 10.77.0.9:7901 (");
+    member_of(&b, 3)->value.ep = other; /* as the other one says */
+    member_of(&b, 3)->cloned = true;
+    member_of(&b, 3)->cloned_at = gvs_udp_now();
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_has(problem_of(&b, "clone", 1),
+               "two processes have the key of lb3: at 10.77.0.9:7901 and at 10.77.0.3:7900 (");
+    b.agent->node->replica.cloned_at.us = member_of(&b, 3)->cloned_at.us = 0;
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_string_equal(problem_of(&b, "clone", 0), "");
+    end(&b);
+}
+
+/* --- another process by our name --- */
+
+static struct gvs_key
+own_service(struct bench *b, uint8_t last)
+{
+    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .owner = gvs_node_self(b->agent->node)};
+
+    key.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
+    key.svc.addr.family = GVS_FAMILY_V4;
+    memcpy(key.svc.addr.b, (uint8_t[]){10, 99, 0, last}, 4);
+    return key;
+}
+
+/* It claims 10.99.0.LAST with a scheduler that our files do not name. */
+static void
+usurp(struct bench *b, uint8_t last)
+{
+    struct gvs_service attr = {.name = "web", .sched = "mh"};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_key key = own_service(b, last);
+
+    assert_int_equal(gvs_node_write(b->agent->node, gvs_udp_now(), gvs_udp_wall(), &key, false,
+                                    value, gvs_service_encode(value, &attr), NULL),
+                     GVS_OK);
+    b->agent->node->counts.own_name++;
+}
+
+/* The scheduler that is claimed in our name for 10.99.0.LAST, or "". */
+static const char *
+claimed(struct bench *b, uint8_t last, struct gvs_service *attr)
+{
+    struct gvs_key key = own_service(b, last);
+    struct gvs_keybuf k;
+    struct gvs_entry e;
+
+    gvs_key_build(&k, &key);
+    if (!gvs_table_get(gvs_node_claims(b->agent->node), k.b, k.len, &e) || e.tombstone)
+        return "";
+    assert_int_equal(gvs_service_decode(attr, e.value, e.value_len), GVS_OK);
+    return attr->sched;
+}
+
+static void
+test_of_two_by_one_name_none_insists_more_than_once_a_minute(void **state)
+{
+    struct gvs_service attr;
+    char services[128];
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    snprintf(services, sizeof services, "%s/services.d", b.dir);
+    write_file(services, "web.conf", 0644, "service web { vip = \"10.99.0.1:80\" }\n");
+    open_agent(&b);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    usurp(&b, 1); /* a former life, as far as we know: */
+    usurp(&b, 2);
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    assert_string_equal(claimed(&b, 2, &attr), "mh");
+    b.agent->withdraw = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 2, &attr), "");
+
+    gvs_replica_cloned(&b.agent->node->replica, gvs_udp_now(), &(struct gvs_ep){.port = 1});
+    usurp(&b, 1);
+    usurp(&b, 2);
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "mh");
+    assert_true(b.agent->insist.us > gvs_udp_now().us + 55000000);
+    b.agent->insist = b.agent->withdraw = gvs_udp_now(); /* a minute later */
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    b.agent->withdraw = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 2, &attr), "mh"); /* the other's, and in use */
+    usurp(&b, 1);
+    write_file(services, "web.conf", 0644,
+               "service web { vip = \"10.99.0.1:80\" scheduler = sh }\n");
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "sh"); /* a command is a command */
+
+    b.agent->node->replica.cloned_at.us = 0; /* long ago */
+    b.agent->withdraw = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 2, &attr), "");
+    end(&b);
+}
+
 int
 main(void)
 {
@@ -670,6 +807,8 @@ main(void)
         cmocka_unit_test(test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address),
         cmocka_unit_test(test_clocks_that_are_off_are_told),
         cmocka_unit_test(test_entries_from_the_future_are_told),
+        cmocka_unit_test(test_a_clone_is_told_with_both_addresses),
+        cmocka_unit_test(test_of_two_by_one_name_none_insists_more_than_once_a_minute),
         cmocka_unit_test(test_the_services_of_an_owner_are_found_in_slices),
         cmocka_unit_test(test_vector_and_floor_outlive_the_process),
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
