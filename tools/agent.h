@@ -71,7 +71,7 @@ struct gvs_member_note {
     struct gvs_ep ep, former;    /* its address, and the one before */
 };
 
-#define GVS_ALARM_KINDS 3
+#define GVS_ALARM_KINDS 4
 
 struct gvs_agent {
     uv_loop_t *loop;

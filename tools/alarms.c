@@ -202,6 +202,33 @@ member_address(const struct gvs_agent *a, const struct gvs_node_member *m, struc
                 m->value.name, ep, vip, m->value.name);
 }
 
+/* --- room --- */
+
+/* Who was refused first: that is what the log tells, if only one line of the kind is due. */
+static void
+room(const struct gvs_agent *a, struct gvs_mono now, struct gvs_problems *p)
+{
+    static const char hint[] =
+        "raise limits { members } in gossipvs.conf on every node, and restart";
+    struct gvs_node_counts c = gvs_node_count(a->node);
+    size_t used = c.alive + c.suspect + c.dead + c.left, max = a->cfg.limits.members;
+    char text[GVS_EP_TEXT_LEN];
+    struct gvs_mono last;
+    struct gvs_ep from;
+
+    if (gvs_node_refused(a->node, &from, &last) && is_late(last, now)) {
+        gvs_ep_format(text, &from);
+        gvs_problem(p, false, "full", hint,
+                    "%s has the key and cannot join (no room for more than %zu members)", text,
+                    max);
+    }
+    if (used >= max - max / 5)
+        gvs_problem(p, false, "full", hint,
+                    "%zu of %zu members' places are taken (%zu by members that left, whose ids are "
+                    "kept for ever)",
+                    used, max, c.left);
+}
+
 /* --- calls --- */
 
 void
@@ -215,6 +242,7 @@ gvs_alarms(const struct gvs_agent *a, struct gvs_problems *p)
         member_clone(a, i, now, p);
         member_address(a, &a->members[i], p);
     }
+    room(a, now, p);
 }
 
 static const char *
@@ -249,7 +277,7 @@ log_kind(struct gvs_agent *a, const json_t *list, const char *code, struct gvs_m
 void
 gvs_alarms_log(struct gvs_agent *a)
 {
-    static const char *const codes[GVS_ALARM_KINDS] = {"clock", "clone", "conflict"};
+    static const char *const codes[GVS_ALARM_KINDS] = {"clock", "clone", "conflict", "full"};
     struct gvs_problems p = {.list = json_array()};
 
     gvs_alarms(a, &p);

@@ -710,6 +710,42 @@ test_a_clone_is_told_with_both_addresses(void **state)
     end(&b);
 }
 
+static void
+test_members_that_fill_their_places_are_told(void **state)
+{
+    struct heard heard;
+    struct bench b;
+
+    (void)state;
+    begin_for(&b, 10);
+    store_members(&b, 6, GVS_LEFT);
+    open_agent(&b);
+    listen_for(&b, &heard, "full:");
+    gvs_alarms_log(b.agent);
+    assert_string_equal(problem_of(&b, "full", 0), ""); /* 7 of 10, ourselves among them */
+    assert_int_equal(heard.count, 0);
+    close_agent(&b);
+    store_members(&b, 7, GVS_LEFT);
+    open_agent(&b);
+    listen_for(&b, &heard, "full:");
+    gvs_alarms_log(b.agent);
+    assert_has(problem_of(&b, "full", 0), "8 of 10 members' places are taken (7 by members that");
+    assert_int_equal(heard.count, 1);
+    b.agent->node->counts.no_room = 1;
+    b.agent->node->refused_at = gvs_udp_now();
+    b.agent->node->refused_ep = (struct gvs_ep){{GVS_FAMILY_V4, {10, 77, 0, 9}}, 7900};
+    assert_has(problem_of(&b, "full", 0),
+               "10.77.0.9:7900 has the key and cannot join (no room for more than 10 members)");
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 1);
+    memset(b.agent->alarm_due, 0, sizeof b.agent->alarm_due); /* a minute later */
+    gvs_alarms_log(b.agent);
+    assert_has(heard.last, "full: 10.77.0.9:7900 has the key");
+    b.agent->node->refused_at.us = 0;
+    assert_string_equal(problem_of(&b, "full", 1), "");
+    end(&b);
+}
+
 /* --- another process by our name --- */
 
 static struct gvs_key
@@ -808,6 +844,7 @@ main(void)
         cmocka_unit_test(test_clocks_that_are_off_are_told),
         cmocka_unit_test(test_entries_from_the_future_are_told),
         cmocka_unit_test(test_a_clone_is_told_with_both_addresses),
+        cmocka_unit_test(test_members_that_fill_their_places_are_told),
         cmocka_unit_test(test_of_two_by_one_name_none_insists_more_than_once_a_minute),
         cmocka_unit_test(test_the_services_of_an_owner_are_found_in_slices),
         cmocka_unit_test(test_vector_and_floor_outlive_the_process),
