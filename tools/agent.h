@@ -178,7 +178,8 @@ void gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i);
 void gvs_agent_absorb(struct gvs_agent *a);
 void gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc);
 void gvs_agent_dirty_all(struct gvs_agent *a);
-bool gvs_agent_may_write(const struct gvs_agent *a); /* synced, or alone for long enough */
+bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
+bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
 bool gvs_agent_in_step(const struct gvs_agent *a);
 
 /* owners.c: who takes part, as far as views, status and the screen go. */

@@ -540,7 +540,8 @@ problem_of(struct bench *b, const char *code, size_t i)
     return "";
 }
 
-/* Members lb2, lb3, ... with the ids 2, 3, ..., at 10.77.0.2, 10.77.0.3, ... */
+/* Members lb2, lb3, ... with the ids 2, 3, ..., at 127.77.0.2, 127.77.0.3, ..., where
+ * nobody answers */
 static void
 store_members(struct bench *b, uint8_t count, enum gvs_member_state state)
 {
@@ -553,7 +554,7 @@ store_members(struct bench *b, uint8_t count, enum gvs_member_state state)
 
         snprintf(v.name, sizeof v.name, "lb%d", n);
         v.ep.addr.family = GVS_FAMILY_V4;
-        memcpy(v.ep.addr.b, (uint8_t[]){10, 77, 0, n}, 4);
+        memcpy(v.ep.addr.b, (uint8_t[]){127, 77, 0, n}, 4);
         memset(key.owner.b, n, GVS_ID_LEN);
         store_entry(store, &key, gvs_member_order(3, state), value, gvs_member_encode(value, &v));
     }
@@ -653,9 +654,10 @@ test_entries_from_the_future_are_told(void **state)
     assert_string_equal(problem_of(&b, "clock", 2), "");
     member_of(&b, 4)->deferred = 7;
     show_clock(&b, 4, 3600000);
-    assert_has(problem_of(&b, "clock", 1),
-               "entries from lb4 (10.77.0.4:7900) are not taken, 7 times so far (stamped more than "
-               "30 s ahead of the median of 4 clocks; its own is 3600.0 s ahead)");
+    assert_has(
+        problem_of(&b, "clock", 1),
+        "entries from lb4 (127.77.0.4:7900) are not taken, 7 times so far (stamped more than "
+        "30 s ahead of the median of 4 clocks; its own is 3600.0 s ahead)");
     for (size_t i = 0; i < b.agent->member_count; i++)
         b.agent->notes[i].deferred_at.us = 0; /* long ago */
     assert_has(problem_of(&b, "clock", 1), "lb4's clock is 3600.0 s ahead of ours");
@@ -702,7 +704,7 @@ test_a_clone_is_told_with_both_addresses(void **state)
     b.agent->members_due = true;
     gvs_agent_pump(b.agent);
     assert_has(problem_of(&b, "clone", 1),
-               "two processes have the key of lb3: at 10.77.0.9:7901 and at 10.77.0.3:7900 (");
+               "two processes have the key of lb3: at 10.77.0.9:7901 and at 127.77.0.3:7900 (");
     b.agent->node->replica.cloned_at.us = member_of(&b, 3)->cloned_at.us = 0;
     b.agent->members_due = true;
     gvs_agent_pump(b.agent);
@@ -743,6 +745,36 @@ test_members_that_fill_their_places_are_told(void **state)
     assert_has(heard.last, "full: 10.77.0.9:7900 has the key");
     b.agent->node->refused_at.us = 0;
     assert_string_equal(problem_of(&b, "full", 1), "");
+    end(&b);
+}
+
+/* --- who was dead before a restart --- */
+
+/* Nothing leaves the kernel for want of a member that nobody here has asked (tools/hide.h). */
+static void
+test_the_dead_of_the_disk_are_asked_before_anything_is_removed(void **state)
+{
+    struct gvs_mono began;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store_members(&b, 1, GVS_DEAD);
+    open_agent(&b);
+    began = gvs_udp_now();
+    b.agent->node->synced = true; /* by another, who has heard the rumour, too */
+    assert_true(b.agent->hide.unproven && b.agent->hide.count == 1);
+    assert_false(gvs_agent_may_remove(b.agent));
+    while (!member_of(&b, 2)->gone && gvs_udp_now().us - began.us < 20000000)
+        uv_run(&b.loop, UV_RUN_ONCE);
+    assert_true(member_of(&b, 2)->gone);
+    print_message("asked after %llu ms\n",
+                  (unsigned long long)(gvs_udp_now().us - began.us) / 1000);
+    assert_false(gvs_agent_may_remove(b.agent));
+    member_of(&b, 2)->gone_since.us -= GVS_HIDE_SILENT_MS * 1000;
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_true(gvs_agent_may_remove(b.agent));
     end(&b);
 }
 
@@ -846,6 +878,7 @@ main(void)
         cmocka_unit_test(test_a_clone_is_told_with_both_addresses),
         cmocka_unit_test(test_members_that_fill_their_places_are_told),
         cmocka_unit_test(test_of_two_by_one_name_none_insists_more_than_once_a_minute),
+        cmocka_unit_test(test_the_dead_of_the_disk_are_asked_before_anything_is_removed),
         cmocka_unit_test(test_the_services_of_an_owner_are_found_in_slices),
         cmocka_unit_test(test_vector_and_floor_outlive_the_process),
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
