@@ -72,19 +72,20 @@ deferred_entries(const struct gvs_agent *a, size_t i, const struct gvs_node_cloc
 {
     const struct gvs_node_member *m = &a->members[i];
     const struct gvs_member_note *note = &a->notes[i];
-    char who[128], hint[128];
+    int64_t ahead = m->clock_offset_ms - c->median_ms;
+    char who[128], hint[128], his[48] = "right now";
 
     if (note->deferred == 0 || !is_late(note->deferred_at, now))
         return;
     who_text(who, sizeof who, m);
     snprintf(hint, sizeof hint, "check NTP on %s; what it wrote is taken once its time has come",
              m->value.name);
+    if (llabs(ahead) > CLOCK_MS)
+        snprintf(his, sizeof his, "%.1f s %s", seconds(ahead), ahead < 0 ? "behind" : "ahead");
     gvs_problem(p, false, "clock", hint,
                 "entries from %s are not taken, %llu times so far (stamped more than %d s ahead of "
-                "the median of %zu clocks; its own is %.1f s %s)",
-                who, (unsigned long long)note->deferred, STAMP_MS / 1000, c->known,
-                seconds(m->clock_offset_ms - c->median_ms),
-                m->clock_offset_ms < c->median_ms ? "behind" : "ahead");
+                "the median of %zu clocks; its own is %s)",
+                who, (unsigned long long)note->deferred, STAMP_MS / 1000, c->known, his);
 }
 
 /* Whatever is held is believed, and every write stands above it. */

@@ -658,6 +658,9 @@ test_entries_from_the_future_are_told(void **state)
         problem_of(&b, "clock", 1),
         "entries from lb4 (127.77.0.4:7900) are not taken, 7 times so far (stamped more than "
         "30 s ahead of the median of 4 clocks; its own is 3600.0 s ahead)");
+    show_clock(&b, 4, 500);
+    assert_has(problem_of(&b, "clock", 1), "4 clocks; its own is right now)");
+    show_clock(&b, 4, 3600000);
     for (size_t i = 0; i < b.agent->member_count; i++)
         b.agent->notes[i].deferred_at.us = 0; /* long ago */
     assert_has(problem_of(&b, "clock", 1), "lb4's clock is 3600.0 s ahead of ours");
