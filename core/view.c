@@ -264,6 +264,17 @@ addr_of_member(const struct gvs_view_env *env, const struct gvs_addr *a)
     return false;
 }
 
+/* The order of events decides: who comes second is in the wrong, and that is told elsewhere. */
+static bool
+cuts_off_member(const struct gvs_view_service *v, const struct gvs_view_env *env)
+{
+    if (!addr_of_member(env, &v->id.addr))
+        return false;
+    if (v->owner_count > 0 && gvs_id_is_cluster(&v->owners[0]))
+        return false;
+    return !env->in_use || !env->in_use(env->in_use_ctx, &v->id);
+}
+
 static bool
 flags_fit(const struct gvs_svcid *id, const struct gvs_service *claim)
 {
@@ -303,7 +314,7 @@ gvs_view_judge_service(const struct gvs_view_service *v, const struct gvs_view_e
         return GVS_WITHHELD_NOT_ALLOWED;
     if (addr_own(env, &id->addr))
         return GVS_WITHHELD_OWN_ADDRESS;
-    if (addr_of_member(env, &id->addr))
+    if (cuts_off_member(v, env))
         return GVS_WITHHELD_MEMBER_ADDRESS;
     if (id->port == 0 && v->claim.persistent == 0)
         return GVS_WITHHELD_PORT_ZERO;

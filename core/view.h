@@ -21,6 +21,9 @@
  *     since weight 0 stops only new connections. Unless no destination of weight above 0 would be
  *     left: then nothing is hidden in that service. What claims say never depends on who is alive.
  *   - What a retired member claims, or took back, does not count.
+ *   - Where a member takes datagrams a node's file makes no service: its balancers would not reach
+ *     it any more. But no member takes away what is there: the cluster's claim was held against
+ *     them when it was written, and what is in use stays so, whoever comes to its address.
  *
  *   I1  Every item of `wanted` comes from here, and the same table gives the same items on every
  *       node but for what `env` withholds.
@@ -46,7 +49,7 @@ enum gvs_withheld {
     GVS_WITHHELD_ADDRESS,     /* unspecified, multicast, loopback; a backend equal to its own VIP */
     GVS_WITHHELD_ORPHAN,      /* nobody claims the service */
     GVS_WITHHELD_ANCHOR,      /* the mark of an anchor */
-    GVS_WITHHELD_MEMBER_ADDRESS, /* where a member takes datagrams: it would be cut off */
+    GVS_WITHHELD_MEMBER_ADDRESS, /* where a member takes datagrams; only nodes claim it */
 };
 
 /* What has become of a member, as far as its claims go; each hides more than the one before. */
@@ -71,6 +74,8 @@ struct gvs_view_env {
     size_t owner_count;
     const struct gvs_addr *members; /* ascending: addresses of the members' endpoints */
     size_t member_count;
+    bool (*in_use)(const void *ctx, const struct gvs_svcid *svc); /* by this node; NULL: none is */
+    const void *in_use_ctx;
 };
 
 struct gvs_view_backend {
@@ -112,9 +117,9 @@ bool gvs_view_seek(const struct gvs_table *t, const struct gvs_svcid *from, bool
 bool gvs_view_service(const struct gvs_table *t, const struct gvs_view_env *env,
                       const struct gvs_svcid *svc, struct gvs_view_service *out);
 
-/* What would be withheld, for somebody who asks before he writes: of a service by v->id, v->claim
- * and v->claimed; of a backend by its endpoint and claim, too. What v and b say of being unreadable
- * stands. */
+/* What would be withheld, for somebody who asks before he writes: of a service by v->id, v->claim,
+ * v->claimed and v->owners; of a backend by its endpoint and claim, too. What v and b say of being
+ * unreadable stands. */
 enum gvs_withheld gvs_view_judge_service(const struct gvs_view_service *v,
                                          const struct gvs_view_env *env);
 enum gvs_withheld gvs_view_judge_backend(const struct gvs_view_service *v,

@@ -35,7 +35,7 @@ struct gvs_members {
     struct gvs_random random;
     size_t max, count;
     size_t counted[GVS_LEFT + 1]; /* known ones, by state */
-    size_t hearsay;               /* known, and never heard */
+    size_t hearsay;               /* known, not retired, and never heard */
     struct gvs_member *self;
     struct gvs_member *place;
     struct gvs_member **by_id;

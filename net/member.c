@@ -197,14 +197,23 @@ bring_back(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 
 /* --- what is known --- */
 
+/* Of who left there is nothing but hearsay, and nobody waits for him. */
+static bool
+is_hearsay(const struct gvs_member *m)
+{
+    return m->known && !m->heard && !m->self && m->state != GVS_LEFT;
+}
+
 static void
-count_state(struct gvs_members *ms, struct gvs_member *m, enum gvs_member_state state)
+set_state(struct gvs_members *ms, struct gvs_member *m, enum gvs_member_state state)
 {
     if (m->known)
         ms->counted[m->state]--;
-    else if (!m->heard && !m->self)
-        ms->hearsay++;
+    ms->hearsay -= is_hearsay(m);
+    m->known = true;
+    m->state = state;
     ms->counted[state]++;
+    ms->hearsay += is_hearsay(m);
 }
 
 /* A suspicion was refuted by the process that was suspected: there was nothing to it. */
@@ -254,11 +263,9 @@ gvs_member_note(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *
         ms->alarms++;
         ms->alarmed = now;
     }
-    count_state(ms, m, state);
-    m->known = true;
+    set_state(ms, m, state);
     m->noted = now;
     ms->clock_stale = true; /* the retired have no say in what time it is */
-    m->state = state;
     m->incarnation = gvs_member_incarnation(order);
     m->value = value ? *value : (struct gvs_member_value){.boot = 0};
     m->verdict = GVS_MONO_NEVER;
@@ -312,8 +319,7 @@ gvs_member_heard(struct gvs_members *ms, struct gvs_mono now, struct gvs_member 
 {
     bool accused = m->known && (m->state == GVS_SUSPECT || m->state == GVS_DEAD);
 
-    if (!m->heard && m->known && !m->self)
-        ms->hearsay--;
+    ms->hearsay -= is_hearsay(m);
     m->heard = true;
     m->heard_at = now;
     ms->heard_at = now;

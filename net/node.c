@@ -296,6 +296,14 @@ gvs_node_stranger(const struct gvs_node *n, struct gvs_ep *from, uint64_t *count
     return gvs_sessions_stranger(n->sessions, from, count, last);
 }
 
+bool
+gvs_node_refused(const struct gvs_node *n, struct gvs_ep *from, struct gvs_mono *last)
+{
+    *from = n->refused_ep;
+    *last = n->refused_at;
+    return n->counts.no_room > 0;
+}
+
 uint64_t
 gvs_node_init_time(const struct gvs_node *n)
 {

@@ -194,6 +194,7 @@ struct gvs_node_counts {
     uint64_t ahead;   /* the same, but taken: fewer than three clocks to judge by */
     uint64_t leaps;   /* members' entries not taken: incarnations that nobody can have */
     uint64_t unknown; /* messages of types that this version does not know */
+    uint64_t no_room; /* sessions given up: their peers would be one member too many */
     size_t alive, suspect, dead, left;
 };
 struct gvs_node_counts gvs_node_count(const struct gvs_node *n);
@@ -213,5 +214,8 @@ bool gvs_node_cloned(const struct gvs_node *n, struct gvs_mono *when, struct gvs
 /* Somebody uses a key that we do not have: who, how often. */
 bool gvs_node_stranger(const struct gvs_node *n, struct gvs_ep *from, uint64_t *count,
                        struct gvs_mono *last);
+
+/* Somebody who has the key was refused since there are limits.members: the last one, and when. */
+bool gvs_node_refused(const struct gvs_node *n, struct gvs_ep *from, struct gvs_mono *last);
 
 uint64_t gvs_node_init_time(const struct gvs_node *n); /* see gvs_sessions_init_time */

@@ -474,6 +474,11 @@ gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
         in.from = gvs_member_add(n->members, &r.peer);
     if (in.from && in.from->self && r.peer_boot != n->replica.value.boot)
         gvs_replica_cloned(&n->replica, now, &r.from);
+    if (!in.from) {
+        n->counts.no_room++;
+        n->refused_ep = r.from;
+        n->refused_at = now;
+    }
     if (!in.from || in.from->self) {
         gvs_sessions_drop(n->sessions, &r.peer);
         return;

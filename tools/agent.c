@@ -33,6 +33,16 @@ gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ..
     a->log(a->log_ctx, level, line);
 }
 
+/* What is in the ledger was in this kernel before a restart, and what was shown is or will be. */
+static bool
+is_in_use(const void *ctx, const struct gvs_svcid *svc)
+{
+    const struct gvs_agent *a = ctx;
+    struct gvs_range shown = gvs_set_service(a->shown, svc);
+
+    return shown.at < shown.end || gvs_ledger_has_service(a->ledger, svc);
+}
+
 struct gvs_view_env
 gvs_agent_env(const struct gvs_agent *a)
 {
@@ -43,7 +53,9 @@ gvs_agent_env(const struct gvs_agent *a)
                                  .owners = a->hide.owners,
                                  .owner_count = a->hide.count,
                                  .members = a->member_addrs,
-                                 .member_count = a->member_addr_count};
+                                 .member_count = a->member_addr_count,
+                                 .in_use = is_in_use,
+                                 .in_use_ctx = a};
 }
 
 /* --- what the store remembers --- */
@@ -441,6 +453,7 @@ on_tick(uv_timer_t *t)
         resolve_peers(a);
     gvs_agent_read_claims(a);
     gvs_agent_pump(a);
+    gvs_alarms_log(a);
 }
 
 static void

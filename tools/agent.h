@@ -7,7 +7,8 @@
  *     events.c     what watch shows
  *     request.c    one request: parsing, the table of commands, waiting, answering
  *     change.c     the commands that change the table; write.c, what they share
- *     show.c       the commands that show; problems.c, what status complains of
+ *     show.c       the commands that show; problems.c, what status complains of; alarms.c, what
+ *                  the log does, too
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
@@ -62,6 +63,16 @@ struct gvs_waiting {
     struct gvs_mono turn;   /* it ends then; meaningless if both are empty */
 };
 
+/* What has become of a member since it was first listed. */
+struct gvs_member_note {
+    struct gvs_mono differs;     /* its table is not ours since then; NEVER: it is */
+    uint64_t deferred;           /* as in gvs_node_member, */
+    struct gvs_mono deferred_at; /* when that last rose */
+    struct gvs_ep ep, former;    /* its address, and the one before */
+};
+
+#define GVS_ALARM_KINDS 4
+
 struct gvs_agent {
     uv_loop_t *loop;
     gvs_log_fn log;
@@ -93,7 +104,7 @@ struct gvs_agent {
     size_t member_count;
     struct gvs_addr *member_addrs; /* where they take datagrams, as views were told; ascending */
     size_t member_addr_count;
-    struct gvs_mono *differs; /* of `members`, since when each one's table is not ours, or NEVER */
+    struct gvs_member_note *notes; /* of `members`, one each */
     struct gvs_hide hide;
     struct gvs_mono hide_next;  /* a stage changes then */
     bool members_due;           /* something happened to a member */
@@ -114,6 +125,7 @@ struct gvs_agent {
     enum gvs_via via; /* who causes what happens now */
     const char *by;   /* the user, if via is CLI or API */
 
+    struct gvs_mono alarm_due[GVS_ALARM_KINDS]; /* the log is told of each no earlier */
     struct gvs_mono started;
     bool quiet;        /* what views bring now is no news for watch */
     bool fresh;        /* the store was empty: this node has never been part of anything */
@@ -122,6 +134,7 @@ struct gvs_agent {
     bool ledger_pending;
     bool ledger_again;        /* the latest could not be written: ask again */
     struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */
+    struct gvs_mono insist;   /* no earlier than then, against another process by our name */
     uint64_t own_name; /* entries in our name that peers brought, when claims were last made so */
     uint64_t floor_ns; /* the floor of init_time on disk */
     uint64_t stamp_floor_ms;       /* that of stamps */
@@ -165,7 +178,8 @@ void gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i);
 void gvs_agent_absorb(struct gvs_agent *a);
 void gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc);
 void gvs_agent_dirty_all(struct gvs_agent *a);
-bool gvs_agent_may_write(const struct gvs_agent *a); /* synced, or alone for long enough */
+bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
+bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
 bool gvs_agent_in_step(const struct gvs_agent *a);
 
 /* owners.c: who takes part, as far as views, status and the screen go. */
@@ -179,8 +193,11 @@ struct gvs_mono gvs_owners_refresh(struct gvs_agent *a, struct gvs_mono now);
 bool gvs_owners_next(struct gvs_agent *a, size_t *budget, struct gvs_svcid *out);
 /* For how long his table has not been ours; 0 if it is, or nothing is known. */
 uint64_t gvs_owners_differs_ms(const struct gvs_agent *a, const struct gvs_id *id);
-/* The member that takes datagrams at this address; NULL: none. */
+/* The member that takes datagrams at this address, the livelier first; NULL: none. */
 const struct gvs_node_member *gvs_owners_at(const struct gvs_agent *a, const struct gvs_addr *addr);
+/* A service in use at this address; false: none. */
+bool gvs_owners_service_at(const struct gvs_agent *a, const struct gvs_addr *addr,
+                           struct gvs_svcid *out);
 
 /* own.c: makes the table say what services.d says. */
 void gvs_agent_read_claims(struct gvs_agent *a);
@@ -309,7 +326,19 @@ void gvs_show_reload(struct gvs_request *r);
 bool gvs_show_too_many_words(struct gvs_request *r, size_t max);
 /* The members, ourselves included; to be freed. NULL with *count 0 if memory is short. */
 struct gvs_node_member *gvs_list_members(const struct gvs_agent *a, size_t *count);
-json_t *gvs_problems(struct gvs_agent *a, bool *critical); /* problems.c */
+
+/* problems.c: what is wrong, for status. */
+struct gvs_problems {
+    json_t *list;
+    bool critical;
+};
+void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const char *hint,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+json_t *gvs_problems(struct gvs_agent *a, bool *critical);
+
+/* alarms.c: those of them that the log tells, too. */
+void gvs_alarms(const struct gvs_agent *a, struct gvs_problems *p);
+void gvs_alarms_log(struct gvs_agent *a); /* to be called once a second */
 
 /* text.c: what several of them say alike. */
 void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap);

@@ -173,16 +173,34 @@ check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct 
     v->id = *svc;
     v->claim = *s;
     v->claimed = true;
+    v->owner_count = 0;
     v->withheld = GVS_SHOWN;
+    env.member_count = 0; /* refuse_member_address */
     v->withheld = gvs_view_judge_service(v, &env);
     if (v->withheld == GVS_SHOWN)
         return GVS_OK;
-    return gvs_fault_set(f,
-                         v->withheld == GVS_WITHHELD_OWN_ADDRESS ||
-                                 v->withheld == GVS_WITHHELD_MEMBER_ADDRESS
-                             ? GVS_EXIT_CONFLICT
-                             : GVS_EXIT_USAGE,
-                         "%s", gvs_text_withheld(r->a, text, sizeof text, v, NULL));
+    return gvs_fault_set(
+        f, v->withheld == GVS_WITHHELD_OWN_ADDRESS ? GVS_EXIT_CONFLICT : GVS_EXIT_USAGE, "%s",
+        gvs_text_withheld(r->a, text, sizeof text, v, NULL));
+}
+
+/* Balancers that carry the address of a member do not reach it there. The dead count, since they
+ * could not come back. Who has a cluster's claim has it from here: no view asks again. */
+static int
+refuse_member_address(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_fault *f)
+{
+    const struct gvs_node_member *m = gvs_owners_at(r->a, &svc->addr);
+    bool ours = gvs_addr_cmp(&r->a->cfg.advertise.addr, &svc->addr) == 0;
+    const char *name = ours || !m ? r->a->cfg.name : m->value.name;
+    char vip[GVS_SVCID_TEXT_LEN];
+
+    if (svc->proto == GVS_PROTO_FWMARK || (!m && !ours))
+        return GVS_OK;
+    gvs_svcid_format(vip, svc);
+    gvs_fault_set(f, GVS_EXIT_CONFLICT, "vip '%s' is %s's own address", vip, name);
+    if (!ours && m->state == GVS_DEAD)
+        gvs_fault_hint(f, "%s is dead; if for good: gossipvs forget %s", name, name);
+    return -1;
 }
 
 /* The address of a VIP stands on every balancer, which then reaches no server that has it. */
@@ -271,13 +289,15 @@ do_vip_add(struct gvs_request *r)
               r->a->view->claimed;
     if (check_vip_stamp(r, &f) < 0)
         return fail(r, &f);
-    if (claimed) {
+    if (claimed && r->a->view->withheld != GVS_WITHHELD_MEMBER_ADDRESS) {
         if (!gvs_service_equal(&r->a->view->claim, &s)) {
             vip_clash(r, &s, &f);
             return fail(r, &f);
         }
         return already(r, &svc, &r->a->view->changed);
     }
+    if (refuse_member_address(r, &svc, &f) < 0)
+        return fail(r, &f);
     gvs_request_touch(r, &svc);
     return gvs_write_service(r, &svc, &s);
 }
@@ -310,6 +330,9 @@ do_vip_set(struct gvs_request *r)
         return fail(r, &f);
     if (gvs_service_equal(&s, &r->a->view->claim))
         return already(r, &svc, &r->a->view->changed);
+    if (r->a->view->withheld == GVS_WITHHELD_MEMBER_ADDRESS &&
+        refuse_member_address(r, &svc, &f) < 0)
+        return fail(r, &f); /* it would be the cluster's claim, and programmed */
     gvs_request_touch(r, &svc);
     return gvs_write_service(r, &svc, &s);
 }

@@ -38,12 +38,14 @@ gvs_agent_may_write(const struct gvs_agent *a)
 }
 
 /* Fail static: a table that nobody has confirmed deletes nothing, but what is asked for on this
- * very node. */
-static bool
-may_remove(const struct gvs_agent *a)
+ * very node. Nor does the memory of who was dead (tools/hide.h). */
+bool
+gvs_agent_may_remove(const struct gvs_agent *a)
 {
     struct gvs_node_counts c;
 
+    if (a->hide.unproven)
+        return false;
     if (gvs_node_synced(a->node))
         return true;
     if (a->fresh || a->cfg.peer_count > 0)
@@ -453,7 +455,7 @@ run_kernel(struct gvs_agent *a, struct gvs_mono now)
 {
     struct gvs_mono next = now;
 
-    if (may_remove(a) && a->claims_tried)
+    if (gvs_agent_may_remove(a) && a->claims_tried)
         gvs_kernel_trust(a->kernel, GVS_TRUST_ALL);
     else if (gvs_agent_may_write(a))
         gvs_kernel_trust(a->kernel, GVS_TRUST_EDITS);

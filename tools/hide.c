@@ -52,6 +52,23 @@ is_old_news(const struct gvs_hide *h, const struct gvs_node_member *m)
     return m->state == GVS_DEAD && !m->heard && is_known_dead(h, &m->id);
 }
 
+/* Whoever was heard, or alive in the table, is one like any other from then on. */
+static void
+strike_news(struct gvs_hide *h, const struct gvs_node_member *m, size_t count)
+{
+    size_t kept = 0, k = 0;
+
+    for (size_t i = 0; i < count && k < h->known_dead_count; i++) {
+        if (gvs_id_cmp(&h->known_dead[k], &m[i].id) != 0)
+            continue;
+        if (is_old_news(h, &m[i]))
+            h->known_dead[kept++] = h->known_dead[k];
+        k++;
+    }
+    GVS_ASSERT(k == h->known_dead_count); /* members stay */
+    h->known_dead_count = kept;
+}
+
 static void
 add_owner(struct gvs_hide *h, const struct gvs_id *id, enum gvs_owner_stage stage)
 {
@@ -99,6 +116,33 @@ was_hidden(const struct gvs_hide *h, size_t before_count, const struct gvs_id *i
         if (gvs_id_cmp(&h->before[i].id, id) == 0)
             return true;
     return false;
+}
+
+/* Until when nothing is removed on the disk's word that he is dead. If it has that of over half,
+ * they all wait as others would. */
+static struct gvs_mono
+proven_from(const struct gvs_hide *h, const struct gvs_node_member *m, size_t here)
+{
+    uint64_t ms = GVS_HIDE_SILENT_MS;
+
+    if (!m->gone)
+        return GVS_MONO_NEVER; /* our own probe fails or succeeds, and that is an event */
+    if (2 * h->known_dead_count > here)
+        ms += GVS_HIDE_HOLD_MS;
+    return gvs_mono_add_ms(m->gone_since, ms);
+}
+
+static struct gvs_mono
+judge_old_news(struct gvs_hide *h, const struct gvs_node_member *m, size_t here,
+               struct gvs_mono now)
+{
+    struct gvs_mono from = proven_from(h, m, here);
+
+    add_owner(h, &m->id, GVS_OWNER_SILENT);
+    if (gvs_mono_due(from, now))
+        return GVS_MONO_NEVER;
+    h->unproven = true;
+    return from;
 }
 
 static struct gvs_mono
@@ -163,19 +207,23 @@ gvs_hide_update(struct gvs_hide *h, const struct gvs_node_member *m, size_t coun
                 struct gvs_mono now)
 {
     struct gvs_mono next = GVS_MONO_NEVER;
-    size_t before_count = h->count;
+    size_t before_count = h->count, here = 0;
 
     GVS_ASSERT(count <= h->max);
     memcpy(h->before, h->owners, before_count * sizeof *h->before);
     h->count = 0;
+    h->unproven = false;
+    strike_news(h, m, count);
     judge_mass(h, m, count, now);
+    for (size_t i = 0; i < count; i++)
+        here += m[i].state != GVS_LEFT;
     for (size_t i = 0; i < count; i++) {
         if (m[i].self)
             continue; /* retired or not: our own kernel keeps what we claim */
         if (m[i].state == GVS_LEFT)
             add_owner(h, &m[i].id, GVS_OWNER_RETIRED);
         else if (is_old_news(h, &m[i]))
-            add_owner(h, &m[i].id, GVS_OWNER_SILENT);
+            next = gvs_mono_min(next, judge_old_news(h, &m[i], here, now));
         else if (m[i].gone) /* what the node says of one that comes and goes, too */
             next = gvs_mono_min(next, judge_gone(h, before_count, &m[i], now));
     }

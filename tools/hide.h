@@ -5,7 +5,10 @@
  *       +------------------------- alive again ---------------------+-------------------+
  *
  * What a stage means for a backend is core/view.h's affair. Who was dead already when this process
- * began stays silent until he is heard: a restart is no news. If over half of the members vanish
+ * began stays silent until he is heard or the table says otherwise: a restart is no news. But that
+ * is the disk's word, and perhaps a rumour: until our own probe has failed, too, and for as long
+ * after it as anybody else would be spared, nothing that the kernel still has of him may be removed
+ * (`unproven`). If over half of the members vanish
  * within 10 s it is we who are cut off, more likely than not, or a switch that comes back: those
  * wait 30 s. They do not all go at the same moment: as long as enough others are in doubt (suspect,
  * or dead to the table only) to make it over half, the first of them wait, too.
@@ -28,10 +31,11 @@ struct gvs_hide {
     size_t count;
     struct gvs_id *changed; /* whose stage changed since the caller last set changed_count to 0 */
     size_t changed_count;
+    bool unproven; /* some are silent by the disk's word alone */
 
     /* Private. */
     struct gvs_view_owner *before;
-    struct gvs_id *known_dead; /* ascending: dead since before this process, and not heard since */
+    struct gvs_id *known_dead; /* ascending: dead ever since before this process, never heard */
     size_t known_dead_count;
     bool unsure; /* over half might be going, as far as can be told yet */
     bool holding;

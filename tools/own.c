@@ -2,15 +2,17 @@
  *
  * The directory is the truth. Every pass compares it with the table's entries of this owner, and
  * writes only what differs: an unchanged claim is never stamped anew. While a file does not parse
- * and has no good version from before, nothing is taken back, because what it claimed is unknown.
- */
+ * and has no good version from before, nothing is taken back, because what it claimed is unknown;
+ * nor while another process goes by our name, a cloned machine, because it might be that one's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/member.h"
 #include "tools/agent.h"
 
-#define WITHDRAW_MS 1900 /* two readings agree */
+#define WITHDRAW_MS 1900              /* two readings agree */
+#define DOUBLED_MS (3 * GVS_CLONE_MS) /* clones are noticed once in GVS_CLONE_MS */
 
 struct claim { /* borrowed from a file */
     const struct gvs_claim_service *service;
@@ -159,6 +161,25 @@ tell_bad_files(struct gvs_agent *a)
             gvs_agent_log(a, GVS_LOG_ERR, "%s", a->claims.files[i].fault.text);
 }
 
+static bool
+is_doubled(const struct gvs_agent *a, struct gvs_mono now)
+{
+    struct gvs_mono when;
+    struct gvs_ep ep;
+
+    return gvs_node_cloned(a->node, &when, &ep) &&
+           !gvs_mono_due(gvs_mono_add_ms(when, DOUBLED_MS), now);
+}
+
+/* Did somebody write in our name? What a former life of ours left is put right at once. Of two
+ * processes that go by one name, each of which would take back what the other one says, neither
+ * insists more often than once a minute. */
+static bool
+must_insist(const struct gvs_agent *a, uint64_t own_name, struct gvs_mono now)
+{
+    return own_name != a->own_name && (!is_doubled(a, now) || gvs_mono_due(a->insist, now));
+}
+
 void
 gvs_agent_read_claims(struct gvs_agent *a)
 {
@@ -174,13 +195,15 @@ gvs_agent_read_claims(struct gvs_agent *a)
         tell_bad_files(a);
     if (a->claims_fault.text[0])
         return; /* unreadable: what it claimed before stays */
-    if (changed || !a->claims_read || own_name != a->own_name) {
+    if (changed || !a->claims_read || must_insist(a, own_name, now)) {
         a->claims_read = true;
         a->own_name = own_name;
+        a->insist = gvs_mono_add_ms(now, GVS_CLONE_MS);
         a->withdraw = gvs_mono_add_ms(now, WITHDRAW_MS);
         make_so(a, false);
     }
-    withdraw = gvs_mono_due(a->withdraw, now);
+    /* What is not in our files may be in the other's, and in use. */
+    withdraw = gvs_mono_due(a->withdraw, now) && !is_doubled(a, now);
     if (withdraw) {
         a->withdraw = GVS_MONO_NEVER;
         make_so(a, true);

@@ -5,34 +5,6 @@
 
 #include "tools/agent.h"
 
-int
-gvs_owners_open(struct gvs_agent *a)
-{
-    size_t max = a->cfg.limits.members;
-
-    a->members = calloc(max, sizeof *a->members);
-    a->member_addrs = calloc(max, sizeof *a->member_addrs);
-    a->differs = calloc(max, sizeof *a->differs);
-    if (!gvs_hide_open(&a->hide, max) || !a->members || !a->member_addrs || !a->differs)
-        return GVS_E_FULL;
-    a->member_count = gvs_node_list(a->node, a->members, max);
-    for (size_t i = 0; i < max; i++)
-        a->differs[i] = GVS_MONO_NEVER;
-    gvs_hide_begin(&a->hide, a->members, a->member_count);
-    a->hide_next = GVS_MONO_NEVER;
-    a->members_due = true;
-    return GVS_OK;
-}
-
-void
-gvs_owners_close(struct gvs_agent *a)
-{
-    gvs_hide_close(&a->hide);
-    free(a->members);
-    free(a->member_addrs);
-    free(a->differs);
-}
-
 /* --- whose table differs --- */
 
 /* The place of a member among `count`, in order of ids. */
@@ -52,16 +24,16 @@ place_of(const struct gvs_node_member *m, size_t count, const struct gvs_id *id)
     return lo < count && gvs_id_cmp(&m[lo].id, id) == 0 ? lo : count;
 }
 
-/* Members are only ever added, anywhere in the order: a time moves along with its member. */
+/* Members are only ever added, anywhere in the order: a note moves along with its member. */
 static void
-move_times(struct gvs_agent *a, const struct gvs_id *ids, size_t count)
+move_notes(struct gvs_agent *a, const struct gvs_id *ids, size_t count)
 {
     size_t from = count;
 
     for (size_t to = a->member_count; to-- > 0;) {
         bool old = from > 0 && gvs_id_cmp(&ids[from - 1], &a->members[to].id) == 0;
 
-        a->differs[to] = old ? a->differs[--from] : GVS_MONO_NEVER;
+        a->notes[to] = old ? a->notes[--from] : (struct gvs_member_note){.differs = GVS_MONO_NEVER};
     }
 }
 
@@ -74,9 +46,25 @@ note_differences(struct gvs_agent *a, struct gvs_mono now)
         const struct gvs_node_member *m = &a->members[i];
 
         if (m->self || m->state > GVS_SUSPECT || !m->has_fingerprint || m->fingerprint == ours)
-            a->differs[i] = GVS_MONO_NEVER;
-        else if (a->differs[i].us == GVS_MONO_NEVER.us)
-            a->differs[i] = now;
+            a->notes[i].differs = GVS_MONO_NEVER;
+        else if (a->notes[i].differs.us == GVS_MONO_NEVER.us)
+            a->notes[i].differs = now;
+    }
+}
+
+static void
+note_changes(struct gvs_agent *a, struct gvs_mono now)
+{
+    for (size_t i = 0; i < a->member_count; i++) {
+        const struct gvs_node_member *m = &a->members[i];
+        struct gvs_member_note *note = &a->notes[i];
+
+        if (note->deferred != m->deferred)
+            note->deferred_at = now;
+        note->deferred = m->deferred;
+        if (gvs_ep_cmp(&note->ep, &m->value.ep) != 0)
+            note->former = note->ep;
+        note->ep = m->value.ep;
     }
 }
 
@@ -85,9 +73,9 @@ gvs_owners_differs_ms(const struct gvs_agent *a, const struct gvs_id *id)
 {
     size_t at = place_of(a->members, a->member_count, id);
 
-    if (at == a->member_count || a->differs[at].us == GVS_MONO_NEVER.us)
+    if (at == a->member_count || a->notes[at].differs.us == GVS_MONO_NEVER.us)
         return 0;
-    return (gvs_udp_now().us - a->differs[at].us) / 1000;
+    return (gvs_udp_now().us - a->notes[at].differs.us) / 1000;
 }
 
 /* --- addresses --- */
@@ -101,18 +89,44 @@ cmp_addr(const void *a, const void *b)
 const struct gvs_node_member *
 gvs_owners_at(const struct gvs_agent *a, const struct gvs_addr *addr)
 {
+    const struct gvs_node_member *found = NULL;
+
     for (size_t i = 0; i < a->member_count; i++)
         if (a->members[i].state != GVS_LEFT &&
-            gvs_addr_cmp(&a->members[i].value.ep.addr, addr) == 0)
-            return &a->members[i];
-    return NULL;
+            gvs_addr_cmp(&a->members[i].value.ep.addr, addr) == 0 &&
+            (!found || a->members[i].state < found->state))
+            found = &a->members[i];
+    return found;
+}
+
+static const uint8_t protos[] = {GVS_PROTO_TCP, GVS_PROTO_UDP, GVS_PROTO_SCTP};
+
+bool
+gvs_owners_service_at(const struct gvs_agent *a, const struct gvs_addr *addr, struct gvs_svcid *out)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+
+    for (size_t i = 0; i < sizeof protos / sizeof *protos; i++) {
+        struct gvs_svcid at = {.proto = protos[i], .addr = *addr};
+
+        for (bool after = false; gvs_view_seek(t, &at, after, &at) && at.proto == protos[i] &&
+                                 gvs_addr_cmp(&at.addr, addr) == 0;
+             after = true) {
+            struct gvs_range shown = gvs_set_service(a->shown, &at);
+
+            if (shown.at == shown.end)
+                continue;
+            *out = at;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Every service on this address is viewed anew; they lie together, by protocol. */
 static void
 dirty_address(struct gvs_agent *a, const struct gvs_addr *addr)
 {
-    static const uint8_t protos[] = {GVS_PROTO_TCP, GVS_PROTO_UDP, GVS_PROTO_SCTP};
     const struct gvs_table *t = gvs_node_claims(a->node);
 
     for (size_t i = 0; i < sizeof protos / sizeof *protos; i++) {
@@ -125,6 +139,7 @@ dirty_address(struct gvs_agent *a, const struct gvs_addr *addr)
     }
 }
 
+/* Of whoever lives, and our own from the first moment on. The dead keep nobody from an address. */
 static void
 take_addresses(struct gvs_agent *a)
 {
@@ -133,8 +148,9 @@ take_addresses(struct gvs_agent *a)
 
     if (!is)
         return; /* with the next event */
+    is[count++] = a->cfg.advertise.addr;
     for (size_t k = 0; k < a->member_count; k++)
-        if (a->members[k].state != GVS_LEFT &&
+        if (!a->members[k].self && a->members[k].state < GVS_DEAD &&
             a->members[k].value.ep.addr.family != GVS_FAMILY_NONE)
             is[count++] = a->members[k].value.ep.addr;
     qsort(is, count, sizeof *is, cmp_addr);
@@ -151,6 +167,37 @@ take_addresses(struct gvs_agent *a)
     free(is);
 }
 
+/* --- opening and closing --- */
+
+int
+gvs_owners_open(struct gvs_agent *a)
+{
+    size_t max = a->cfg.limits.members;
+
+    a->members = calloc(max, sizeof *a->members);
+    a->member_addrs = calloc(max + 1, sizeof *a->member_addrs);
+    a->notes = calloc(max, sizeof *a->notes);
+    if (!gvs_hide_open(&a->hide, max) || !a->members || !a->member_addrs || !a->notes)
+        return GVS_E_FULL;
+    a->member_count = gvs_node_list(a->node, a->members, max);
+    for (size_t i = 0; i < max; i++)
+        a->notes[i].differs = GVS_MONO_NEVER;
+    gvs_hide_begin(&a->hide, a->members, a->member_count);
+    take_addresses(a); /* before the first view: what that shows is in use from then on */
+    a->hide_next = GVS_MONO_NEVER;
+    a->members_due = true;
+    return GVS_OK;
+}
+
+void
+gvs_owners_close(struct gvs_agent *a)
+{
+    gvs_hide_close(&a->hide);
+    free(a->members);
+    free(a->member_addrs);
+    free(a->notes);
+}
+
 /* --- the list --- */
 
 static void
@@ -163,7 +210,7 @@ list_members(struct gvs_agent *a)
         ids[i] = a->members[i].id;
     a->member_count = gvs_node_list(a->node, a->members, a->cfg.limits.members);
     if (ids)
-        move_times(a, ids, count);
+        move_notes(a, ids, count);
     free(ids);
 }
 
@@ -175,6 +222,7 @@ gvs_owners_refresh(struct gvs_agent *a, struct gvs_mono now)
     a->members_due = false;
     list_members(a);
     note_differences(a, now);
+    note_changes(a, now);
     take_addresses(a);
     a->hide_next = gvs_hide_update(&a->hide, a->members, a->member_count, now);
     if (a->hide.changed_count > 0) {

@@ -11,16 +11,9 @@ since(struct gvs_mono then)
     return (double)(gvs_udp_now().us - then.us) / 1e6;
 }
 
-struct problems {
-    json_t *list;
-    bool critical;
-};
-
-static void problem(struct problems *p, bool critical, const char *code, const char *hint,
-                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-
-static void
-problem(struct problems *p, bool critical, const char *code, const char *hint, const char *fmt, ...)
+void
+gvs_problem(struct gvs_problems *p, bool critical, const char *code, const char *hint,
+            const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -34,42 +27,37 @@ problem(struct problems *p, bool critical, const char *code, const char *hint, c
 }
 
 static void
-member_problems(const struct gvs_agent *a, struct problems *p)
+member_problems(const struct gvs_agent *a, struct gvs_problems *p)
 {
     struct gvs_mono now = gvs_udp_now();
     size_t count;
     struct gvs_node_member *m = gvs_list_members(a, &count);
 
     for (size_t i = 0; i < count; i++) {
-        char ep[GVS_EP_TEXT_LEN], hint[96];
+        char ep[GVS_EP_TEXT_LEN];
 
         gvs_text_endpoint(ep, &m[i]);
         if (m[i].state == GVS_DEAD && m[i].heard)
-            problem(p, false, "member_dead", "gossipvs members --all",
-                    "%s is dead (no answer for %.0f s; last seen at %s)", m[i].value.name,
-                    (double)(now.us - m[i].heard_at.us) / 1e6, ep);
+            gvs_problem(p, false, "member_dead", "gossipvs members --all",
+                        "%s is dead (no answer for %.0f s; last seen at %s)", m[i].value.name,
+                        (double)(now.us - m[i].heard_at.us) / 1e6, ep);
         else if (m[i].state == GVS_DEAD)
-            problem(p, false, "member_dead", "gossipvs members --all",
-                    "%s is dead (not seen since this agent started; known at %s)", m[i].value.name,
-                    ep);
+            gvs_problem(p, false, "member_dead", "gossipvs members --all",
+                        "%s is dead (not seen since this agent started; known at %s)",
+                        m[i].value.name, ep);
         if (m[i].self || m[i].state >= GVS_DEAD)
             continue; /* a name that only the dead bear is free: a node that lost its store has a
                          new id */
         if (strcmp(m[i].value.name, a->cfg.name) == 0)
-            problem(p, false, "name_clash", "set node { name } on one; neither is dropped",
-                    "two nodes call themselves '%s': us and %s", a->cfg.name, ep);
-        snprintf(hint, sizeof hint, "check NTP on %s", m[i].value.name);
-        if (m[i].heard && llabs(m[i].clock_offset_ms) > 1000)
-            problem(p, false, "clock", hint, "%s's clock is %.1f s %s ours", m[i].value.name,
-                    (double)llabs(m[i].clock_offset_ms) / 1000,
-                    m[i].clock_offset_ms > 0 ? "ahead of" : "behind");
+            gvs_problem(p, false, "name_clash", "set node { name } on one; neither is dropped",
+                        "two nodes call themselves '%s': us and %s", a->cfg.name, ep);
     }
     free(m);
 }
 
 /* Tombstones wait for the dead (net/age.h): in the end there is no room for anything else. */
 static void
-tombstone_problem(const struct gvs_agent *a, struct problems *p)
+tombstone_problem(const struct gvs_agent *a, struct gvs_problems *p)
 {
     const struct gvs_table *t = gvs_node_claims(a->node);
     size_t tombstones = gvs_table_tombstones(t), capacity = gvs_table_capacity(t), count;
@@ -85,17 +73,18 @@ tombstone_problem(const struct gvs_agent *a, struct problems *p)
             continue;
         snprintf(hint, sizeof hint, "start %s, or gossipvs forget %s", m[i].value.name,
                  m[i].value.name);
-        problem(p, false, "full", hint,
-                "%zu tombstones of %zu entries: what was deleted is kept until %s, which is dead, "
-                "has heard of it",
-                tombstones, capacity, m[i].value.name);
+        gvs_problem(
+            p, false, "full", hint,
+            "%zu tombstones of %zu entries: what was deleted is kept until %s, which is dead, "
+            "has heard of it",
+            tombstones, capacity, m[i].value.name);
     }
     free(m);
 }
 
 /* A node with another key gets no answer to anything, and so hears nothing at all. */
 static void
-alone_problem(const struct gvs_agent *a, struct problems *p, bool silent)
+alone_problem(const struct gvs_agent *a, struct gvs_problems *p, bool silent)
 {
     char list[256];
     size_t at = 0;
@@ -103,16 +92,16 @@ alone_problem(const struct gvs_agent *a, struct problems *p, bool silent)
     for (size_t i = 0; i < a->cfg.peer_count && at < sizeof list; i++)
         at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", a->cfg.peers[i]);
     if (silent)
-        problem(p, false, "alone", "is a peer running, UDP open, are keyring and cluster the same?",
-                "alone: no answer from %s (down, firewalled, or another key or cluster name)",
-                list);
+        gvs_problem(
+            p, false, "alone", "is a peer running, UDP open, are keyring and cluster the same?",
+            "alone: no answer from %s (down, firewalled, or another key or cluster name)", list);
     else
-        problem(p, false, "alone", "is a peer running, and UDP open between us?",
-                "alone: nobody answers, neither bootstrap peers (%s) nor members", list);
+        gvs_problem(p, false, "alone", "is a peer running, and UDP open between us?",
+                    "alone: nobody answers, neither bootstrap peers (%s) nor members", list);
 }
 
 static void
-network_problems(const struct gvs_agent *a, struct problems *p)
+network_problems(const struct gvs_agent *a, struct gvs_problems *p)
 {
     struct gvs_node_counts c = gvs_node_count(a->node);
     struct gvs_mono last;
@@ -120,45 +109,49 @@ network_problems(const struct gvs_agent *a, struct problems *p)
     uint64_t count;
 
     if (gvs_node_retired(a->node))
-        problem(p, false, "retired", "restart gossipvsd: it joins with a new id",
-                "this node's id has been retired (leave, or forget on another node): it writes "
-                "nothing any more; its kernel stays as it is");
+        gvs_problem(p, false, "retired", "restart gossipvsd: it joins with a new id",
+                    "this node's id has been retired (leave, or forget on another node): it writes "
+                    "nothing any more; its kernel stays as it is");
     if (a->cfg.peer_count > 0 && c.alive <= 1 && since(a->started) > GVS_AGENT_ALONE_MS / 1000.0)
         alone_problem(a, p, c.received == 0);
     if (gvs_node_stranger(a->node, &from, &count, &last) && since(last) < 60) {
         char ep[GVS_EP_TEXT_LEN];
 
         gvs_ep_format(ep, &from);
-        problem(p, false, "unknown_key", "compare the keyrings of both nodes",
-                "%s sends packets that do not open with our keys (%llu so far)", ep,
-                (unsigned long long)count);
+        gvs_problem(p, false, "unknown_key", "compare the keyrings of both nodes",
+                    "%s sends packets that do not open with our keys (%llu so far)", ep,
+                    (unsigned long long)count);
     }
 }
 
 static void
-file_problems(const struct gvs_agent *a, struct problems *p)
+file_problems(const struct gvs_agent *a, struct gvs_problems *p)
 {
     char text[192];
 
     for (size_t i = 0; i < a->claims.file_count; i++)
         if (a->claims.files[i].bad)
-            problem(p, false, "config_bad", "its last good version stays; gossipvs config check",
-                    "%s", a->claims.files[i].fault.text);
+            gvs_problem(p, false, "config_bad",
+                        "its last good version stays; gossipvs config check", "%s",
+                        a->claims.files[i].fault.text);
     if (a->claims_fault.text[0])
-        problem(p, false, "config_bad", "its claims stay", "%s", a->claims_fault.text);
+        gvs_problem(p, false, "config_bad", "its claims stay", "%s", a->claims_fault.text);
     if (a->config_fault.text[0])
-        problem(p, false, "config_bad", "the running configuration stays; gossipvs config check",
-                "%s", a->config_fault.text);
+        gvs_problem(p, false, "config_bad",
+                    "the running configuration stays; gossipvs config check", "%s",
+                    a->config_fault.text);
     if (gvs_store_failing(a->store, text, sizeof text))
-        problem(p, true, "storage", "df, dmesg; the kernel and the peers are served from memory",
-                "%s cannot be written: %s", a->cfg.state, text);
+        gvs_problem(p, true, "storage",
+                    "df, dmesg; the kernel and the peers are served from memory",
+                    "%s cannot be written: %s", a->cfg.state, text);
     if (gvs_table_count(gvs_node_claims(a->node)) >= a->cfg.limits.entries)
-        problem(p, false, "full", "raise limits { entries } in gossipvs.conf on every node",
-                "the table is full (%zu entries)", a->cfg.limits.entries);
+        gvs_problem(p, false, "full", "raise limits { entries } in gossipvs.conf on every node",
+                    "the table is full (%zu entries)",
+                    a->cfg.limits.entries);
 }
 
 static void
-service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct problems *p)
+service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct gvs_problems *p)
 {
     struct gvs_item item = gvs_item_make_service(&v->id);
     char text[512], vip[GVS_SVCID_TEXT_LEN], hint[96];
@@ -166,41 +159,43 @@ service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct p
 
     gvs_svcid_format(vip, &v->id);
     if (v->withheld)
-        problem(p, false, "withheld", "not programmed on this node", "%s",
-                gvs_text_withheld(a, text, sizeof text, v, NULL));
+        gvs_problem(p, false, "withheld", "not programmed on this node", "%s",
+                    gvs_text_withheld(a, text, sizeof text, v, NULL));
     snprintf(hint, sizeof hint, "gossipvs vip show %s", vip);
     if (v->conflict)
-        problem(p, false, "conflict", hint, "claims on vip '%s' disagree", vip);
+        gvs_problem(p, false, "conflict", hint, "claims on vip '%s' disagree", vip);
     for (size_t i = 0; i < v->backend_count; i++) {
         const struct gvs_view_backend *b = &v->backends[i];
 
         if (b->withheld && (v->claimed || b->withheld == GVS_WITHHELD_ORPHAN))
-            problem(p, false, b->withheld == GVS_WITHHELD_ORPHAN ? "orphan" : "withheld", hint,
-                    "%s", gvs_text_withheld(a, text, sizeof text, v, b));
+            gvs_problem(p, false, b->withheld == GVS_WITHHELD_ORPHAN ? "orphan" : "withheld", hint,
+                        "%s", gvs_text_withheld(a, text, sizeof text, v, b));
         if (b->conflict)
-            problem(p, false, "conflict", hint, "claims on a backend of vip '%s' disagree", vip);
+            gvs_problem(p, false, "conflict", hint, "claims on a backend of vip '%s' disagree",
+                        vip);
     }
     state = gvs_kernel_state_of(a->kernel, &item, text, sizeof text);
     if (state == GVS_KERNEL_FOREIGN)
-        problem(p, false, "foreign", "gossipvs audit --fix takes it over",
-                "vip '%s': a service that is not ours stands in its place", vip);
+        gvs_problem(p, false, "foreign", "gossipvs audit --fix takes it over",
+                    "vip '%s': a service that is not ours stands in its place", vip);
 }
 
 static void
-kernel_problems(const struct gvs_agent *a, struct problems *p)
+kernel_problems(const struct gvs_agent *a, struct gvs_problems *p)
 {
     struct gvs_kernel_status k = gvs_kernel_status(a->kernel);
 
     if (gvs_kernel_locked_out(a->kernel))
-        problem(p, false, "foreign", "stop the other agent, or set mode = observe here",
-                "another agent programs this network namespace: only observing");
+        gvs_problem(p, false, "foreign", "stop the other agent, or set mode = observe here",
+                    "another agent programs this network namespace: only observing");
     if (gvs_kernel_observing(a->kernel))
         return;
     if (k.failed)
-        problem(p, true, "kernel_refused", "gossipvs plan", "%s", k.last_error);
-    else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > 10)
-        problem(p, true, "drift", "gossipvs plan; gossipvs audit",
-                "this kernel has not been as wanted for %.0f s", since(a->out_of_step));
+        gvs_problem(p, true, "kernel_refused", "gossipvs plan", "%s", k.last_error);
+    else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > 10 &&
+             !a->hide.unproven)
+        gvs_problem(p, true, "drift", "gossipvs plan; gossipvs audit",
+                    "this kernel has not been as wanted for %.0f s", since(a->out_of_step));
 }
 
 /* Visits every service; a large table has its problems listed up to a hundred. */
@@ -208,13 +203,14 @@ json_t *
 gvs_problems(struct gvs_agent *a, bool *critical)
 {
     const struct gvs_table *t = gvs_node_claims(a->node);
-    struct problems p = {.list = json_array()};
+    struct gvs_problems p = {.list = json_array()};
     struct gvs_view_env env = gvs_agent_env(a);
     struct gvs_svcid svc = {0};
 
     kernel_problems(a, &p);
     network_problems(a, &p);
     member_problems(a, &p);
+    gvs_alarms(a, &p);
     tombstone_problem(a, &p);
     file_problems(a, &p);
     for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)

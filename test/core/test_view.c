@@ -535,25 +535,47 @@ test_what_the_retired_claim_does_not_count(void **state)
     CHECK_ROWS(rows, &env);
 }
 
+static bool
+is_port_81(const void *ctx, const struct gvs_svcid *svc)
+{
+    assert_string_equal(ctx, "context");
+    return svc->port == 81;
+}
+
+/* Whoever is second is in the wrong: a member that comes to the address of a service takes nothing
+ * away, and a service that is claimed where a member is takes nothing either. */
 static void
-test_where_members_take_datagrams_is_no_vip(void **state)
+test_where_members_take_datagrams_nodes_make_no_vip(void **state)
 {
     static const struct row rows[] = {
-        {"the first", "A 0 1", "wlc by 0 member", "10.77.0.1:80"},
-        {"whatever the port", "A 0 1", "wlc by 0 member", "10.77.0.2:7900/udp"},
-        {"the last", "A 0 1", "wlc by 0 member", "[fd00::9]:80"},
-        {"a neighbour", "A 0 1", "wlc by 0", "10.77.0.3:80"},
-        {"a mark", "A 0 1", "wlc by 0", "fwmark:5"},
+        {"the first", "A 1 1", "wlc by 1 member", "10.77.0.1:80"},
+        {"whatever the port", "A 1 1", "wlc by 1 member", "10.77.0.2:7900/udp"},
+        {"the last", "A 1 1", "wlc by 1 member", "[fd00::9]:80"},
+        {"several nodes", "A 1 1; A 2 2", "wlc by 21 member", "10.77.0.1:80"},
+        {"a neighbour", "A 1 1", "wlc by 1", "10.77.0.3:80"},
+        {"a mark", "A 1 1", "wlc by 1", "fwmark:5"},
         {"a backend may be one", "A 0 1; B 10.77.0.2:80 0 2", "wlc by 0; 10.77.0.2:80 1 by 0", 0},
+        {"the cluster's was judged when it was written", "A 0 1", "wlc by 0", "10.77.0.1:80"},
+        {"and speaks for the nodes", "A 1 5; A 0 1; A 2 9", "wlc by 012", "10.77.0.2:80"},
+        {"not any more", "A 1 5; A 0 1; -A 0 2", "wlc by 1 member", "10.77.0.2:80"},
+        {"what is in use stays", "A 1 1; B " A " 1 2", "wlc by 1; " A " 1 by 1", "10.77.0.1:81"},
+        {"in use or not, it is somebody's claim", "B " A " 1 2",
+         "- by  orphan; " A " 1 by 1 orphan", "10.77.0.1:81"},
+    };
+    static const struct row unused[] = {
+        {"nothing is", "A 1 1", "wlc by 1 member", "10.77.0.1:81"},
     };
     struct gvs_addr members[3];
-    struct gvs_view_env env = {.members = members, .member_count = 3};
+    struct gvs_view_env env = {
+        .members = members, .member_count = 3, .in_use = is_port_81, .in_use_ctx = "context"};
 
     (void)state;
     members[0] = svcid("10.77.0.1:1").addr;
     members[1] = svcid("10.77.0.2:1").addr;
     members[2] = svcid("[fd00::9]:1").addr;
     CHECK_ROWS(rows, &env);
+    env.in_use = NULL;
+    CHECK_ROWS(unused, &env);
 }
 
 /* --- what rows do not show --- */
@@ -937,7 +959,7 @@ main(void)
         cmocka_unit_test(test_what_the_gone_alone_claim_is_hidden),
         cmocka_unit_test(test_nothing_is_hidden_if_nothing_would_be_left),
         cmocka_unit_test(test_what_the_retired_claim_does_not_count),
-        cmocka_unit_test(test_where_members_take_datagrams_is_no_vip),
+        cmocka_unit_test(test_where_members_take_datagrams_nodes_make_no_vip),
         cmocka_unit_test(test_netmask_0_is_the_whole_address),
         cmocka_unit_test(test_changed_is_the_latest_of_all_that_shaped_it),
         cmocka_unit_test(test_claimants_beyond_the_eighth_are_counted),

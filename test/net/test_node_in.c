@@ -427,6 +427,30 @@ test_a_late_push_of_a_former_process_silences_no_acknowledgement(void **state)
     close_bench(b);
 }
 
+/* It has the key, and gets no further: nobody would know why. */
+static void
+test_who_finds_no_room_is_counted(void **state)
+{
+    struct bench *b = open_bench(1);
+    struct gvs_ep from;
+    struct gvs_mono at;
+    struct gvs_id id = {{9}};
+
+    (void)state;
+    gvs_node_start(b->node, b->now, b->wall);
+    while (gvs_member_add(b->node->members, &id))
+        id.b[1]++;
+    assert_false(gvs_node_refused(b->node, &from, &at));
+    wait_ms(b, 1000);
+    assert_int_equal(gvs_sessions_connect(b->script, b->now, b->wall, &b->node_ep), GVS_OK);
+    talk(b);
+    assert_true(gvs_node_refused(b->node, &from, &at));
+    assert_int_equal(gvs_node_count(b->node).no_room, 1);
+    assert_int_equal(gvs_ep_cmp(&from, &b->script_ep), 0);
+    assert_int_equal(at.us, b->now.us);
+    close_bench(b);
+}
+
 int
 main(void)
 {
@@ -439,6 +463,7 @@ main(void)
         cmocka_unit_test(test_cells_that_are_late_are_asked_for_again),
         cmocka_unit_test(test_a_burst_is_acknowledged_whole),
         cmocka_unit_test(test_a_late_push_of_a_former_process_silences_no_acknowledgement),
+        cmocka_unit_test(test_who_finds_no_room_is_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

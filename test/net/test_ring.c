@@ -355,6 +355,40 @@ test_hearsay_takes_half_of_the_room(void **state)
     gvs_members_close(ms);
 }
 
+/* All that a node knows of them after a start is hearsay, and they only become more. */
+static void
+test_who_left_is_no_hearsay(void **state)
+{
+    struct gvs_prng prng = gvs_prng_init(4);
+    struct gvs_mono now = {1000000000};
+    struct gvs_members *ms;
+    struct gvs_id id = {{1}};
+
+    (void)state;
+    ms = gvs_members_open(40, &id, (struct gvs_random){dice, &prng}, now);
+    for (uint8_t i = 0; i < 12; i++) {
+        struct gvs_member *m;
+
+        id = (struct gvs_id){{2, i}};
+        m = gvs_member_add(ms, &id);
+        if (i % 3 == 0)
+            gvs_member_note(ms, now, m, gvs_member_order(1, GVS_ALIVE), NULL);
+        gvs_member_note(ms, now, m, gvs_member_order(1, GVS_LEFT), NULL);
+        if (i % 2 == 0) /* his last words */
+            gvs_member_heard(ms, now, m);
+        assert_false(gvs_members_crowded(ms));
+    }
+    for (uint8_t i = 0; i < 20; i++) {
+        assert_false(gvs_members_crowded(ms));
+        id = (struct gvs_id){{3, i}};
+        gvs_member_note(ms, now, gvs_member_add(ms, &id), gvs_member_order(1, GVS_DEAD), NULL);
+    }
+    assert_true(gvs_members_crowded(ms));
+    gvs_member_note(ms, now, gvs_member_get(ms, &id), gvs_member_order(1, GVS_LEFT), NULL);
+    assert_false(gvs_members_crowded(ms));
+    gvs_members_close(ms);
+}
+
 /* --- clocks --- */
 
 static void
@@ -509,6 +543,7 @@ main(void)
         cmocka_unit_test(test_clocks_that_differ_cost_waiting_only),
         cmocka_unit_test(test_a_thousand_dead_cost_a_bounded_rate_of_handshakes),
         cmocka_unit_test(test_hearsay_takes_half_of_the_room),
+        cmocka_unit_test(test_who_left_is_no_hearsay),
         cmocka_unit_test(test_the_median_counts_and_who_is_half_convinces_nobody),
         cmocka_unit_test(test_a_clock_not_heard_for_minutes_does_not_count),
         cmocka_unit_test(test_the_clock_of_the_dead_does_not_count_once_they_are_gone),

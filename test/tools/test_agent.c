@@ -37,7 +37,7 @@ write_file(const char *dir, const char *name, mode_t mode, const char *text)
 }
 
 static void
-begin(struct bench *b)
+begin_for(struct bench *b, unsigned members)
 {
     char conf[1024], services[128];
 
@@ -54,10 +54,16 @@ begin(struct bench *b)
              "  state = \"%s\" services = \"%s\" }\n"
              "kernel { mode = observe }\n"
              "control { socket = \"%s/s\" }\n"
-             "limits { entries = 200000 }\n",
-             20000 + getpid() % 20000, b->dir, b->state, services, b->dir);
+             "limits { entries = 200000 members = %u }\n",
+             20000 + getpid() % 20000, b->dir, b->state, services, b->dir, members);
     write_file(b->dir, "conf", 0644, conf);
     assert_int_equal(uv_loop_init(&b->loop), 0);
+}
+
+static void
+begin(struct bench *b)
+{
+    begin_for(b, 1024);
 }
 
 static void
@@ -171,6 +177,72 @@ test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can(void **state)
     assert_true(seen);
     assert_non_null(json_object_get(ask(&b, "{\"command\":\"status\"}"), "health"));
     assert_non_null(json_object_get(ask(&b, "{\"command\":\"vip list\"}"), "vips"));
+    end(&b);
+}
+
+/* --- a service at a member's address --- */
+
+static void
+store_ledger(struct gvs_store *store, const struct gvs_svcid *svc)
+{
+    void *mem = calloc(1, gvs_ledger_footprint(8));
+    struct gvs_ledger *ledger = gvs_ledger_init(mem, 8);
+    struct gvs_ledger_rec rec;
+    char place[96];
+
+    assert_true(gvs_ledger_place(place) >= 0);
+    gvs_store_put(store, GVS_BUCKET_LEDGER, "place", 5, place, strlen(place));
+    assert_true(gvs_ledger_service(ledger, svc, true));
+    assert_true(gvs_ledger_next(ledger, &rec));
+    gvs_store_put(store, GVS_BUCKET_LEDGER, rec.b, rec.len, "", 0);
+    free(mem);
+}
+
+static const char *
+state_of(struct bench *b, const char *vip)
+{
+    json_t *vips = json_object_get(ask(b, "{\"command\":\"vip list\"}"), "vips");
+
+    for (size_t i = 0; i < json_array_size(vips); i++) {
+        json_t *v = json_array_get(vips, i);
+
+        if (strcmp(json_string_value(json_object_get(v, "vip")), vip) == 0)
+            return json_string_value(json_object_get(v, "state"));
+    }
+    return "not there";
+}
+
+/* The first view after a restart decides: what it withheld would leave the kernel. */
+static void
+test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address(void **state)
+{
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER}, claim = {.kind = GVS_KEY_SERVICE};
+    struct gvs_service attr = {.name = "web", .sched = "wlc"};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_store *store;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store = open_store(&b);
+    memset(key.owner.b, 2, GVS_ID_LEN);
+    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value(value));
+    claim.owner = key.owner;
+    claim.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
+    claim.svc.addr.family = GVS_FAMILY_V4;
+    memcpy(claim.svc.addr.b, (uint8_t[]){10, 77, 0, 2}, 4);
+    store_entry(store, &claim, gvs_hlc_make(1000, 0), value, gvs_service_encode(value, &attr));
+    store_ledger(store, &claim.svc);
+    claim.svc.port = 81;
+    store_entry(store, &claim, gvs_hlc_make(1000, 0), value, gvs_service_encode(value, &attr));
+    close_store(&b, store);
+    open_agent(&b);
+    assert_string_equal(state_of(&b, "10.77.0.2:80/tcp"), "observed");
+    assert_string_equal(state_of(&b, "10.77.0.2:81/tcp"), "withheld");
+    gvs_agent_dirty_all(b.agent);
+    gvs_agent_absorb(b.agent);
+    assert_string_equal(state_of(&b, "10.77.0.2:80/tcp"), "observed");
+    assert_string_equal(state_of(&b, "10.77.0.2:81/tcp"), "withheld");
     end(&b);
 }
 
@@ -424,11 +496,392 @@ test_a_store_that_was_set_aside_takes_the_vector_along(void **state)
     end(&b);
 }
 
+/* --- what the log tells, too --- */
+
+struct heard { /* lines that begin with the word */
+    const char *word;
+    size_t count;
+    char last[1024];
+};
+
+static void
+hear(void *ctx, enum gvs_log_level level, const char *line)
+{
+    struct heard *h = ctx;
+
+    (void)level;
+    if (strncmp(line, h->word, strlen(h->word)) != 0)
+        return;
+    h->count++;
+    snprintf(h->last, sizeof h->last, "%s", line);
+}
+
+/* Until the next one, the agent's log is listened to. */
+static void
+listen_for(struct bench *b, struct heard *h, const char *word)
+{
+    *h = (struct heard){.word = word};
+    b->agent->log = hear;
+    b->agent->log_ctx = h;
+}
+
+/* The i-th problem of this code, or "". */
+static const char *
+problem_of(struct bench *b, const char *code, size_t i)
+{
+    json_t *list = json_object_get(ask(b, "{\"command\":\"status\"}"), "problems");
+
+    for (size_t k = 0; k < json_array_size(list); k++) {
+        json_t *p = json_array_get(list, k);
+
+        if (strcmp(json_string_value(json_object_get(p, "code")), code) == 0 && i-- == 0)
+            return json_string_value(json_object_get(p, "message"));
+    }
+    return "";
+}
+
+/* Members lb2, lb3, ... with the ids 2, 3, ..., at 127.77.0.2, 127.77.0.3, ..., where
+ * nobody answers */
+static void
+store_members(struct bench *b, uint8_t count, enum gvs_member_state state)
+{
+    struct gvs_store *store = open_store(b);
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    for (uint8_t n = 2; n < 2 + count; n++) {
+        struct gvs_member_value v = {.boot = 1, .ep.port = 7900};
+
+        snprintf(v.name, sizeof v.name, "lb%d", n);
+        v.ep.addr.family = GVS_FAMILY_V4;
+        memcpy(v.ep.addr.b, (uint8_t[]){127, 77, 0, n}, 4);
+        memset(key.owner.b, n, GVS_ID_LEN);
+        store_entry(store, &key, gvs_member_order(3, state), value, gvs_member_encode(value, &v));
+    }
+    close_store(b, store);
+}
+
+static struct gvs_member *
+member_of(struct bench *b, uint8_t n)
+{
+    struct gvs_id id;
+
+    memset(id.b, n, GVS_ID_LEN);
+    return gvs_member_get(b->agent->node->members, &id);
+}
+
+/* A member was heard, with a clock that is so far ahead of ours. */
+static void
+show_clock(struct bench *b, uint8_t n, int64_t ahead_ms)
+{
+    struct gvs_members *ms = b->agent->node->members;
+
+    gvs_members_set_wall(ms, gvs_udp_now(), gvs_udp_wall());
+    gvs_member_heard(ms, gvs_udp_now(), member_of(b, n));
+    gvs_member_clock(ms, gvs_udp_now(), member_of(b, n), gvs_udp_wall().ms + (uint64_t)ahead_ms);
+    b->agent->members_due = true;
+    gvs_agent_pump(b->agent);
+}
+
+static void
+assert_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("\"%s\" has no \"%s\"", text, part);
+}
+
+static void
+test_clocks_that_are_off_are_told(void **state)
+{
+    struct heard heard;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store_members(&b, 3, GVS_ALIVE);
+    open_agent(&b);
+    show_clock(&b, 2, 500);
+    show_clock(&b, 3, 500);
+    assert_string_equal(problem_of(&b, "clock", 0), "");
+    listen_for(&b, &heard, "clock:");
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 0);
+    show_clock(&b, 3, 7200000); /* one of three: it is he who is wrong */
+    assert_has(problem_of(&b, "clock", 0), "lb3's clock is 7200.0 s ahead of ours");
+    assert_string_equal(problem_of(&b, "clock", 1), "");
+    show_clock(&b, 4, 7200000); /* two of four: nobody is */
+    show_clock(&b, 2, 7200000); /* three: it is we */
+    assert_has(problem_of(&b, "clock", 0),
+               "lb1's own clock is 7200.0 s behind the median of 4 (what is written here");
+    assert_string_equal(problem_of(&b, "clock", 1), "");
+    show_clock(&b, 2, -3600000);
+    assert_has(problem_of(&b, "clock", 1), "lb2's clock is 10800.0 s behind the median");
+    gvs_alarms_log(b.agent);
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 1);
+    assert_has(heard.last, "own clock is 7200.0 s behind");
+    assert_has(heard.last, "; and 1 more");
+    for (size_t k = 0; k < GVS_ALARM_KINDS; k++) {
+        assert_true(b.agent->alarm_due[k].us == 0 ||
+                    b.agent->alarm_due[k].us > gvs_udp_now().us + 55000000);
+        b.agent->alarm_due[k].us = 0; /* a minute later */
+    }
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 2);
+    end(&b);
+}
+
+static void
+test_entries_from_the_future_are_told(void **state)
+{
+    struct gvs_key key = backend_key(8080);
+    struct gvs_store *store;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store_members(&b, 3, GVS_ALIVE);
+    store = open_store(&b);
+    store_entry(store, &key, gvs_hlc_make(gvs_udp_wall().ms + 3600000, 0), NULL, 0);
+    close_store(&b, store);
+    open_agent(&b);
+    assert_has(problem_of(&b, "clock", 0), "entries here are stamped up to 3");
+    assert_has(problem_of(&b, "clock", 0), "of 1 clock nobody can tell which is wrong");
+    show_clock(&b, 2, 10);
+    show_clock(&b, 3, 20);
+    assert_has(problem_of(&b, "clock", 0), "s ahead of the median of 3 clocks (who lacks them");
+    show_clock(&b, 4, 3600000);
+    assert_string_equal(problem_of(&b, "clock", 2), "");
+    member_of(&b, 4)->deferred = 7;
+    show_clock(&b, 4, 3600000);
+    assert_has(
+        problem_of(&b, "clock", 1),
+        "entries from lb4 (127.77.0.4:7900) are not taken, 7 times so far (stamped more than "
+        "30 s ahead of the median of 4 clocks; its own is 3600.0 s ahead)");
+    show_clock(&b, 4, 500);
+    assert_has(problem_of(&b, "clock", 1), "4 clocks; its own is right now)");
+    show_clock(&b, 4, 3600000);
+    for (size_t i = 0; i < b.agent->member_count; i++)
+        b.agent->notes[i].deferred_at.us = 0; /* long ago */
+    assert_has(problem_of(&b, "clock", 1), "lb4's clock is 3600.0 s ahead of ours");
+    end(&b);
+}
+
+static void
+test_a_clone_is_told_with_both_addresses(void **state)
+{
+    struct heard heard;
+    struct bench b;
+    struct gvs_ep other = {.port = 7901};
+
+    (void)state;
+    begin(&b);
+    store_members(&b, 2, GVS_ALIVE);
+    open_agent(&b);
+    gvs_agent_pump(b.agent);
+    listen_for(&b, &heard, "clone:");
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 0);
+    other.addr.family = GVS_FAMILY_V4;
+    memcpy(other.addr.b, (uint8_t[]){10, 77, 0, 9}, 4);
+    gvs_replica_cloned(&b.agent->node->replica, gvs_udp_now(), &other);
+    assert_has(problem_of(&b, "clone", 0), "another process has the key of lb1 (127.0.0.1:");
+    assert_has(problem_of(&b, "clone", 0), "): at 10.77.0.9:7901 (a copied machine or ");
+    assert_string_equal(problem_of(&b, "clone", 1), "");
+    gvs_alarms_log(b.agent);
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 1);
+    gvs_replica_cloned(&b.agent->node->replica, gvs_udp_now(), &member_of(&b, 2)->value.ep);
+    assert_has(problem_of(&b, "clone", 0), "): at an address not yet known (");
+    gvs_members_self(b.agent->node->members)->value.ep = other; /* not outbid yet */
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_has(problem_of(&b, "clone", 0), "): at 10.77.0.9:7901 (");
+    gvs_members_self(b.agent->node->members)->value.ep = b.agent->cfg.advertise;
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_has(problem_of(&b, "clone", 0), "): at 10.77.0.9:7901 (");
+    member_of(&b, 3)->value.ep = other; /* as the other one says */
+    member_of(&b, 3)->cloned = true;
+    member_of(&b, 3)->cloned_at = gvs_udp_now();
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_has(problem_of(&b, "clone", 1),
+               "two processes have the key of lb3: at 10.77.0.9:7901 and at 127.77.0.3:7900 (");
+    b.agent->node->replica.cloned_at.us = member_of(&b, 3)->cloned_at.us = 0;
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_string_equal(problem_of(&b, "clone", 0), "");
+    end(&b);
+}
+
+static void
+test_members_that_fill_their_places_are_told(void **state)
+{
+    struct heard heard;
+    struct bench b;
+
+    (void)state;
+    begin_for(&b, 10);
+    store_members(&b, 6, GVS_LEFT);
+    open_agent(&b);
+    listen_for(&b, &heard, "full:");
+    gvs_alarms_log(b.agent);
+    assert_string_equal(problem_of(&b, "full", 0), ""); /* 7 of 10, ourselves among them */
+    assert_int_equal(heard.count, 0);
+    close_agent(&b);
+    store_members(&b, 7, GVS_LEFT);
+    open_agent(&b);
+    listen_for(&b, &heard, "full:");
+    gvs_alarms_log(b.agent);
+    assert_has(problem_of(&b, "full", 0), "8 of 10 members' places are taken (7 by members that");
+    assert_int_equal(heard.count, 1);
+    b.agent->node->counts.no_room = 1;
+    b.agent->node->refused_at = gvs_udp_now();
+    b.agent->node->refused_ep = (struct gvs_ep){{GVS_FAMILY_V4, {10, 77, 0, 9}}, 7900};
+    assert_has(problem_of(&b, "full", 0),
+               "10.77.0.9:7900 has the key and cannot join (no room for more than 10 members)");
+    gvs_alarms_log(b.agent);
+    assert_int_equal(heard.count, 1);
+    memset(b.agent->alarm_due, 0, sizeof b.agent->alarm_due); /* a minute later */
+    gvs_alarms_log(b.agent);
+    assert_has(heard.last, "full: 10.77.0.9:7900 has the key");
+    b.agent->node->refused_at.us = 0;
+    assert_string_equal(problem_of(&b, "full", 1), "");
+    end(&b);
+}
+
+/* --- who was dead before a restart --- */
+
+/* Nothing leaves the kernel for want of a member that nobody here has asked (tools/hide.h). */
+static void
+test_the_dead_of_the_disk_are_asked_before_anything_is_removed(void **state)
+{
+    struct gvs_mono began;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store_members(&b, 1, GVS_DEAD);
+    open_agent(&b);
+    began = gvs_udp_now();
+    b.agent->node->synced = true; /* by another, who has heard the rumour, too */
+    assert_true(b.agent->hide.unproven && b.agent->hide.count == 1);
+    assert_false(gvs_agent_may_remove(b.agent));
+    while (!member_of(&b, 2)->gone && gvs_udp_now().us - began.us < 20000000)
+        uv_run(&b.loop, UV_RUN_ONCE);
+    assert_true(member_of(&b, 2)->gone);
+    print_message("asked after %llu ms\n",
+                  (unsigned long long)(gvs_udp_now().us - began.us) / 1000);
+    assert_false(gvs_agent_may_remove(b.agent));
+    member_of(&b, 2)->gone_since.us -= GVS_HIDE_SILENT_MS * 1000;
+    b.agent->members_due = true;
+    gvs_agent_pump(b.agent);
+    assert_true(gvs_agent_may_remove(b.agent));
+    end(&b);
+}
+
+/* --- another process by our name --- */
+
+static struct gvs_key
+own_service(struct bench *b, uint8_t last)
+{
+    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .owner = gvs_node_self(b->agent->node)};
+
+    key.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
+    key.svc.addr.family = GVS_FAMILY_V4;
+    memcpy(key.svc.addr.b, (uint8_t[]){10, 99, 0, last}, 4);
+    return key;
+}
+
+/* It claims 10.99.0.LAST with a scheduler that our files do not name. */
+static void
+usurp(struct bench *b, uint8_t last)
+{
+    struct gvs_service attr = {.name = "web", .sched = "mh"};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_key key = own_service(b, last);
+
+    assert_int_equal(gvs_node_write(b->agent->node, gvs_udp_now(), gvs_udp_wall(), &key, false,
+                                    value, gvs_service_encode(value, &attr), NULL),
+                     GVS_OK);
+    b->agent->node->counts.own_name++;
+}
+
+/* The scheduler that is claimed in our name for 10.99.0.LAST, or "". */
+static const char *
+claimed(struct bench *b, uint8_t last, struct gvs_service *attr)
+{
+    struct gvs_key key = own_service(b, last);
+    struct gvs_keybuf k;
+    struct gvs_entry e;
+
+    gvs_key_build(&k, &key);
+    if (!gvs_table_get(gvs_node_claims(b->agent->node), k.b, k.len, &e) || e.tombstone)
+        return "";
+    assert_int_equal(gvs_service_decode(attr, e.value, e.value_len), GVS_OK);
+    return attr->sched;
+}
+
+static void
+test_of_two_by_one_name_none_insists_more_than_once_a_minute(void **state)
+{
+    struct gvs_service attr;
+    char services[128];
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    snprintf(services, sizeof services, "%s/services.d", b.dir);
+    write_file(services, "web.conf", 0644, "service web { vip = \"10.99.0.1:80\" }\n");
+    open_agent(&b);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    usurp(&b, 1); /* a former life, as far as we know: */
+    usurp(&b, 2);
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    assert_string_equal(claimed(&b, 2, &attr), "mh");
+    b.agent->withdraw = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 2, &attr), "");
+
+    gvs_replica_cloned(&b.agent->node->replica, gvs_udp_now(), &(struct gvs_ep){.port = 1});
+    usurp(&b, 1);
+    usurp(&b, 2);
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "mh");
+    assert_true(b.agent->insist.us > gvs_udp_now().us + 55000000);
+    b.agent->insist = b.agent->withdraw = gvs_udp_now(); /* a minute later */
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    b.agent->withdraw = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 2, &attr), "mh"); /* the other's, and in use */
+    usurp(&b, 1);
+    write_file(services, "web.conf", 0644,
+               "service web { vip = \"10.99.0.1:80\" scheduler = sh }\n");
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "sh"); /* a command is a command */
+
+    b.agent->node->replica.cloned_at.us = 0; /* long ago */
+    b.agent->withdraw = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 2, &attr), "");
+    end(&b);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can),
+        cmocka_unit_test(test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address),
+        cmocka_unit_test(test_clocks_that_are_off_are_told),
+        cmocka_unit_test(test_entries_from_the_future_are_told),
+        cmocka_unit_test(test_a_clone_is_told_with_both_addresses),
+        cmocka_unit_test(test_members_that_fill_their_places_are_told),
+        cmocka_unit_test(test_of_two_by_one_name_none_insists_more_than_once_a_minute),
+        cmocka_unit_test(test_the_dead_of_the_disk_are_asked_before_anything_is_removed),
         cmocka_unit_test(test_the_services_of_an_owner_are_found_in_slices),
         cmocka_unit_test(test_vector_and_floor_outlive_the_process),
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),

@@ -198,6 +198,58 @@ test_who_was_dead_before_we_started_is_silent_until_heard(void **state)
     gvs_hide_close(&w.hide);
 }
 
+/* As many lines as there are; each ends in `!` while nothing may be removed. */
+static void
+run_after(const char *why, size_t members, size_t dead, const char *const *lines)
+{
+    struct world w;
+
+    begin(&w, members);
+    for (size_t i = 1; i <= dead; i++)
+        w.m[i].state = GVS_DEAD;
+    gvs_hide_begin(&w.hide, w.m, w.count);
+    assert_int_equal(w.hide.unproven, dead > 0);
+    for (; *lines; lines++) {
+        char line[128], *mark;
+        bool unproven;
+
+        snprintf(line, sizeof line, "%s", *lines);
+        mark = strchr(line, '!');
+        unproven = mark != NULL;
+        if (mark)
+            *mark = 0;
+        run_line(&w, why, line);
+        if (w.hide.unproven != unproven)
+            fail_msg("%s, at %s: %s", why, *lines, unproven ? "proven" : "not proven");
+    }
+    gvs_hide_close(&w.hide);
+}
+
+static void
+test_nothing_is_removed_by_the_word_of_the_disk(void **state)
+{
+    static const char *const fails[] = {"10 ; s..!",   "900 2g; s..!",  "15899 ; s..!",
+                                        "15900 ; s..", "16000 3g; sg.", NULL};
+    static const char *const heard[] = {"10 ; s..!", "700 2h 2a; ...", NULL};
+    static const char *const other[] = {"10 ; ss..!",    "500 2g; ss..!", "900 3h 3a; s...!",
+                                        "15499 ; s...!", "15500 ; s...",  NULL};
+    static const char *const half[] = {"10 ; ss!", "500 2g 3g; ss!", "45499 ; ss!", "45500 ; ss",
+                                       NULL};
+    static const char *const left[] = {"10 ; s..!", "500 2l; r..", NULL};
+    static const char *const again[] = {"10 ; s..!",   "500 2a; ...", "600 2d; ...",
+                                        "900 2g; g..", "15900 ; s..", NULL};
+    static const char *const none[] = {"10 ; ..", "500 2g; g.", NULL};
+
+    (void)state;
+    run_after("our own probe fails, too", 4, 1, fails);
+    run_after("he is heard", 4, 1, heard);
+    run_after("one of two is", 5, 2, other);
+    run_after("over half wait for longer", 3, 2, half);
+    run_after("he is retired", 4, 1, left);
+    run_after("the table takes it back, and a second time it is news", 4, 1, again);
+    run_after("nobody was dead", 3, 0, none);
+}
+
 static void
 test_we_never_hide_ourselves(void **state)
 {
@@ -217,6 +269,7 @@ main(void)
         cmocka_unit_test(test_gone_then_silent_then_there_again),
         cmocka_unit_test(test_over_half_at_once_waits),
         cmocka_unit_test(test_who_was_dead_before_we_started_is_silent_until_heard),
+        cmocka_unit_test(test_nothing_is_removed_by_the_word_of_the_disk),
         cmocka_unit_test(test_we_never_hide_ourselves),
     };
 
