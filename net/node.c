@@ -165,6 +165,7 @@ void
 gvs_node_set_in_step(struct gvs_node *n, bool in_step)
 {
     n->in_step = in_step;
+    n->step_of = gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]);
 }
 
 void

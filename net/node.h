@@ -137,7 +137,8 @@ struct gvs_node_overwrite {
 };
 bool gvs_node_overwrite(struct gvs_node *n, struct gvs_node_overwrite *out, uint64_t *missed);
 
-/* Is our kernel as the table wants it? Carried in probes; false until told. */
+/* Is our kernel as the table of claims wants it now? Carried in probes; false until told, and from
+ * the next change of that table until told again. */
 void gvs_node_set_in_step(struct gvs_node *n, bool in_step);
 
 /* Probe everybody now, not when it is their turn. */

@@ -63,7 +63,9 @@ struct gvs_bootstrap {
 };
 
 struct gvs_node {
-    bool started, in_step, synced;
+    bool started, synced;
+    bool in_step;     /* as the caller said, */
+    uint64_t step_of; /* of the table of claims with this fingerprint */
     struct gvs_sessions *sessions;
     struct gvs_id self;
     struct gvs_replica replica;

@@ -291,12 +291,19 @@ set_due(struct gvs_node *n, struct gvs_mono now)
 
 /* --- bodies --- */
 
+/* Datagrams are answered before the caller looks at what they brought. */
+static bool
+is_in_step(const struct gvs_node *n)
+{
+    return n->in_step && n->step_of == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]);
+}
+
 static uint64_t
 status_of(const struct gvs_node *n)
 {
     uint64_t hour = gvs_age_name(&n->replica.age);
 
-    return (n->in_step ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
+    return (is_in_step(n) ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
            (gvs_node_meets_all(n) ? GVS_STATUS_MET : 0) | hour << GVS_STATUS_HOUR_SHIFT;
 }
 

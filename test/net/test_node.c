@@ -424,6 +424,41 @@ test_what_the_list_says_of_a_member(void **state)
     cluster_close(c);
 }
 
+static struct gvs_node_member
+what_0_knows_of_1(struct cluster *c)
+{
+    struct gvs_node_member list[4];
+
+    gvs_node_probe_all(c->host[0].node, c->now);
+    cluster_run(c, 5);
+    assert_int_equal(gvs_node_list(c->host[0].node, list, 4), 2);
+    return list[list[0].self ? 1 : 0];
+}
+
+/* An answer leaves before its sender's caller has looked at what the question brought. */
+static void
+test_nobody_is_in_step_with_what_it_has_not_looked_at(void **state)
+{
+    struct cluster *c = small_cluster(2, 39);
+    struct gvs_node *a = c->host[0].node, *b = c->host[1].node;
+    struct gvs_node_member other;
+
+    (void)state;
+    gvs_node_set_in_step(b, true);
+    assert_true(what_0_knows_of_1(c).in_step);
+    assert_int_equal(cluster_write(c, 0, 1, 5), GVS_OK);
+    other = what_0_knows_of_1(c);
+    assert_int_equal(other.fingerprint, gvs_table_fingerprint(gvs_node_claims(a)));
+    assert_false(other.in_step);
+    gvs_node_set_in_step(b, true);
+    assert_true(what_0_knows_of_1(c).in_step);
+    assert_int_equal(cluster_write(c, 1, 2, 5), GVS_OK); /* its own writes are no better */
+    other = what_0_knows_of_1(c);
+    assert_int_equal(other.fingerprint, gvs_table_fingerprint(gvs_node_claims(a)));
+    assert_false(other.in_step);
+    cluster_close(c);
+}
+
 /* --- numbers --- */
 
 static void
@@ -546,6 +581,7 @@ main(void)
         cmocka_unit_test(test_what_cannot_be_mended_is_tried_less_and_less),
         cmocka_unit_test(test_news_that_nobody_asked_for_are_all_told_later),
         cmocka_unit_test(test_what_the_list_says_of_a_member),
+        cmocka_unit_test(test_nobody_is_in_step_with_what_it_has_not_looked_at),
         cmocka_unit_test(test_a_new_session_is_tried_until_it_is_known_to_work),
         cmocka_unit_test(test_idle_and_in_sync_costs_two_datagrams_a_second),
         cmocka_unit_test_teardown(test_a_run_is_its_seed, test_seed_teardown),
