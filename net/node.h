@@ -63,10 +63,14 @@ int gvs_node_load(struct gvs_node *n, const struct gvs_entry *e);
  * begins to talk. */
 void gvs_node_start(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall);
 
-/* The bootstrap list, resolved; replaces the one before. At most 64; ones equal to `advertise` are
- * ignored. Each that is not a live member is tried for ever, every second at first, later every 10
- * s. */
-void gvs_node_set_peers(struct gvs_node *n, const struct gvs_ep *peers, size_t count);
+/* The bootstrap list, resolved; replaces the one before, and what stays keeps its pace. At most
+ * GVS_NODE_PEERS_MAX addresses; ones equal to `advertise` are ignored. Those with one number in
+ * `whose` (NULL: each has its own) are of one peer, who is met when any of them is. Each where no
+ * live member is is tried for ever, every second at first, after thirty times every 10 s: not where
+ * a member advertises it, and not where a member has answered, as long as that one lives. */
+#define GVS_NODE_PEERS_MAX 128
+void gvs_node_set_peers(struct gvs_node *n, const struct gvs_ep *peers, const unsigned *whose,
+                        size_t count);
 
 void gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
                    const struct gvs_ep *from, const uint8_t *pkt, size_t len);

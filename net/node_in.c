@@ -443,8 +443,10 @@ gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
         gvs_sessions_drop(n->sessions, &r.peer);
         return;
     }
-    if (r.event == GVS_SESSION_UP || r.up)
+    if (r.event == GVS_SESSION_UP || r.up) {
+        gvs_node_answered(n, &r.from, &r.peer, r.peer_boot);
         greet(n, now, in.from, r.peer_boot);
+    }
     in.boot = r.peer_boot;
     gvs_member_heard(n->members, now, in.from);
     if (r.event == GVS_SESSION_DATA && r.len > 0)

@@ -361,7 +361,7 @@ resolved(struct resolving *r)
     if (--r->left > 0)
         return;
     if (!a->closing) {
-        gvs_node_set_peers(a->node, r->ep, r->count);
+        gvs_node_set_peers(a->node, r->ep, NULL, r->count);
         gvs_udp_kick(a->udp);
     }
     free(r);

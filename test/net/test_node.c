@@ -459,6 +459,95 @@ test_nobody_is_in_step_with_what_it_has_not_looked_at(void **state)
     cluster_close(c);
 }
 
+/* --- bootstrap peers --- */
+
+static struct gvs_ep
+elsewhere(uint8_t host)
+{
+    return (struct gvs_ep){.addr = {GVS_FAMILY_V4, {10, 9, 0, host}}, .port = 7900};
+}
+
+/* As an agent does that looks up names every half minute. */
+static void
+test_who_stays_in_the_list_of_peers_keeps_its_pace(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 1, .seed = 91});
+    struct gvs_ep peers[] = {elsewhere(1), elsewhere(2)};
+    uint64_t sent;
+
+    (void)state;
+    cluster_start(c, 0);
+    gvs_node_set_peers(c->host[0].node, peers, NULL, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        sent = c->host[0].sent;
+        cluster_run(c, 30 * SECOND);
+        gvs_node_set_peers(c->host[0].node, peers, NULL, 1);
+    }
+    assert_in_range(c->host[0].sent - sent, 3, 4);
+    gvs_node_set_peers(c->host[0].node, peers, NULL, 2);
+    sent = c->host[0].sent;
+    cluster_run(c, 10 * SECOND);
+    assert_in_range(c->host[0].sent - sent, 10, 12); /* the new one is tried fast */
+    gvs_node_set_peers(c->host[0].node, &peers[1], NULL, 1);
+    cluster_run(c, 30 * SECOND);
+    gvs_node_set_peers(c->host[0].node, peers, NULL, 1);
+    sent = c->host[0].sent;
+    cluster_run(c, 10 * SECOND);
+    assert_in_range(c->host[0].sent - sent, 10, 11); /* and so is who comes back */
+    cluster_close(c);
+}
+
+static void
+test_one_address_that_answers_is_the_peer(void **state)
+{
+    struct cluster *c = small_cluster(2, 92);
+    struct gvs_node *a = c->host[0].node;
+    struct gvs_ep peers[] = {elsewhere(1), c->host[1].ep, elsewhere(2)};
+
+    (void)state;
+    gvs_node_set_peers(a, peers, (unsigned[]){7, 7, 7}, 3);
+    assert_true(gvs_node_meets_all(a));
+    gvs_node_set_peers(a, peers, (unsigned[]){7, 7, 6}, 3);
+    assert_false(gvs_node_meets_all(a));
+    gvs_node_set_peers(a, peers, NULL, 2);
+    assert_false(gvs_node_meets_all(a));
+    gvs_node_set_peers(a, peers, (unsigned[]){7, 7}, 2);
+    cluster_kill(c, 1);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_joined));
+    assert_false(gvs_node_meets_all(a));
+    cluster_close(c);
+}
+
+/* Where it does not advertise to be; and not for ever: what bears its name later may be elsewhere. */
+static void
+test_who_has_answered_at_an_address_is_there_as_long_as_it_lives(void **state)
+{
+    struct cluster *c = small_cluster(2, 93);
+    struct gvs_node *a = c->host[0].node, *b = c->host[1].node;
+    struct gvs_id who = gvs_node_self(b);
+    struct gvs_ep other = elsewhere(1);
+    uint64_t boot = gvs_member_get(a->members, &who)->boot;
+
+    (void)state;
+    assert_true(b->bootstrap[0].answered);
+    assert_int_equal(gvs_id_cmp(&b->bootstrap[0].who, &a->self), 0);
+    gvs_node_set_peers(a, &other, NULL, 1);
+    assert_false(gvs_node_meets_all(a));
+    gvs_node_answered(a, &other, &who, boot);
+    assert_true(gvs_node_meets_all(a));
+    gvs_node_set_peers(a, &other, NULL, 1);
+    assert_true(gvs_node_meets_all(a));
+    cluster_run(c, 60 * SECOND);
+    assert_int_equal(a->bootstrap[0].tries, 0);
+    cluster_kill(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    assert_false(gvs_node_meets_all(a));
+    cluster_run(c, 20 * SECOND);
+    assert_true(a->bootstrap[0].tries > 0);
+    cluster_close(c);
+}
+
 /* --- numbers --- */
 
 static void
@@ -582,6 +671,9 @@ main(void)
         cmocka_unit_test(test_news_that_nobody_asked_for_are_all_told_later),
         cmocka_unit_test(test_what_the_list_says_of_a_member),
         cmocka_unit_test(test_nobody_is_in_step_with_what_it_has_not_looked_at),
+        cmocka_unit_test(test_who_stays_in_the_list_of_peers_keeps_its_pace),
+        cmocka_unit_test(test_one_address_that_answers_is_the_peer),
+        cmocka_unit_test(test_who_has_answered_at_an_address_is_there_as_long_as_it_lives),
         cmocka_unit_test(test_a_new_session_is_tried_until_it_is_known_to_work),
         cmocka_unit_test(test_idle_and_in_sync_costs_two_datagrams_a_second),
         cmocka_unit_test_teardown(test_a_run_is_its_seed, test_seed_teardown),
