@@ -2,6 +2,7 @@
  *
  *     agent.c      opening, closing, reloading, the timers
  *     flow.c       news from the node -> view -> kernel; ledger and store; what happens when
+ *     peers.c      the bootstrap peers: names to addresses, again and again
  *     own.c        this node's claims from services.d, written as entries
  *     owners.c     who takes part: whose claims are hidden (by tools/hide.h), who is in sync
  *     events.c     what watch shows
@@ -34,7 +35,8 @@
 #define GVS_AGENT_RING 1000   /* events kept for watch --since */
 #define GVS_AGENT_OWN_MAX 128 /* addresses of this node that views are told of */
 #define GVS_AGENT_ALONE_MS 10000
-#define GVS_AGENT_OVERWRITES 1000 /* kept for conflicts */
+#define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
+#define GVS_AGENT_OVERWRITES 1000  /* kept for conflicts */
 
 enum gvs_via {
     GVS_VIA_PEER = 0,
@@ -60,6 +62,15 @@ struct gvs_events {
 struct gvs_waiting {
     struct gvs_set *set[2]; /* the first gathers, the second waits out the interval */
     struct gvs_mono turn;   /* it ends then; meaningless if both are empty */
+};
+
+/* peers.c: a peer of the configuration. */
+struct gvs_agent_peer {
+    char text[GVS_CONFIG_PATH_MAX]; /* as it stands there */
+    bool looking;                   /* a look-up is under way */
+    bool failing;                   /* the latest gave nothing that is of use */
+    size_t count;
+    struct gvs_ep ep[GVS_AGENT_ADDRESSES_MAX]; /* as last known */
 };
 
 struct gvs_agent {
@@ -124,13 +135,15 @@ struct gvs_agent {
     struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */
     uint64_t own_name; /* entries in our name that peers brought, when claims were last made so */
     uint64_t floor_ns; /* the floor of init_time on disk */
-    uint64_t stamp_floor_ms;       /* that of stamps */
-    bool newborn;                  /* the node's key was made at this start */
-    bool lost;                     /* some of its records were: its vector is not to be trusted */
-    uint64_t vector_changes;       /* of the vector on disk, */
-    struct gvs_mono vector_at;     /* written then */
-    struct gvs_mono out_of_step;   /* since when; NEVER while in step */
-    struct gvs_mono resolved;      /* when the peers' names were last looked up */
+    uint64_t stamp_floor_ms;     /* that of stamps */
+    bool newborn;                /* the node's key was made at this start */
+    bool lost;                   /* some of its records were: its vector is not to be trusted */
+    uint64_t vector_changes;     /* of the vector on disk, */
+    struct gvs_mono vector_at;   /* written then */
+    struct gvs_mono out_of_step; /* since when; NEVER while in step */
+    struct gvs_agent_peer peers[GVS_CONFIG_PEERS_MAX];
+    size_t peer_count;
+    struct gvs_mono resolved;      /* when their names were last looked up */
     struct gvs_fault claims_fault; /* services.d could not be read */
     struct gvs_fault config_fault; /* the latest reload failed */
 
@@ -181,6 +194,10 @@ bool gvs_owners_next(struct gvs_agent *a, size_t *budget, struct gvs_svcid *out)
 uint64_t gvs_owners_differs_ms(const struct gvs_agent *a, const struct gvs_id *id);
 /* The member that takes datagrams at this address; NULL: none. */
 const struct gvs_node_member *gvs_owners_at(const struct gvs_agent *a, const struct gvs_addr *addr);
+
+/* peers.c */
+void gvs_peers_read(struct gvs_agent *a); /* the configuration has been read */
+void gvs_peers_tick(struct gvs_agent *a, struct gvs_mono now);
 
 /* own.c: makes the table say what services.d says. */
 void gvs_agent_read_claims(struct gvs_agent *a);

@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,10 +38,27 @@ write_file(const char *dir, const char *name, mode_t mode, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
+/* `node`: more of the section of that name. */
+static void
+configure(const struct bench *b, const char *node)
+{
+    char conf[2048];
+
+    snprintf(conf, sizeof conf,
+             "cluster = \"test\"\n"
+             "node { name = \"lb1\" bind = \"127.0.0.1:%d\" keyring = \"%s/keyring\"\n"
+             "  state = \"%s\" services = \"%s/services.d\" %s }\n"
+             "kernel { mode = observe }\n"
+             "control { socket = \"%s/s\" }\n"
+             "limits { entries = 200000 }\n",
+             20000 + getpid() % 20000, b->dir, b->state, b->dir, node, b->dir);
+    write_file(b->dir, "conf", 0644, conf);
+}
+
 static void
 begin(struct bench *b)
 {
-    char conf[1024], services[128];
+    char services[128];
 
     *b = (struct bench){.dir = "/tmp/gvs.XXXXXX"};
     assert_non_null(mkdtemp(b->dir));
@@ -48,15 +67,7 @@ begin(struct bench *b)
     snprintf(b->conf, sizeof b->conf, "%s/conf", b->dir);
     assert_int_equal(mkdir(services, 0755), 0);
     write_file(b->dir, "keyring", 0600, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= primary\n");
-    snprintf(conf, sizeof conf,
-             "cluster = \"test\"\n"
-             "node { name = \"lb1\" bind = \"127.0.0.1:%d\" keyring = \"%s/keyring\"\n"
-             "  state = \"%s\" services = \"%s\" }\n"
-             "kernel { mode = observe }\n"
-             "control { socket = \"%s/s\" }\n"
-             "limits { entries = 200000 }\n",
-             20000 + getpid() % 20000, b->dir, b->state, services, b->dir);
-    write_file(b->dir, "conf", 0644, conf);
+    configure(b, "");
     assert_int_equal(uv_loop_init(&b->loop), 0);
 }
 
@@ -424,6 +435,174 @@ test_a_store_that_was_set_aside_takes_the_vector_along(void **state)
     end(&b);
 }
 
+/* --- peers by name --- */
+
+/* What each name comes to: addresses with a blank between. "": the resolver is down. */
+static const char *volatile zone = "";
+
+#define IN_PLACE_OF_LIBCS __attribute__((visibility("default")))
+
+IN_PLACE_OF_LIBCS int
+getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+            struct addrinfo **out)
+{
+    struct slot {
+        struct addrinfo info;
+        struct sockaddr_in6 sa;
+    } *slots = calloc(16, sizeof *slots);
+    char text[256], *save = NULL;
+    size_t count = 0;
+
+    (void)node, (void)service, (void)hints;
+    assert_non_null(slots);
+    snprintf(text, sizeof text, "%s", zone);
+    for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        struct slot *s = &slots[count];
+        struct sockaddr_in *sin = (struct sockaddr_in *)(void *)&s->sa;
+
+        s->info.ai_addr = (struct sockaddr *)&s->sa;
+        s->info.ai_family = strchr(word, ':') ? AF_INET6 : AF_INET;
+        inet_pton(s->info.ai_family, word,
+                  strchr(word, ':') ? (void *)&s->sa.sin6_addr : (void *)&sin->sin_addr);
+        if (count++ > 0)
+            slots[count - 2].info.ai_next = &s->info;
+    }
+    *out = count ? &slots[0].info : NULL;
+    if (count == 0)
+        free(slots);
+    return count ? 0 : EAI_AGAIN;
+}
+
+IN_PLACE_OF_LIBCS void
+freeaddrinfo(struct addrinfo *list)
+{
+    free(list);
+}
+
+static void
+await_look_ups(struct bench *b)
+{
+    bool looking = true;
+
+    while (looking) {
+        uv_run(&b->loop, UV_RUN_ONCE);
+        looking = false;
+        for (size_t i = 0; i < b->agent->peer_count; i++)
+            looking |= b->agent->peers[i].looking;
+    }
+}
+
+/* Once more, when half a minute has passed. */
+static void
+look_up(struct bench *b, const char *now)
+{
+    await_look_ups(b);
+    zone = now;
+    b->agent->resolved.us = 0;
+    gvs_peers_tick(b->agent, gvs_udp_now());
+    await_look_ups(b);
+}
+
+/* What the node calls, in order: "127.0.0.2:7900/0", the last being whose it is. */
+static const char *
+called(const struct bench *b)
+{
+    static char text[GVS_NODE_PEERS_MAX * (GVS_EP_TEXT_LEN + 8)];
+    char ep[GVS_EP_TEXT_LEN];
+    size_t at = 0;
+
+    text[0] = 0;
+    for (size_t i = 0; i < b->agent->node->bootstrap_count; i++) {
+        gvs_ep_format(ep, &b->agent->node->bootstrap[i].ep);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s/%u", i ? " " : "", ep,
+                               b->agent->node->bootstrap[i].whose);
+    }
+    return text;
+}
+
+static void
+test_a_name_is_all_its_addresses_that_can_be_reached(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    configure(&b, "peers = { \"one.example:7900\", \"127.0.0.9:7901\" }");
+    zone = "";
+    open_agent(&b);
+    assert_string_equal(called(&b), "127.0.0.9:7901/1"); /* and waits for no resolver */
+    look_up(&b, "::1 127.0.0.2 fd00::1 127.0.0.3 127.0.0.2");
+    assert_string_equal(called(&b), "127.0.0.2:7900/0 127.0.0.9:7901/1 127.0.0.3:7900/0");
+    end(&b);
+}
+
+static void
+test_the_last_addresses_stay_while_a_name_is_not_found(void **state)
+{
+    struct gvs_bootstrap *first;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    configure(&b, "peers = { \"one.example:7900\" }");
+    open_agent(&b);
+    look_up(&b, "127.0.0.2 127.0.0.3");
+    first = &b.agent->node->bootstrap[0];
+    first->tries = 77;
+    look_up(&b, "");
+    assert_true(b.agent->peers[0].failing);
+    assert_string_equal(called(&b), "127.0.0.2:7900/0 127.0.0.3:7900/0");
+    look_up(&b, "::1");
+    assert_true(b.agent->peers[0].failing);
+    assert_string_equal(called(&b), "127.0.0.2:7900/0 127.0.0.3:7900/0");
+    assert_false(gvs_node_meets_all(b.agent->node));
+    look_up(&b, "127.0.0.4 127.0.0.2");
+    assert_false(b.agent->peers[0].failing);
+    assert_string_equal(called(&b), "127.0.0.4:7900/0 127.0.0.2:7900/0");
+    assert_int_equal(first[1].tries, 77); /* the pace, too */
+    end(&b);
+}
+
+static void
+test_a_reload_keeps_what_is_known_of_the_names_that_stay(void **state)
+{
+    struct gvs_fault f;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    configure(&b, "peers = { \"one.example:7900\", \"two.example:7900\" }");
+    open_agent(&b);
+    look_up(&b, "127.0.0.2");
+    zone = "";
+    configure(&b, "peers = { \"three.example:7900\", \"two.example:7900\", \"two.example:7900\" }");
+    assert_int_equal(gvs_agent_reload(b.agent, &f), GVS_OK);
+    assert_string_equal(called(&b), "127.0.0.2:7900/1");
+    look_up(&b, "127.0.0.5");
+    assert_string_equal(called(&b), "127.0.0.5:7900/0 127.0.0.5:7900/1");
+    end(&b);
+}
+
+static void
+test_many_addresses_of_one_name_push_out_nobody(void **state)
+{
+    char node[1200] = "peers = {";
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    for (int i = 0; i < 30; i++)
+        snprintf(node + strlen(node), sizeof node - strlen(node), "%s \"n%d.example:7900\"",
+                 i ? "," : "", i);
+    strcat(node, ", \"127.0.1.1:7900\" }");
+    configure(&b, node);
+    open_agent(&b);
+    look_up(&b, "127.0.0.2 127.0.0.3 127.0.0.4 127.0.0.5 127.0.0.6 127.0.0.7");
+    assert_int_equal(b.agent->node->bootstrap_count, GVS_NODE_PEERS_MAX);
+    assert_non_null(strstr(called(&b), "127.0.1.1:7900/30"));
+    end(&b);
+}
+
 int
 main(void)
 {
@@ -434,6 +613,10 @@ main(void)
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
         cmocka_unit_test(test_a_vector_over_lost_records_is_void),
         cmocka_unit_test(test_a_store_that_was_set_aside_takes_the_vector_along),
+        cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
+        cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
+        cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
+        cmocka_unit_test(test_many_addresses_of_one_name_push_out_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
