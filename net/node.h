@@ -25,6 +25,8 @@
  */
 #pragma once
 
+#include <limits.h>
+
 #include "core/limits.h"
 #include "core/table.h"
 #include "core/value.h"
@@ -67,8 +69,11 @@ void gvs_node_start(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wal
  * GVS_NODE_PEERS_MAX addresses; ones equal to `advertise` are ignored. Those with one number in
  * `whose` (NULL: each has its own) are of one peer, who is met when any of them is. Each where no
  * live member is is tried for ever, every second at first, after thirty times every 10 s: not where
- * a member advertises it, and not where a member has answered, as long as that one lives. */
+ * a member advertises it, and not where a member has answered, as long as that one lives.
+ * GVS_NODE_HINT is nobody's number: there somebody was once. That is tried only while no member is
+ * known, dead or alive, who advertises it, and need not be met. */
 #define GVS_NODE_PEERS_MAX 128
+#define GVS_NODE_HINT UINT_MAX
 void gvs_node_set_peers(struct gvs_node *n, const struct gvs_ep *peers, const unsigned *whose,
                         size_t count);
 

@@ -159,6 +159,18 @@ is_met(const struct gvs_node *n, const struct gvs_bootstrap *b)
            is_live_at(n, &b->ep);
 }
 
+static bool
+is_known_at(const struct gvs_node *n, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
+        const struct gvs_member *m = gvs_members_ith(n->members, i);
+
+        if (m->known && gvs_ep_cmp(&m->value.ep, ep) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool
 gvs_node_meets_all(const struct gvs_node *n)
 {
@@ -167,7 +179,7 @@ gvs_node_meets_all(const struct gvs_node *n)
     for (size_t i = 0; i < n->bootstrap_count; i++)
         met[i] = is_met(n, &n->bootstrap[i]);
     for (size_t i = 0; i < n->bootstrap_count; i++) {
-        bool any = met[i];
+        bool any = met[i] || n->bootstrap[i].whose == GVS_NODE_HINT;
 
         for (size_t k = 0; k < n->bootstrap_count && !any; k++)
             any = met[k] && n->bootstrap[k].whose == n->bootstrap[i].whose;
@@ -199,7 +211,7 @@ try_bootstrap(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     if (!gvs_mono_due(b->next, now))
         return;
     b->next = gvs_mono_add_ms(now, slow ? BOOTSTRAP_SLOW_MS : BOOTSTRAP_FAST_MS);
-    if (is_met(n, b)) {
+    if (is_met(n, b) || (b->whose == GVS_NODE_HINT && is_known_at(n, &b->ep))) {
         b->tries = 0;
         return;
     }

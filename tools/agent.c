@@ -242,6 +242,7 @@ begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
 {
     uint64_t seq = a->events.seq;
 
+    gvs_peers_take_former(a);
     gvs_node_close(a->node);
     gvs_store_close(a->store);
     a->node = NULL;
@@ -483,6 +484,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     rc = gvs_control_open(&a->control, a, fault);
     if (rc < 0)
         goto out;
+    gvs_peers_keep_former(a);
     /* Everything is read: from here on the store is written. */
     if (a->fresh)
         gvs_store_put(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);

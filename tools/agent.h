@@ -35,6 +35,7 @@
 #define GVS_AGENT_RING 1000   /* events kept for watch --since */
 #define GVS_AGENT_OWN_MAX 128 /* addresses of this node that views are told of */
 #define GVS_AGENT_ALONE_MS 10000
+#define GVS_AGENT_FORMER_MAX 32
 #define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
 #define GVS_AGENT_OVERWRITES 1000  /* kept for conflicts */
 
@@ -143,6 +144,8 @@ struct gvs_agent {
     struct gvs_mono out_of_step; /* since when; NEVER while in step */
     struct gvs_agent_peer peers[GVS_CONFIG_PEERS_MAX];
     size_t peer_count;
+    struct gvs_ep former[GVS_AGENT_FORMER_MAX]; /* where members of a retired id's took datagrams */
+    size_t former_count;
     struct gvs_mono resolved;      /* when their names were last looked up */
     struct gvs_fault claims_fault; /* services.d could not be read */
     struct gvs_fault config_fault; /* the latest reload failed */
@@ -198,6 +201,10 @@ const struct gvs_node_member *gvs_owners_at(const struct gvs_agent *a, const str
 /* peers.c */
 void gvs_peers_read(struct gvs_agent *a); /* the configuration has been read */
 void gvs_peers_tick(struct gvs_agent *a, struct gvs_mono now);
+/* What the members of a retired id are for its successor, who knows nobody: _take reads them from
+ * the node and the store that are about to be closed, _keep settles what the new ones have. */
+void gvs_peers_take_former(struct gvs_agent *a);
+void gvs_peers_keep_former(struct gvs_agent *a);
 
 /* own.c: makes the table say what services.d says. */
 void gvs_agent_read_claims(struct gvs_agent *a);

@@ -47,6 +47,10 @@ apply(struct gvs_agent *a)
             ep[count] = p->ep[rank];
             whose[count++] = (unsigned)i;
         }
+    for (size_t i = 0; i < a->former_count && count < GVS_NODE_PEERS_MAX; i++) {
+        ep[count] = a->former[i];
+        whose[count++] = GVS_NODE_HINT;
+    }
     gvs_node_set_peers(a->node, ep, whose, count);
     gvs_udp_kick(a->udp);
 }
@@ -220,4 +224,77 @@ gvs_peers_tick(struct gvs_agent *a, struct gvs_mono now)
 {
     if (gvs_mono_due(gvs_mono_add_ms(a->resolved, RESOLVE_MS), now))
         look_up_all(a, now);
+}
+
+/* --- the members of an id that was retired --- */
+
+static void
+add_former(struct gvs_agent *a, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < a->former_count; i++)
+        if (gvs_ep_cmp(&a->former[i], ep) == 0)
+            return;
+    if (a->former_count < GVS_AGENT_FORMER_MAX && ep->addr.family != GVS_FAMILY_NONE)
+        a->former[a->former_count++] = *ep;
+}
+
+/* As text, with a blank between. */
+static void
+load_former(struct gvs_agent *a)
+{
+    char text[GVS_AGENT_FORMER_MAX * GVS_EP_TEXT_LEN], *save = NULL;
+    int len = gvs_store_get(a->store, GVS_BUCKET_META, "former", 6, text, sizeof text - 1);
+    struct gvs_ep ep;
+
+    text[len > 0 ? len : 0] = 0;
+    for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save))
+        if (gvs_ep_parse(&ep, word, strlen(word), NULL) == GVS_OK)
+            add_former(a, &ep);
+}
+
+static void
+store_former(struct gvs_agent *a)
+{
+    char text[GVS_AGENT_FORMER_MAX * GVS_EP_TEXT_LEN];
+    size_t len = 0;
+
+    for (size_t i = 0; i < a->former_count; i++) {
+        len += gvs_ep_format(text + len, &a->former[i]);
+        text[len++] = ' ';
+    }
+    gvs_store_put(a->store, GVS_BUCKET_META, "former", 6, len ? text : NULL, len);
+}
+
+/* Those who live first: there may be more than there is room for. */
+void
+gvs_peers_take_former(struct gvs_agent *a)
+{
+    size_t count;
+    struct gvs_node_member *m = gvs_list_members(a, &count);
+
+    for (enum gvs_member_state s = GVS_ALIVE; s < GVS_LEFT; s++)
+        for (size_t i = 0; i < count; i++)
+            if (m[i].state == s && !m[i].self)
+                add_former(a, &m[i].value.ep);
+    free(m);
+    load_former(a);
+}
+
+/* Whoever knows members has no need of them. */
+void
+gvs_peers_keep_former(struct gvs_agent *a)
+{
+    bool fresh = a->former_count > 0, knows = false;
+    size_t count;
+    struct gvs_node_member *m = gvs_list_members(a, &count);
+
+    for (size_t i = 0; i < count; i++)
+        knows |= !m[i].self;
+    free(m);
+    load_former(a);
+    if (a->former_count == 0 || !(fresh || knows))
+        return;
+    if (knows)
+        a->former_count = 0;
+    store_former(a);
 }

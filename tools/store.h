@@ -3,7 +3,7 @@
  *     entry   key bytes of the claim          entry bytes    checksum
  *     member  key bytes of the member         entry bytes    checksum
  *     meta    "node_key" "init_floor" "seq"                checksum
- *             "stamp_floor" "vector" and a number
+ *             "stamp_floor" "former" "vector" and a number
  *     ledger  record of ipvs/ledger.h, "place"  (empty)      checksum
  *
  * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and

@@ -518,6 +518,33 @@ test_one_address_that_answers_is_the_peer(void **state)
     cluster_close(c);
 }
 
+static void
+test_a_hint_is_tried_until_somebody_is_known_there(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 3, .seed = 94});
+    struct gvs_node *a;
+    uint64_t sent;
+
+    (void)state;
+    cluster_start(c, 1);
+    cluster_set_peers(c, 1, NULL, 0);
+    cluster_start(c, 0);
+    a = c->host[0].node;
+    gvs_node_set_peers(a, (struct gvs_ep[]){elsewhere(1), c->host[1].ep},
+                       (unsigned[]){GVS_NODE_HINT, GVS_NODE_HINT}, 2);
+    assert_true(gvs_node_meets_all(a)); /* there is nobody whom it has to meet */
+    assert_true(cluster_run_until(c, 2 * SECOND, cluster_converged));
+    assert_true(a->bootstrap[0].tries > 0);
+    cluster_kill(c, 1);
+    cluster_run(c, 20 * SECOND);
+    assert_int_equal(cluster_state(c, 0, 1, NULL), GVS_DEAD);
+    sent = a->bootstrap[0].tries;
+    cluster_run(c, 20 * SECOND);
+    assert_int_equal(a->bootstrap[1].tries, 0); /* the detector does that */
+    assert_true(a->bootstrap[0].tries > sent);
+    cluster_close(c);
+}
+
 /* Where it does not advertise to be; and not for ever: what bears its name later may be elsewhere. */
 static void
 test_who_has_answered_at_an_address_is_there_as_long_as_it_lives(void **state)
@@ -673,6 +700,7 @@ main(void)
         cmocka_unit_test(test_nobody_is_in_step_with_what_it_has_not_looked_at),
         cmocka_unit_test(test_who_stays_in_the_list_of_peers_keeps_its_pace),
         cmocka_unit_test(test_one_address_that_answers_is_the_peer),
+        cmocka_unit_test(test_a_hint_is_tried_until_somebody_is_known_there),
         cmocka_unit_test(test_who_has_answered_at_an_address_is_there_as_long_as_it_lives),
         cmocka_unit_test(test_a_new_session_is_tried_until_it_is_known_to_work),
         cmocka_unit_test(test_idle_and_in_sync_costs_two_datagrams_a_second),

@@ -146,12 +146,12 @@ close_store(struct bench *b, struct gvs_store *store)
 }
 
 static size_t
-member_value(uint8_t *value)
+member_value_at(uint8_t *value, uint8_t host)
 {
     struct gvs_member_value v = {.name = "lb2", .boot = 1};
 
     v.ep.addr.family = GVS_FAMILY_V4;
-    memcpy(v.ep.addr.b, (uint8_t[]){10, 77, 0, 2}, 4);
+    memcpy(v.ep.addr.b, (uint8_t[]){10, 77, 0, host}, 4);
     v.ep.port = 7900;
     return gvs_member_encode(value, &v);
 }
@@ -202,7 +202,7 @@ test_the_services_of_an_owner_are_found_in_slices(void **state)
     begin(&b);
     store = open_store(&b);
     memset(key.owner.b, 2, GVS_ID_LEN);
-    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value(value));
+    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value_at(value, 2));
     for (size_t i = 0; i < entries; i++) {
         key = (struct gvs_key){.kind = GVS_KEY_BACKEND};
         key.svc =
@@ -514,8 +514,12 @@ called(const struct bench *b)
     text[0] = 0;
     for (size_t i = 0; i < b->agent->node->bootstrap_count; i++) {
         gvs_ep_format(ep, &b->agent->node->bootstrap[i].ep);
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s/%u", i ? " " : "", ep,
-                               b->agent->node->bootstrap[i].whose);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s/", i ? " " : "", ep);
+        if (b->agent->node->bootstrap[i].whose == GVS_NODE_HINT)
+            at += (size_t)snprintf(text + at, sizeof text - at, "hint");
+        else
+            at += (size_t)snprintf(text + at, sizeof text - at, "%u",
+                                   b->agent->node->bootstrap[i].whose);
     }
     return text;
 }
@@ -603,6 +607,57 @@ test_many_addresses_of_one_name_push_out_nobody(void **state)
     end(&b);
 }
 
+static void
+reopen(struct bench *b)
+{
+    close_agent(b);
+    open_agent(b);
+}
+
+/* The successor of a retired id begins with an empty table: it would know nobody but its configured
+ * peers, and those may be gone for good. */
+static void
+test_who_was_retired_calls_at_those_whom_it_knew(void **state)
+{
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_store *store;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store = open_store(&b);
+    for (uint8_t id = 2; id < 6; id++) { /* in all four states */
+        size_t len = member_value_at(value, id);
+
+        memset(key.owner.b, id, GVS_ID_LEN);
+        store_entry(store, &key, gvs_member_order(3, (enum gvs_member_state)(5 - id)), value, len);
+    }
+    close_store(&b, store);
+    open_agent(&b);
+    assert_string_equal(called(&b), "");
+    assert_int_equal(gvs_node_leave(b.agent->node, gvs_udp_now()), GVS_OK);
+    gvs_agent_take_news(b.agent);
+    reopen(&b);
+    assert_false(gvs_node_retired(b.agent->node));
+    assert_string_equal(called(&b), "10.77.0.5:7900/hint 10.77.0.4:7900/hint 10.77.0.3:7900/hint");
+    reopen(&b); /* still nobody is known */
+    assert_string_equal(called(&b), "10.77.0.5:7900/hint 10.77.0.4:7900/hint 10.77.0.3:7900/hint");
+    assert_int_equal(gvs_node_leave(b.agent->node, gvs_udp_now()), GVS_OK);
+    gvs_agent_take_news(b.agent);
+    reopen(&b); /* nor did that one know anybody */
+    assert_string_equal(called(&b), "10.77.0.5:7900/hint 10.77.0.4:7900/hint 10.77.0.3:7900/hint");
+    close_agent(&b);
+    store = open_store(&b);
+    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value_at(value, 5));
+    close_store(&b, store);
+    open_agent(&b);
+    assert_string_equal(called(&b), "");
+    close_agent(&b);
+    assert_int_equal(stored(&b, GVS_BUCKET_META, "former", 6, value, sizeof value), GVS_E_NOTFOUND);
+    end(&b);
+}
+
 int
 main(void)
 {
@@ -617,6 +672,7 @@ main(void)
         cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
         cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
         cmocka_unit_test(test_many_addresses_of_one_name_push_out_nobody),
+        cmocka_unit_test(test_who_was_retired_calls_at_those_whom_it_knew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
