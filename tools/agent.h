@@ -254,8 +254,9 @@ struct gvs_request {
     size_t peers;      /* to wait for */
     bool has_if_stamp; /* write only over this; 0: only if it is not there */
     uint64_t if_stamp;
-    json_t *dry;    /* --dry-run: what would be written, else NULL */
-    size_t written; /* entries */
+    json_t *dry;                           /* --dry-run: what would be written, else NULL */
+    size_t written;                        /* entries */
+    struct gvs_write *writes, *writes_end; /* gathered; owned */
     /* A watcher. */
     uint64_t since;
     const char *glob;
@@ -283,13 +284,23 @@ void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel
 void gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pid,
                        bool may_change, gvs_reply_fn reply, void *ctx);
 
-/* write.c: entries of the cluster's. Each returns false having answered with a fault. */
+/* write.c: entries of the cluster's. Each returns false having answered with a fault. What is
+ * written is gathered, each key once at most, and goes into the table with gvs_writes_commit, all
+ * of it or nothing. */
+struct gvs_write {
+    struct gvs_write *next;
+    struct gvs_key key;
+    bool tombstone;
+    size_t len;
+    uint8_t value[];
+};
+bool gvs_writes_commit(struct gvs_request *r);
+void gvs_writes_free(struct gvs_request *r);
 struct gvs_key gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc,
                              const struct gvs_ep *ep /* or NULL */);
 bool gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e);
-/* `value` holds GVS_VALUE_LEN_MAX, and is changed. */
 bool gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone,
-                     uint8_t *value, size_t len);
+                     const uint8_t *value, size_t len);
 bool gvs_write_service(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_service *s);
 bool gvs_write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
                        const struct gvs_backend *b);

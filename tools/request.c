@@ -277,7 +277,7 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
         r->a->via = GVS_VIA_CLI;
         r->a->by = r->by;
         r->change = NULL;
-        written = change(r);
+        written = change(r) && gvs_writes_commit(r);
         gvs_agent_absorb(r->a);
         r->a->via = GVS_VIA_PEER;
         r->a->by = NULL;
@@ -325,6 +325,7 @@ free_request(struct gvs_request *r)
         r->sync->r = NULL;
     json_decref(r->doc);
     json_decref(r->dry);
+    gvs_writes_free(r);
     free(r->svcs);
     free(r);
 }
