@@ -235,6 +235,7 @@ struct gvs_request {
     bool may_change;
     bool
         running; /* its command stands on the stack: not to be freed, even if its client has gone */
+    bool stays;  /* goes on when its client has gone */
     bool done;
     struct gvs_mono began, deadline;
     struct gvs_mono wake; /* poll again no later than this */
@@ -279,7 +280,8 @@ void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
 /* For changes that do without gvs_request_change: makes what was written durable (r->durable, and a
  * poll), and answers. */
 void gvs_request_sync(struct gvs_request *r);
-void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel);
+void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
+                         const struct gvs_fault *f /* or NULL */);
 /* gvs_agent_command, with the pid of who asks; 0: unknown. */
 void gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pid,
                        bool may_change, gvs_reply_fn reply, void *ctx);

@@ -6,7 +6,7 @@
 
 #include "tools/agent.h"
 
-#define LEAVE_MS 2000 /* for a peer to have heard it */
+#define LEAVE_MS 1500 /* for a peer to have heard it; clients wait 2 s longer than they ask for */
 #define ASK_MS 50
 
 /* --- leave ----------------------------------------------------------------------------------- */
@@ -25,23 +25,38 @@ peers_told(const struct gvs_request *r)
     return told;
 }
 
+/* The id is retired from the first moment on, whatever becomes of the disk and of who asked. */
+static void
+end_leave(struct gvs_request *r, size_t told)
+{
+    struct gvs_fault f;
+
+    if (r->durable) {
+        gvs_request_changed(r, told, "ok", NULL);
+    } else {
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "left; not on this disk yet");
+        gvs_fault_hint(&f, "df; if gossipvsd starts with its former id, the others tell it so: "
+                           "restart it");
+        gvs_request_changed(r, told, "ok", &f);
+    }
+    gvs_agent_log(r->a, GVS_LOG_WARN,
+                  "%s: left the cluster (%zu peers have heard it); the kernel stays as it is%s",
+                  r->by, told, r->durable ? "" : ", but this is not on its disk");
+    r->a->left = true;
+}
+
 static bool
 poll_leave(struct gvs_request *r, struct gvs_mono now)
 {
     struct gvs_node_counts c = gvs_node_count(r->a->node);
-    struct gvs_mono end = gvs_mono_add_ms(r->began, LEAVE_MS);
+    bool enough = gvs_mono_due(gvs_mono_add_ms(r->began, LEAVE_MS), now);
     size_t told = peers_told(r);
 
-    if (!r->durable && !r->sync && !r->already)
+    if (!r->durable && !r->sync)
         gvs_request_sync(r);
-    if ((r->durable || r->already) &&
-        (told > 0 || c.alive + c.suspect == 0 || gvs_mono_due(end, now))) {
-        gvs_request_changed(r, told, "ok");
-        gvs_agent_log(r->a, GVS_LOG_WARN,
-                      "%s: left the cluster (%zu peers have heard it); the "
-                      "kernel stays as it is",
-                      r->by, told);
-        r->a->left = true;
+    if (r->durable ? told > 0 || c.alive + c.suspect == 0 || enough
+                   : enough && gvs_mono_due(r->deadline, now)) {
+        end_leave(r, told);
         return true;
     }
     if (gvs_mono_due(gvs_mono_add_ms(r->asked, ASK_MS), now)) {
@@ -69,6 +84,7 @@ gvs_change_leave(struct gvs_request *r)
     gvs_node_leave(r->a->node, gvs_udp_now());
     gvs_agent_take_news(r->a);
     r->poll = poll_leave;
+    r->stays = true;
 }
 
 /* --- forget ---------------------------------------------------------------------------------- */

@@ -181,8 +181,9 @@ peers_in_sync(const struct gvs_request *r)
     return in_sync;
 }
 
-static void
-answer_change(struct gvs_request *r, size_t peers, const char *kernel, const struct gvs_fault *f)
+void
+gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
+                    const struct gvs_fault *f)
 {
     char stamp[17];
     json_t *doc;
@@ -194,12 +195,6 @@ answer_change(struct gvs_request *r, size_t peers, const char *kernel, const str
     if (f)
         json_object_set_new(doc, "error", gvs_fault_json(f));
     gvs_request_answer(r, doc, true);
-}
-
-void
-gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel)
-{
-    answer_change(r, peers, kernel, NULL);
 }
 
 static bool
@@ -222,11 +217,11 @@ timed_out(struct gvs_request *r, int state)
         gvs_fault_hint(&f, "gossipvs members; -n waits longer");
         gvs_request_fault(r, &f);
     } else {
-        answer_change(r, peers,
-                      state == 0                           ? "unknown"
-                      : gvs_kernel_observing(r->a->kernel) ? "observe"
-                                                           : "ok",
-                      &f);
+        gvs_request_changed(r, peers,
+                            state == 0                           ? "unknown"
+                            : gvs_kernel_observing(r->a->kernel) ? "observe"
+                                                                 : "ok",
+                            &f);
     }
     return true;
 }
@@ -295,14 +290,14 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
         gvs_request_sync(r);
     state = r->durable ? settled(r, why, sizeof why) : 0;
     if (state > 0 && peers_have_it(r, now)) {
-        answer_change(r, peers_in_sync(r), gvs_kernel_observing(r->a->kernel) ? "observe" : "ok",
-                      NULL);
+        gvs_request_changed(r, peers_in_sync(r),
+                            gvs_kernel_observing(r->a->kernel) ? "observe" : "ok", NULL);
         return true;
     }
     if (state < 0) {
         gvs_fault_set(&f, GVS_EXIT_KERNEL, "%s", why);
         gvs_fault_hint(&f, "other nodes are not affected; gossipvs plan");
-        answer_change(r, peers_in_sync(r), "refused", &f);
+        gvs_request_changed(r, peers_in_sync(r), "refused", &f);
         return true;
     }
     return gvs_mono_due(r->deadline, now) && timed_out(r, state);
@@ -380,11 +375,16 @@ gvs_requests_end(const struct gvs_agent *a, const void *ctx)
 void
 gvs_requests_abandon(struct gvs_agent *a, void *ctx)
 {
-    for (struct gvs_request *r = a->requests; r; r = r->next)
-        if (!ctx || r->ctx == ctx) {
-            r->reply = NULL;
-            r->done = true;
-        }
+    struct gvs_mono soon = gvs_mono_add_ms(gvs_udp_now(), TIMEOUT_MS_DEFAULT);
+
+    for (struct gvs_request *r = a->requests; r; r = r->next) {
+        if (ctx && r->ctx != ctx)
+            continue;
+        r->reply = NULL;
+        r->ctx = NULL; /* the next client may have the same place */
+        r->done |= !ctx || !r->stays;
+        r->deadline = gvs_mono_min(r->deadline, soon);
+    }
     if (!ctx)
         sweep(a);
 }
