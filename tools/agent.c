@@ -141,14 +141,16 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     if (gvs_store_open(&a->store, a->loop, a->cfg.state, a->cfg.limits.entries, &set_aside, fault) <
         0)
         return -1;
-    if (set_aside)
-        gvs_agent_log(a, GVS_LOG_WARN, "%s: the store was damaged and set aside; joining anew",
-                      a->cfg.state);
     len = gvs_store_get(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
     if (len != (int)sizeof a->priv) {
         gvs_crypto_random(NULL, a->priv, sizeof a->priv);
         a->fresh = a->newborn = true;
     }
+    if (set_aside)
+        gvs_agent_log(
+            a, GVS_LOG_WARN,
+            "%s: the store was damaged (it is set aside there) or empty; joining anew with %s id",
+            a->cfg.state, a->newborn ? "a new" : "the same");
     a->fresh |= set_aside;
     a->lost = set_aside;
     if (gvs_store_get(a->store, GVS_BUCKET_META, "stamp_floor", 11, &a->stamp_floor_ms,

@@ -148,8 +148,9 @@ close_store(struct bench *b, struct gvs_store *store)
 static size_t
 member_value_at(uint8_t *value, uint8_t host)
 {
-    struct gvs_member_value v = {.name = "lb2", .boot = 1};
+    struct gvs_member_value v = {.boot = 1};
 
+    snprintf(v.name, sizeof v.name, "lb%u", host);
     v.ep.addr.family = GVS_FAMILY_V4;
     memcpy(v.ep.addr.b, (uint8_t[]){10, 77, 0, host}, 4);
     v.ep.port = 7900;
@@ -296,6 +297,13 @@ close_agent(struct bench *b)
     b->agent = NULL;
 }
 
+static void
+reopen(struct bench *b)
+{
+    close_agent(b);
+    open_agent(b);
+}
+
 static int
 stored(struct bench *b, enum gvs_bucket bucket, const void *key, size_t key_len, void *val,
        size_t cap)
@@ -432,6 +440,22 @@ test_a_store_that_was_set_aside_takes_the_vector_along(void **state)
     assert_true(b.agent->lost && b.agent->fresh);
     assert_int_equal(component_of(&b), 0);
     assert_int_equal(gvs_table_count(gvs_node_claims(b.agent->node)), 0);
+    end(&b);
+}
+
+/* No commit leaves that behind; a copy that failed does, or somebody's >. */
+static void
+test_an_empty_store_is_a_lost_one(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin_with_vector(&b);
+    write_file(b.state, "data.mdb", 0600, "");
+    open_agent(&b);
+    assert_true(b.agent->lost && b.agent->fresh && b.agent->newborn);
+    reopen(&b);
+    assert_false(b.agent->lost || b.agent->fresh || b.agent->newborn);
     end(&b);
 }
 
@@ -607,13 +631,6 @@ test_many_addresses_of_one_name_push_out_nobody(void **state)
     end(&b);
 }
 
-static void
-reopen(struct bench *b)
-{
-    close_agent(b);
-    open_agent(b);
-}
-
 /* The successor of a retired id begins with an empty table: it would know nobody but its configured
  * peers, and those may be gone for good. */
 static void
@@ -668,6 +685,7 @@ main(void)
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
         cmocka_unit_test(test_a_vector_over_lost_records_is_void),
         cmocka_unit_test(test_a_store_that_was_set_aside_takes_the_vector_along),
+        cmocka_unit_test(test_an_empty_store_is_a_lost_one),
         cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
         cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
         cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
