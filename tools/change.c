@@ -729,12 +729,27 @@ do_backend_undrain(struct gvs_request *r)
     return do_drain(r, false);
 }
 
+/* Known to everybody who knows the command line, and not ours to do. */
+static int
+refuse_wait(const struct gvs_request *r, struct gvs_fault *f)
+{
+    for (size_t i = 0; i < r->argc; i++)
+        if (strcmp(r->argv[i], "--wait") == 0) {
+            gvs_fault_set(f, GVS_EXIT_USAGE,
+                          "'%s --wait': not in this version of the agent (gossipvs itself waits)",
+                          r->words);
+            gvs_fault_hint(f, "ask vip show until active is 0");
+            return -1;
+        }
+    return GVS_OK;
+}
+
 void
 gvs_change_backend_drain(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
+    if (refuse_wait(r, &f) < 0 || need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_drain);
@@ -745,7 +760,7 @@ gvs_change_backend_undrain(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
+    if (refuse_wait(r, &f) < 0 || need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_undrain);

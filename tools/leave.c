@@ -67,14 +67,25 @@ poll_leave(struct gvs_request *r, struct gvs_mono now)
     return false;
 }
 
+static bool
+is_option(const char *word)
+{
+    static const char *const options[] = {"--withdraw", "--peers", "--if-stamp", "--dry-run"};
+
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (strcmp(word, options[i]) == 0)
+            return true;
+    return false;
+}
+
 void
 gvs_change_leave(struct gvs_request *r)
 {
     struct gvs_fault f;
 
     if (r->argc > 0) {
-        if (strcmp(r->argv[0], "--withdraw") == 0)
-            gvs_fault_set(&f, GVS_EXIT_USAGE, "'leave --withdraw': not in this version");
+        if (is_option(r->argv[0]))
+            gvs_fault_set(&f, GVS_EXIT_USAGE, "'leave %s': not in this version", r->argv[0]);
         else
             gvs_fault_set(&f, GVS_EXIT_USAGE, "leave: no such word '%.40s'", r->argv[0]);
         gvs_request_fault(r, &f);
@@ -167,7 +178,11 @@ gvs_change_forget(struct gvs_request *r)
 
     if (gvs_write_options(r, &f) < 0) {
         gvs_request_fault(r, &f);
-    } else if (r->argc != 1 || r->has_if_stamp || r->dry) {
+    } else if (r->has_if_stamp || r->dry) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "'forget %s': not in this version",
+                      r->dry ? "--dry-run" : "--if-stamp");
+        gvs_request_fault(r, &f);
+    } else if (r->argc != 1) {
         gvs_fault_set(&f, GVS_EXIT_USAGE, "forget: one member expected, by name or id");
         gvs_fault_hint(&f, "gossipvs members --all");
         gvs_request_fault(r, &f);
