@@ -224,6 +224,7 @@ gvs_node_list(const struct gvs_node *n, struct gvs_node_member *out, size_t max)
             .clock_offset_ms = gvs_member_clock_offset_ms(n->members, m),
             .has_fingerprint = m->has_fingerprint,
             .fingerprint = m->fingerprint,
+            .members_fingerprint = m->members_fingerprint,
             .in_step = m->in_step,
             .answered = m->answered,
             .gone = m->gone,

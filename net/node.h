@@ -172,9 +172,10 @@ struct gvs_node_member { /* zero and false where unknown */
     uint64_t rtt_us;          /* smoothed; 0 = unknown */
     int64_t clock_offset_ms;  /* his wall clock minus ours */
     bool has_fingerprint;
-    uint64_t fingerprint;     /* of his claims, as of his latest probe or answer */
-    bool in_step;             /* likewise */
-    struct gvs_mono answered; /* when the latest probe that he answered was sent */
+    uint64_t fingerprint;         /* of his claims, as of his latest probe or answer, */
+    uint64_t members_fingerprint; /* and of his table of members */
+    bool in_step;                 /* likewise */
+    struct gvs_mono answered;     /* when the latest probe that he answered was sent */
 
     /* The table says that he is dead, and our own probe and handshake, begun after that was heard,
      * were not answered either. Ends when anything of his is opened or the table says otherwise, at

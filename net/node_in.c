@@ -114,6 +114,7 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
 
     from->has_fingerprint = true;
     from->fingerprint = m->claims;
+    from->members_fingerprint = m->members;
     from->in_step = m->status & GVS_STATUS_IN_STEP;
     from->synced = m->status & GVS_STATUS_SYNCED;
     from->met = m->status & GVS_STATUS_MET;

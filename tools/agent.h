@@ -253,6 +253,7 @@ struct gvs_request {
     struct gvs_mono asked;  /* --wait-converged, --peers: when everybody was last probed */
     struct gvs_mono wrote;
     size_t peers;      /* to wait for */
+    bool of_members;   /* what is written is of a member, not a claim */
     bool has_if_stamp; /* write only over this; 0: only if it is not there */
     uint64_t if_stamp;
     json_t *dry;                           /* --dry-run: what would be written, else NULL */

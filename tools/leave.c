@@ -95,7 +95,7 @@ gvs_change_leave(struct gvs_request *r)
     gvs_node_leave(r->a->node, gvs_udp_now());
     gvs_agent_take_news(r->a);
     r->poll = poll_leave;
-    r->stays = true;
+    r->stays = r->of_members = true;
 }
 
 /* --- forget ---------------------------------------------------------------------------------- */
@@ -176,6 +176,7 @@ gvs_change_forget(struct gvs_request *r)
 {
     struct gvs_fault f;
 
+    r->of_members = true;
     if (gvs_write_options(r, &f) < 0) {
         gvs_request_fault(r, &f);
     } else if (r->has_if_stamp || r->dry) {

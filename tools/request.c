@@ -166,17 +166,20 @@ settled(struct gvs_request *r, char *why, size_t cap)
     return all;
 }
 
-/* Peers whose table is ours, by their answer to a probe that was sent after the write. */
+/* Peers whose table is ours, by their answer to a probe that was sent after the write: that of the
+ * claims, or of the members. */
 static size_t
 peers_in_sync(const struct gvs_request *r)
 {
-    uint64_t fp = gvs_table_fingerprint(gvs_node_claims(r->a->node));
+    uint64_t fp = gvs_table_fingerprint(r->of_members ? gvs_node_members(r->a->node)
+                                                      : gvs_node_claims(r->a->node));
     size_t in_sync = 0, count;
     struct gvs_node_member *m = gvs_list_members(r->a, &count);
 
     for (size_t i = 0; i < count; i++)
         in_sync += !m[i].self && m[i].state < GVS_DEAD && m[i].has_fingerprint &&
-                   m[i].fingerprint == fp && m[i].answered.us >= r->wrote.us;
+                   (r->of_members ? m[i].members_fingerprint : m[i].fingerprint) == fp &&
+                   m[i].answered.us >= r->wrote.us;
     free(m);
     return in_sync;
 }
@@ -188,10 +191,11 @@ gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
     char stamp[17];
     json_t *doc;
 
+    /* Of a member nothing is stamped. */
     snprintf(stamp, sizeof stamp, "%016llx", (unsigned long long)r->stamp.hlc);
-    doc = json_pack("{s:s, s:s, s:s, s:I, s:s}", "schema", "gossipvs/1", "result",
-                    r->already ? "already" : "done", "stamp", stamp, "peers", (json_int_t)peers,
-                    "kernel", kernel);
+    doc = json_pack("{s:s, s:s, s:s?, s:I, s:s}", "schema", "gossipvs/1", "result",
+                    r->already ? "already" : "done", "stamp", r->of_members ? NULL : stamp, "peers",
+                    (json_int_t)peers, "kernel", kernel);
     if (f)
         json_object_set_new(doc, "error", gvs_fault_json(f));
     gvs_request_answer(r, doc, true);

@@ -459,6 +459,65 @@ test_an_empty_store_is_a_lost_one(void **state)
     end(&b);
 }
 
+static json_t *
+ask_and_wait(struct bench *b, const char *line)
+{
+    json_decref(b->answer);
+    b->answer = NULL;
+    gvs_agent_command(b->agent, line, "test", 1, take_answer, b);
+    while (!b->answer)
+        uv_run(&b->loop, UV_RUN_ONCE);
+    return b->answer;
+}
+
+/* A peer that has answered since, with our claims, may not have heard of it yet. */
+static void
+test_forget_counts_those_who_have_forgotten(void **state)
+{
+    static const char line[] = "{\"command\":\"forget\",\"timeout\":%s,"
+                               "\"args\":[\"lb3\",\"--peers\",\"1\"]}";
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_store *store;
+    struct gvs_member *m;
+    struct bench b;
+    json_t *answer;
+    char text[128];
+
+    (void)state;
+    begin(&b);
+    store = open_store(&b);
+    for (uint8_t id = 2; id < 4; id++) {
+        size_t len = member_value_at(value, id);
+
+        memset(key.owner.b, id, GVS_ID_LEN);
+        store_entry(store, &key, gvs_member_order(3, id == 2 ? GVS_ALIVE : GVS_DEAD), value, len);
+    }
+    close_store(&b, store);
+    open_agent(&b);
+    b.agent->started.us = 0; /* alone for long enough */
+    memset(key.owner.b, 2, GVS_ID_LEN);
+    m = gvs_member_get(b.agent->node->members, &key.owner);
+    assert_non_null(m);
+    m->has_fingerprint = true;
+    m->fingerprint = gvs_table_fingerprint(gvs_node_claims(b.agent->node));
+    m->members_fingerprint = gvs_table_fingerprint(gvs_node_members(b.agent->node));
+    m->answered = GVS_MONO_NEVER;
+    snprintf(text, sizeof text, line, "0.3");
+    answer = ask_and_wait(&b, text);
+    assert_string_equal(json_string_value(json_object_get(answer, "result")), "done");
+    assert_int_equal(json_integer_value(json_object_get(answer, "peers")), 0);
+    assert_non_null(json_object_get(answer, "error"));
+    m->members_fingerprint = gvs_table_fingerprint(gvs_node_members(b.agent->node));
+    snprintf(text, sizeof text, line, "10");
+    answer = ask_and_wait(&b, text);
+    assert_string_equal(json_string_value(json_object_get(answer, "result")), "already");
+    assert_int_equal(json_integer_value(json_object_get(answer, "peers")), 1);
+    assert_null(json_object_get(answer, "error"));
+    assert_true(json_is_null(json_object_get(answer, "stamp")));
+    end(&b);
+}
+
 /* --- peers by name --- */
 
 /* What each name comes to: addresses with a blank between. "": the resolver is down. */
@@ -686,6 +745,7 @@ main(void)
         cmocka_unit_test(test_a_vector_over_lost_records_is_void),
         cmocka_unit_test(test_a_store_that_was_set_aside_takes_the_vector_along),
         cmocka_unit_test(test_an_empty_store_is_a_lost_one),
+        cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
         cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
         cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
         cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
