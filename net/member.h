@@ -85,7 +85,7 @@ struct gvs_member {
     struct gvs_mono heard_at;
     uint64_t rtt_us; /* smoothed; 0 = unknown */
     bool has_fingerprint;
-    uint64_t fingerprint;
+    uint64_t fingerprint, members_fingerprint;
     bool in_step, synced, met, ahead; /* as it said last */
     struct gvs_mono answered;         /* when the latest probe that it answered was sent */
     bool was_equal;                   /* both of its tables were as ours, */

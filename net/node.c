@@ -150,13 +150,25 @@ gvs_node_overwrite(struct gvs_node *n, struct gvs_node_overwrite *out, uint64_t 
 /* --- what the caller asks --- */
 
 void
-gvs_node_set_peers(struct gvs_node *n, const struct gvs_ep *peers, size_t count)
+gvs_node_set_peers(struct gvs_node *n, const struct gvs_ep *peers, const unsigned *whose,
+                   size_t count)
 {
+    struct gvs_bootstrap old[GVS_NODE_PEERS_MAX];
+    size_t old_count = n->bootstrap_count;
+
+    memcpy(old, n->bootstrap, old_count * sizeof *old);
     n->bootstrap_count = 0;
-    for (size_t i = 0; i < count && n->bootstrap_count < GVS_BOOTSTRAP_MAX; i++) {
+    for (size_t i = 0; i < count && n->bootstrap_count < GVS_NODE_PEERS_MAX; i++) {
+        struct gvs_bootstrap *b = &n->bootstrap[n->bootstrap_count];
+
         if (gvs_ep_cmp(&peers[i], &n->replica.value.ep) == 0)
             continue;
-        n->bootstrap[n->bootstrap_count++] = (struct gvs_bootstrap){.ep = peers[i]};
+        *b = (struct gvs_bootstrap){.ep = peers[i]};
+        for (size_t k = 0; k < old_count; k++)
+            if (gvs_ep_cmp(&old[k].ep, &peers[i]) == 0)
+                *b = old[k];
+        b->whose = whose ? whose[i] : (unsigned)i;
+        n->bootstrap_count++;
     }
     n->due = (struct gvs_mono){0};
 }
@@ -165,6 +177,7 @@ void
 gvs_node_set_in_step(struct gvs_node *n, bool in_step)
 {
     n->in_step = in_step;
+    n->step_of = gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]);
 }
 
 void
@@ -211,6 +224,7 @@ gvs_node_list(const struct gvs_node *n, struct gvs_node_member *out, size_t max)
             .clock_offset_ms = gvs_member_clock_offset_ms(n->members, m),
             .has_fingerprint = m->has_fingerprint,
             .fingerprint = m->fingerprint,
+            .members_fingerprint = m->members_fingerprint,
             .in_step = m->in_step,
             .answered = m->answered,
             .gone = m->gone,

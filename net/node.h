@@ -25,6 +25,8 @@
  */
 #pragma once
 
+#include <limits.h>
+
 #include "core/limits.h"
 #include "core/table.h"
 #include "core/value.h"
@@ -63,10 +65,17 @@ int gvs_node_load(struct gvs_node *n, const struct gvs_entry *e);
  * begins to talk. */
 void gvs_node_start(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall);
 
-/* The bootstrap list, resolved; replaces the one before. At most 64; ones equal to `advertise` are
- * ignored. Each that is not a live member is tried for ever, every second at first, later every 10
- * s. */
-void gvs_node_set_peers(struct gvs_node *n, const struct gvs_ep *peers, size_t count);
+/* The bootstrap list, resolved; replaces the one before, and what stays keeps its pace. At most
+ * GVS_NODE_PEERS_MAX addresses; ones equal to `advertise` are ignored. Those with one number in
+ * `whose` (NULL: each has its own) are of one peer, who is met when any of them is. Each where no
+ * live member is is tried for ever, every second at first, after thirty times every 10 s: not where
+ * a member advertises it, and not where a member has answered, as long as that one lives.
+ * GVS_NODE_HINT is nobody's number: there somebody was once. That is tried only while no member is
+ * known, dead or alive, who advertises it, and need not be met. */
+#define GVS_NODE_PEERS_MAX 128
+#define GVS_NODE_HINT UINT_MAX
+void gvs_node_set_peers(struct gvs_node *n, const struct gvs_ep *peers, const unsigned *whose,
+                        size_t count);
 
 void gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
                    const struct gvs_ep *from, const uint8_t *pkt, size_t len);
@@ -138,7 +147,8 @@ struct gvs_node_overwrite {
 };
 bool gvs_node_overwrite(struct gvs_node *n, struct gvs_node_overwrite *out, uint64_t *missed);
 
-/* Is our kernel as the table wants it? Carried in probes; false until told. */
+/* Is our kernel as the table of claims wants it now? Carried in probes; false until told, and from
+ * the next change of that table until told again. */
 void gvs_node_set_in_step(struct gvs_node *n, bool in_step);
 
 /* Probe everybody now, not when it is their turn. */
@@ -163,9 +173,10 @@ struct gvs_node_member { /* zero and false where unknown */
     uint64_t rtt_us;          /* smoothed; 0 = unknown */
     int64_t clock_offset_ms;  /* his wall clock minus ours */
     bool has_fingerprint;
-    uint64_t fingerprint;     /* of his claims, as of his latest probe or answer */
-    bool in_step;             /* likewise */
-    struct gvs_mono answered; /* when the latest probe that he answered was sent */
+    uint64_t fingerprint;         /* of his claims, as of his latest probe or answer, */
+    uint64_t members_fingerprint; /* and of his table of members */
+    bool in_step;                 /* likewise */
+    struct gvs_mono answered;     /* when the latest probe that he answered was sent */
 
     /* The table says that he is dead, and our own probe and handshake, begun after that was heard,
      * were not answered either. Ends when anything of his is opened or the table says otherwise, at

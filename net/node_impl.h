@@ -21,7 +21,6 @@
 #include "net/wire.h"
 
 #define GVS_NOTES_MAX 32
-#define GVS_BOOTSTRAP_MAX 64
 
 struct gvs_note { /* a small message: a probe, an answer, an acknowledgement */
     uint8_t type;
@@ -59,12 +58,18 @@ TAILQ_HEAD(gvs_node_peers, gvs_node_peer);
 
 struct gvs_bootstrap {
     struct gvs_ep ep;
+    unsigned whose; /* which peer's */
     unsigned tries;
     struct gvs_mono next;
+    bool answered; /* somebody did from there: the latest, in that life */
+    struct gvs_id who;
+    uint64_t boot;
 };
 
 struct gvs_node {
-    bool started, in_step, synced;
+    bool started, synced;
+    bool in_step;     /* as the caller said, */
+    uint64_t step_of; /* of the table of claims with this fingerprint */
     struct gvs_sessions *sessions;
     struct gvs_id self;
     struct gvs_replica replica;
@@ -72,7 +77,7 @@ struct gvs_node {
     struct gvs_sync sync;
     struct gvs_node_peer *peers;
     struct gvs_node_peers busy;
-    struct gvs_bootstrap bootstrap[GVS_BOOTSTRAP_MAX];
+    struct gvs_bootstrap bootstrap[GVS_NODE_PEERS_MAX];
     size_t bootstrap_count;
     bool regroup;           /* sessions came or went: relay is to be told */
     uint64_t regrouped;     /* the fingerprint of the members that relay knows */
@@ -90,6 +95,10 @@ struct gvs_node_peer *gvs_node_wake(struct gvs_node *n, struct gvs_member *m);
 
 /* Does each bootstrap peer live? */
 bool gvs_node_meets_all(const struct gvs_node *n);
+
+/* A session has come up with whoever is at that address. */
+void gvs_node_answered(struct gvs_node *n, const struct gvs_ep *from, const struct gvs_id *who,
+                       uint64_t boot);
 
 /* What came from it is to be acknowledged now. Nothing, if all is. */
 void gvs_node_acknowledge(struct gvs_node *n, struct gvs_node_peer *p);

@@ -144,6 +144,7 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
 
     from->has_fingerprint = true;
     from->fingerprint = m->claims;
+    from->members_fingerprint = m->members;
     from->in_step = m->status & GVS_STATUS_IN_STEP;
     from->synced = m->status & GVS_STATUS_SYNCED;
     from->met = m->status & GVS_STATUS_MET;
@@ -483,8 +484,10 @@ gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
         gvs_sessions_drop(n->sessions, &r.peer);
         return;
     }
-    if (r.event == GVS_SESSION_UP || r.up)
+    if (r.event == GVS_SESSION_UP || r.up) {
+        gvs_node_answered(n, &r.from, &r.peer, r.peer_boot);
         greet(n, now, in.from, r.peer_boot);
+    }
     in.boot = r.peer_boot;
     gvs_member_heard(n->members, now, in.from);
     if (r.event == GVS_SESSION_DATA && r.len > 0)

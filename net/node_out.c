@@ -150,14 +150,58 @@ act(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     }
 }
 
+/* A member may be reached where it does not advertise to be: by another of its addresses, or
+ * through somebody who translates them. One that has started anew may have moved away. */
+static bool
+is_met(const struct gvs_node *n, const struct gvs_bootstrap *b)
+{
+    const struct gvs_member *m = b->answered ? gvs_member_get(n->members, &b->who) : NULL;
+
+    return (m && m->known && m->state == GVS_ALIVE && m->up && m->boot == b->boot) ||
+           is_live_at(n, &b->ep);
+}
+
+static bool
+is_known_at(const struct gvs_node *n, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
+        const struct gvs_member *m = gvs_members_ith(n->members, i);
+
+        if (m->known && gvs_ep_cmp(&m->value.ep, ep) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool
 gvs_node_meets_all(const struct gvs_node *n)
 {
+    bool met[GVS_NODE_PEERS_MAX];
+
+    for (size_t i = 0; i < n->bootstrap_count; i++)
+        met[i] = is_met(n, &n->bootstrap[i]);
     for (size_t i = 0; i < n->bootstrap_count; i++) {
-        if (!is_live_at(n, &n->bootstrap[i].ep))
+        bool any = met[i] || n->bootstrap[i].whose == GVS_NODE_HINT;
+
+        for (size_t k = 0; k < n->bootstrap_count && !any; k++)
+            any = met[k] && n->bootstrap[k].whose == n->bootstrap[i].whose;
+        if (!any)
             return false;
     }
     return true;
+}
+
+void
+gvs_node_answered(struct gvs_node *n, const struct gvs_ep *from, const struct gvs_id *who,
+                  uint64_t boot)
+{
+    for (size_t i = 0; i < n->bootstrap_count; i++) {
+        if (gvs_ep_cmp(&n->bootstrap[i].ep, from) != 0)
+            continue;
+        n->bootstrap[i].answered = true;
+        n->bootstrap[i].who = *who;
+        n->bootstrap[i].boot = boot;
+    }
 }
 
 static void
@@ -169,7 +213,7 @@ try_bootstrap(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     if (!gvs_mono_due(b->next, now))
         return;
     b->next = gvs_mono_add_ms(now, slow ? BOOTSTRAP_SLOW_MS : BOOTSTRAP_FAST_MS);
-    if (is_live_at(n, &b->ep)) {
+    if (is_met(n, b) || (b->whose == GVS_NODE_HINT && is_known_at(n, &b->ep))) {
         b->tries = 0;
         return;
     }
@@ -306,13 +350,20 @@ set_due(struct gvs_node *n, struct gvs_mono now)
 
 /* --- bodies --- */
 
+/* Datagrams are answered before the caller looks at what they brought. */
+static bool
+is_in_step(const struct gvs_node *n)
+{
+    return n->in_step && n->step_of == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]);
+}
+
 static uint64_t
 status_of(const struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
 {
     uint64_t hour = gvs_age_name(&n->replica.age);
 
     return (gvs_replica_is_ahead(&n->replica, now, wall) ? GVS_STATUS_AHEAD : 0) |
-           (n->in_step ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
+           (is_in_step(n) ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
            (gvs_node_meets_all(n) ? GVS_STATUS_MET : 0) | hour << GVS_STATUS_HOUR_SHIFT;
 }
 

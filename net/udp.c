@@ -24,7 +24,8 @@ struct gvs_udp {
     uv_timer_t timer;
     uv_prepare_t prepare;
     struct gvs_node *node;
-    bool v6, late;
+    bool v6;       /* the socket's family is */
+    bool v4, late; /* it speaks to such addresses */
     bool dirty;    /* the node is to be asked what it wants to send */
     bool received; /* it was given something since */
     unsigned open; /* handles that libuv still holds */
@@ -126,6 +127,12 @@ set_timer(struct gvs_udp *u, struct gvs_mono now)
     uv_timer_start(&u->timer, on_timer, ms, 0);
 }
 
+bool
+gvs_udp_reaches(const struct gvs_udp *u, uint8_t family)
+{
+    return family == GVS_FAMILY_V6 ? u->v6 : u->v4;
+}
+
 static void
 flush(struct gvs_udp *u)
 {
@@ -140,7 +147,7 @@ flush(struct gvs_udp *u)
 
     u->dirty = u->received = false;
     while ((len = gvs_node_next(u->node, now, wall, buf, &to)) > 0) {
-        if (to.addr.family == GVS_FAMILY_V6 && !u->v6)
+        if (!gvs_udp_reaches(u, to.addr.family))
             continue;
         to_sockaddr(&ss, &to, u->v6);
         out = uv_buf_init((char *)buf, (unsigned)len);
@@ -235,6 +242,20 @@ gvs_udp_close(struct gvs_udp *u, void (*closed)(void *ctx), void *ctx)
     uv_close((uv_handle_t *)&u->socket, on_closed);
 }
 
+/* A v6 socket speaks to v4 addresses as well if it stands on all of its own, and unless the
+ * system's own default (net.ipv6.bindv6only) is against that. */
+static bool
+speaks_v4(const struct gvs_ep *bind, uv_os_fd_t fd)
+{
+    int only = 0;
+    socklen_t len = sizeof only;
+
+    if (bind->addr.family == GVS_FAMILY_V4)
+        return true;
+    return gvs_addr_is_any(&bind->addr) &&
+           getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 && !only;
+}
+
 static int
 start_socket(struct gvs_udp *u, const struct gvs_ep *bind)
 {
@@ -249,8 +270,9 @@ start_socket(struct gvs_udp *u, const struct gvs_ep *bind)
         return rc;
     uv_recv_buffer_size((uv_handle_t *)&u->socket, &len); /* as large as the kernel lets us */
     uv_send_buffer_size((uv_handle_t *)&u->socket, &len);
-    if (uv_fileno((uv_handle_t *)&u->socket, &fd) == 0) { /* and beyond, with CAP_NET_ADMIN */
-        len = SOCKET_BUFFER_LEN;
+    if (uv_fileno((uv_handle_t *)&u->socket, &fd) == 0) {
+        u->v4 = speaks_v4(bind, fd);
+        len = SOCKET_BUFFER_LEN; /* and beyond, with CAP_NET_ADMIN */
         setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &len, sizeof len);
     }
     return uv_udp_recv_start(&u->socket, on_alloc, on_recv);

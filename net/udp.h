@@ -10,11 +10,14 @@
 struct uv_loop_s;
 struct gvs_udp;
 
-/* Binds `bind` and begins to read. A v6 address takes v4 datagrams too. `woken` (not NULL) is
+/* Binds `bind` and begins to read. [::] takes v4 datagrams too. `woken` (not NULL) is
  * called from the loop after the node was given something or did something by itself: there may be
  * news or events. On failure: NULL, errno intact. `n` is borrowed until closed. */
 struct gvs_udp *gvs_udp_open(struct uv_loop_s *loop, const struct gvs_ep *bind, struct gvs_node *n,
                              void (*woken)(void *ctx), void *ctx);
+
+/* Can datagrams be sent to such addresses? All others are lost. */
+bool gvs_udp_reaches(const struct gvs_udp *u, uint8_t family);
 
 /* Something was asked of the node from outside (a write): what that gives is sent before the loop
  * sleeps again. Only from the loop's thread; from within `woken` too. */

@@ -10,7 +10,6 @@
 #include "net/crypto.h"
 
 #define TICK_MS 1000
-#define RESOLVE_MS 30000
 #define FLOOR_RESERVE_NS (UINT64_C(600) * 1000 * 1000 * 1000)
 
 const char *
@@ -154,14 +153,16 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     if (gvs_store_open(&a->store, a->loop, a->cfg.state, a->cfg.limits.entries, &set_aside, fault) <
         0)
         return -1;
-    if (set_aside)
-        gvs_agent_log(a, GVS_LOG_WARN, "%s: the store was damaged and set aside; joining anew",
-                      a->cfg.state);
     len = gvs_store_get(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
     if (len != (int)sizeof a->priv) {
         gvs_crypto_random(NULL, a->priv, sizeof a->priv);
         a->fresh = a->newborn = true;
     }
+    if (set_aside)
+        gvs_agent_log(
+            a, GVS_LOG_WARN,
+            "%s: the store was damaged (it is set aside there) or empty; joining anew with %s id",
+            a->cfg.state, a->newborn ? "a new" : "the same");
     a->fresh |= set_aside;
     a->lost = set_aside;
     if (gvs_store_get(a->store, GVS_BUCKET_META, "stamp_floor", 11, &a->stamp_floor_ms,
@@ -255,6 +256,7 @@ begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
 {
     uint64_t seq = a->events.seq;
 
+    gvs_peers_take_former(a);
     gvs_node_close(a->node);
     gvs_store_close(a->store);
     a->node = NULL;
@@ -351,95 +353,6 @@ open_sets(struct gvs_agent *a, struct gvs_fault *fault)
     return GVS_OK;
 }
 
-/* --- peers by name --- */
-
-struct resolving {
-    struct gvs_agent *a;
-    size_t left;
-    size_t count;
-    struct gvs_ep ep[GVS_CONFIG_PEERS_MAX];
-    struct lookup {
-        uv_getaddrinfo_t req;
-        struct resolving *all;
-        uint16_t port;
-    } lookup[GVS_CONFIG_PEERS_MAX];
-};
-
-static void
-resolved(struct resolving *r)
-{
-    struct gvs_agent *a = r->a;
-
-    if (--r->left > 0)
-        return;
-    if (!a->closing) {
-        gvs_node_set_peers(a->node, r->ep, r->count);
-        gvs_udp_kick(a->udp);
-    }
-    free(r);
-    gvs_agent_handle_closed(a);
-}
-
-static void
-looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
-{
-    struct lookup *l = req->data;
-    struct resolving *r = l->all;
-
-    for (struct addrinfo *i = res; status == 0 && i; i = i->ai_next) {
-        struct gvs_ep ep = {.port = l->port};
-
-        if (i->ai_family == AF_INET) {
-            ep.addr.family = GVS_FAMILY_V4;
-            memcpy(ep.addr.b, &((struct sockaddr_in *)(void *)i->ai_addr)->sin_addr, 4);
-        } else if (i->ai_family == AF_INET6) {
-            ep.addr.family = GVS_FAMILY_V6;
-            memcpy(ep.addr.b, &((struct sockaddr_in6 *)(void *)i->ai_addr)->sin6_addr, 16);
-        } else {
-            continue;
-        }
-        if (r->count < GVS_CONFIG_PEERS_MAX)
-            r->ep[r->count++] = ep;
-        break;
-    }
-    uv_freeaddrinfo(res);
-    resolved(r);
-}
-
-/* Addresses as they stand, names through the resolver. What cannot be resolved now is tried again
- * in half a minute. */
-static void
-resolve_peers(struct gvs_agent *a)
-{
-    struct resolving *r = calloc(1, sizeof *r);
-
-    a->resolved = gvs_udp_now();
-    if (!r)
-        return;
-    r->a = a;
-    r->left = 1; /* ourselves, until all lookups are under way */
-    a->handles++;
-    for (size_t i = 0; i < a->cfg.peer_count; i++) {
-        const char *peer = a->cfg.peers[i], *colon = strrchr(peer, ':');
-        struct lookup *l = &r->lookup[i];
-        struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
-        char host[GVS_CONFIG_PATH_MAX];
-
-        if (gvs_ep_parse(&r->ep[r->count], peer, strlen(peer), NULL) == GVS_OK) {
-            r->count++;
-            continue;
-        }
-        if (!colon)
-            continue;
-        snprintf(host, sizeof host, "%.*s", (int)(colon - peer), peer);
-        *l = (struct lookup){.all = r, .port = (uint16_t)strtoul(colon + 1, NULL, 10)};
-        l->req.data = l;
-        if (uv_getaddrinfo(a->loop, &l->req, looked_up, host, NULL, &hints) == 0)
-            r->left++;
-    }
-    resolved(r);
-}
-
 /* --- timers --- */
 
 static void
@@ -449,8 +362,7 @@ on_tick(uv_timer_t *t)
 
     raise_floor(a);
     a->members_due = true;
-    if (gvs_mono_due(gvs_mono_add_ms(a->resolved, RESOLVE_MS), gvs_udp_now()))
-        resolve_peers(a);
+    gvs_peers_tick(a, gvs_udp_now());
     gvs_agent_read_claims(a);
     gvs_agent_pump(a);
     gvs_alarms_log(a);
@@ -587,6 +499,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     rc = gvs_control_open(&a->control, a, fault);
     if (rc < 0)
         goto out;
+    gvs_peers_keep_former(a);
     /* Everything is read: from here on the store is written. */
     if (a->fresh)
         gvs_store_put(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
@@ -604,7 +517,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     gvs_agent_absorb(a);
     a->quiet = false;
     gvs_node_start(a->node, gvs_udp_now(), gvs_udp_wall());
-    resolve_peers(a);
+    gvs_peers_read(a);
     gvs_agent_read_claims(a);
     gvs_agent_pump(a);
     *out = a;
@@ -696,7 +609,7 @@ gvs_agent_reload(struct gvs_agent *a, struct gvs_fault *fault)
         gvs_agent_read_claims(a);
         gvs_agent_pump(a);
         gvs_agent_log(a, GVS_LOG_INFO, "reloaded %s", a->config_path);
-        resolve_peers(a);
+        gvs_peers_read(a);
     } else {
         a->config_fault = *fault;
         gvs_agent_log(a, GVS_LOG_ERR, "%s; the running configuration stays", fault->text);

@@ -2,6 +2,7 @@
  *
  *     agent.c      opening, closing, reloading, the timers
  *     flow.c       news from the node -> view -> kernel; ledger and store; what happens when
+ *     peers.c      the bootstrap peers: names to addresses, again and again
  *     own.c        this node's claims from services.d, written as entries
  *     owners.c     who takes part: whose claims are hidden (by tools/hide.h), who is in sync
  *     events.c     what watch shows
@@ -35,7 +36,9 @@
 #define GVS_AGENT_RING 1000   /* events kept for watch --since */
 #define GVS_AGENT_OWN_MAX 128 /* addresses of this node that views are told of */
 #define GVS_AGENT_ALONE_MS 10000
-#define GVS_AGENT_OVERWRITES 1000 /* kept for conflicts */
+#define GVS_AGENT_FORMER_MAX 32
+#define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
+#define GVS_AGENT_OVERWRITES 1000  /* kept for conflicts */
 
 enum gvs_via {
     GVS_VIA_PEER = 0,
@@ -72,6 +75,15 @@ struct gvs_member_note {
 };
 
 #define GVS_ALARM_KINDS 4
+
+/* peers.c: a peer of the configuration. */
+struct gvs_agent_peer {
+    char text[GVS_CONFIG_PATH_MAX]; /* as it stands there */
+    bool looking;                   /* a look-up is under way */
+    bool failing;                   /* the latest gave nothing that is of use */
+    size_t count;
+    struct gvs_ep ep[GVS_AGENT_ADDRESSES_MAX]; /* as last known */
+};
 
 struct gvs_agent {
     uv_loop_t *loop;
@@ -137,13 +149,17 @@ struct gvs_agent {
     struct gvs_mono insist;   /* no earlier than then, against another process by our name */
     uint64_t own_name; /* entries in our name that peers brought, when claims were last made so */
     uint64_t floor_ns; /* the floor of init_time on disk */
-    uint64_t stamp_floor_ms;       /* that of stamps */
-    bool newborn;                  /* the node's key was made at this start */
-    bool lost;                     /* some of its records were: its vector is not to be trusted */
-    uint64_t vector_changes;       /* of the vector on disk, */
-    struct gvs_mono vector_at;     /* written then */
-    struct gvs_mono out_of_step;   /* since when; NEVER while in step */
-    struct gvs_mono resolved;      /* when the peers' names were last looked up */
+    uint64_t stamp_floor_ms;     /* that of stamps */
+    bool newborn;                /* the node's key was made at this start */
+    bool lost;                   /* some of its records were: its vector is not to be trusted */
+    uint64_t vector_changes;     /* of the vector on disk, */
+    struct gvs_mono vector_at;   /* written then */
+    struct gvs_mono out_of_step; /* since when; NEVER while in step */
+    struct gvs_agent_peer peers[GVS_CONFIG_PEERS_MAX];
+    size_t peer_count;
+    struct gvs_ep former[GVS_AGENT_FORMER_MAX]; /* where members of a retired id's took datagrams */
+    size_t former_count;
+    struct gvs_mono resolved;      /* when their names were last looked up */
     struct gvs_fault claims_fault; /* services.d could not be read */
     struct gvs_fault config_fault; /* the latest reload failed */
 
@@ -199,6 +215,14 @@ const struct gvs_node_member *gvs_owners_at(const struct gvs_agent *a, const str
 bool gvs_owners_service_at(const struct gvs_agent *a, const struct gvs_addr *addr,
                            struct gvs_svcid *out);
 
+/* peers.c */
+void gvs_peers_read(struct gvs_agent *a); /* the configuration has been read */
+void gvs_peers_tick(struct gvs_agent *a, struct gvs_mono now);
+/* What the members of a retired id are for its successor, who knows nobody: _take reads them from
+ * the node and the store that are about to be closed, _keep settles what the new ones have. */
+void gvs_peers_take_former(struct gvs_agent *a);
+void gvs_peers_keep_former(struct gvs_agent *a);
+
 /* own.c: makes the table say what services.d says. */
 void gvs_agent_read_claims(struct gvs_agent *a);
 const char *gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
@@ -228,6 +252,7 @@ struct gvs_request {
     bool may_change;
     bool
         running; /* its command stands on the stack: not to be freed, even if its client has gone */
+    bool stays;  /* goes on when its client has gone */
     bool done;
     struct gvs_mono began, deadline;
     struct gvs_mono wake; /* poll again no later than this */
@@ -245,10 +270,12 @@ struct gvs_request {
     struct gvs_mono asked;  /* --wait-converged, --peers: when everybody was last probed */
     struct gvs_mono wrote;
     size_t peers;      /* to wait for */
+    bool of_members;   /* what is written is of a member, not a claim */
     bool has_if_stamp; /* write only over this; 0: only if it is not there */
     uint64_t if_stamp;
-    json_t *dry;    /* --dry-run: what would be written, else NULL */
-    size_t written; /* entries */
+    json_t *dry;                           /* --dry-run: what would be written, else NULL */
+    size_t written;                        /* entries */
+    struct gvs_write *writes, *writes_end; /* gathered; owned */
     /* A watcher. */
     uint64_t since;
     const char *glob;
@@ -271,18 +298,29 @@ void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
 /* For changes that do without gvs_request_change: makes what was written durable (r->durable, and a
  * poll), and answers. */
 void gvs_request_sync(struct gvs_request *r);
-void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel);
+void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
+                         const struct gvs_fault *f /* or NULL */);
 /* gvs_agent_command, with the pid of who asks; 0: unknown. */
 void gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pid,
                        bool may_change, gvs_reply_fn reply, void *ctx);
 
-/* write.c: entries of the cluster's. Each returns false having answered with a fault. */
+/* write.c: entries of the cluster's. Each returns false having answered with a fault. What is
+ * written is gathered, each key once at most, and goes into the table with gvs_writes_commit, all
+ * of it or nothing. */
+struct gvs_write {
+    struct gvs_write *next;
+    struct gvs_key key;
+    bool tombstone;
+    size_t len;
+    uint8_t value[];
+};
+bool gvs_writes_commit(struct gvs_request *r);
+void gvs_writes_free(struct gvs_request *r);
 struct gvs_key gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc,
                              const struct gvs_ep *ep /* or NULL */);
 bool gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e);
-/* `value` holds GVS_VALUE_LEN_MAX, and is changed. */
 bool gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone,
-                     uint8_t *value, size_t len);
+                     const uint8_t *value, size_t len);
 bool gvs_write_service(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_service *s);
 bool gvs_write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
                        const struct gvs_backend *b);

@@ -1,6 +1,7 @@
 /* The commands that change the table: vip add, set, del; backend add, set, del, drain, undrain.
  *
- * Each checks everything before it writes anything, so that nothing is half done. What an operator
+ * Each checks everything before it writes anything, so that nothing is half done; what they write
+ * goes into the table as a whole (tools/write.c). What an operator
  * writes are cluster claims and overrides; the claims that nodes make in their own name are theirs,
  * and a command that would have to touch one says whose it is instead. */
 #include <stdio.h>
@@ -410,17 +411,16 @@ refuse_active(struct gvs_request *r, struct gvs_fault *f)
 static bool
 bury_service(struct gvs_request *r, const struct gvs_svcid *svc, bool force)
 {
-    struct gvs_keybuf prefix, at;
+    const struct gvs_table *t = gvs_node_claims(r->a->node);
+    struct gvs_keybuf prefix;
     struct gvs_entry e;
     struct gvs_key key;
+    bool found;
 
     gvs_key_prefix(&prefix, svc);
-    at = prefix;
-    for (bool after = false; gvs_table_seek(gvs_node_claims(r->a->node), at.b, at.len, after, &e) &&
-                             e.key_len > prefix.len && memcmp(e.key, prefix.b, prefix.len) == 0;
-         after = true) {
-        at.len = e.key_len;
-        memcpy(at.b, e.key, e.key_len);
+    for (found = gvs_table_seek(t, prefix.b, prefix.len, false, &e);
+         found && e.key_len > prefix.len && memcmp(e.key, prefix.b, prefix.len) == 0;
+         found = gvs_table_seek(t, e.key, e.key_len, true, &e)) {
         if (gvs_key_parse(&key, e.key, e.key_len) < 0 || key.kind == GVS_KEY_SERVICE ||
             !gvs_id_is_cluster(&key.owner))
             continue;
@@ -588,13 +588,11 @@ do_backend_set(struct gvs_request *r)
         o.weight = o.has_weight ? b.weight : 0;
         return gvs_write_override(r, &svc, &was.ep, &o);
     }
-    if (o.has_weight) {
-        o.has_weight = false;
-        o.weight = 0;
-        if (!gvs_write_override(r, &svc, &was.ep, &o))
-            return false;
-    }
-    return gvs_write_backend(r, &svc, &was.ep, &b);
+    if (!gvs_write_backend(r, &svc, &was.ep, &b))
+        return false;
+    o.has_weight = false;
+    o.weight = 0;
+    return !was.override.has_weight || gvs_write_override(r, &svc, &was.ep, &o);
 }
 
 void
@@ -754,12 +752,27 @@ do_backend_undrain(struct gvs_request *r)
     return do_drain(r, false);
 }
 
+/* Known to everybody who knows the command line, and not ours to do. */
+static int
+refuse_wait(const struct gvs_request *r, struct gvs_fault *f)
+{
+    for (size_t i = 0; i < r->argc; i++)
+        if (strcmp(r->argv[i], "--wait") == 0) {
+            gvs_fault_set(f, GVS_EXIT_USAGE,
+                          "'%s --wait': not in this version of the agent (gossipvs itself waits)",
+                          r->words);
+            gvs_fault_hint(f, "ask vip show until active is 0");
+            return -1;
+        }
+    return GVS_OK;
+}
+
 void
 gvs_change_backend_drain(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
+    if (refuse_wait(r, &f) < 0 || need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_drain);
@@ -770,7 +783,7 @@ gvs_change_backend_undrain(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
+    if (refuse_wait(r, &f) < 0 || need_args(r, 2, 2, "VIP|all ADDR[:PORT]", &f) < 0)
         gvs_request_fault(r, &f);
     else
         gvs_request_change(r, do_backend_undrain);

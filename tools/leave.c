@@ -6,7 +6,7 @@
 
 #include "tools/agent.h"
 
-#define LEAVE_MS 2000 /* for a peer to have heard it */
+#define LEAVE_MS 1500 /* for a peer to have heard it; clients wait 2 s longer than they ask for */
 #define ASK_MS 50
 
 /* --- leave ----------------------------------------------------------------------------------- */
@@ -25,23 +25,38 @@ peers_told(const struct gvs_request *r)
     return told;
 }
 
+/* The id is retired from the first moment on, whatever becomes of the disk and of who asked. */
+static void
+end_leave(struct gvs_request *r, size_t told)
+{
+    struct gvs_fault f;
+
+    if (r->durable) {
+        gvs_request_changed(r, told, "ok", NULL);
+    } else {
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "left; not on this disk yet");
+        gvs_fault_hint(&f, "df; if gossipvsd starts with its former id, the others tell it so: "
+                           "restart it");
+        gvs_request_changed(r, told, "ok", &f);
+    }
+    gvs_agent_log(r->a, GVS_LOG_WARN,
+                  "%s: left the cluster (%zu peers have heard it); the kernel stays as it is%s",
+                  r->by, told, r->durable ? "" : ", but this is not on its disk");
+    r->a->left = true;
+}
+
 static bool
 poll_leave(struct gvs_request *r, struct gvs_mono now)
 {
     struct gvs_node_counts c = gvs_node_count(r->a->node);
-    struct gvs_mono end = gvs_mono_add_ms(r->began, LEAVE_MS);
+    bool enough = gvs_mono_due(gvs_mono_add_ms(r->began, LEAVE_MS), now);
     size_t told = peers_told(r);
 
-    if (!r->durable && !r->sync && !r->already)
+    if (!r->durable && !r->sync)
         gvs_request_sync(r);
-    if ((r->durable || r->already) &&
-        (told > 0 || c.alive + c.suspect == 0 || gvs_mono_due(end, now))) {
-        gvs_request_changed(r, told, "ok");
-        gvs_agent_log(r->a, GVS_LOG_WARN,
-                      "%s: left the cluster (%zu peers have heard it); the "
-                      "kernel stays as it is",
-                      r->by, told);
-        r->a->left = true;
+    if (r->durable ? told > 0 || c.alive + c.suspect == 0 || enough
+                   : enough && gvs_mono_due(r->deadline, now)) {
+        end_leave(r, told);
         return true;
     }
     if (gvs_mono_due(gvs_mono_add_ms(r->asked, ASK_MS), now)) {
@@ -52,14 +67,25 @@ poll_leave(struct gvs_request *r, struct gvs_mono now)
     return false;
 }
 
+static bool
+is_option(const char *word)
+{
+    static const char *const options[] = {"--withdraw", "--peers", "--if-stamp", "--dry-run"};
+
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (strcmp(word, options[i]) == 0)
+            return true;
+    return false;
+}
+
 void
 gvs_change_leave(struct gvs_request *r)
 {
     struct gvs_fault f;
 
     if (r->argc > 0) {
-        if (strcmp(r->argv[0], "--withdraw") == 0)
-            gvs_fault_set(&f, GVS_EXIT_USAGE, "'leave --withdraw': not in this version");
+        if (is_option(r->argv[0]))
+            gvs_fault_set(&f, GVS_EXIT_USAGE, "'leave %s': not in this version", r->argv[0]);
         else
             gvs_fault_set(&f, GVS_EXIT_USAGE, "leave: no such word '%.40s'", r->argv[0]);
         gvs_request_fault(r, &f);
@@ -69,6 +95,7 @@ gvs_change_leave(struct gvs_request *r)
     gvs_node_leave(r->a->node, gvs_udp_now());
     gvs_agent_take_news(r->a);
     r->poll = poll_leave;
+    r->stays = r->of_members = true;
 }
 
 /* --- forget ---------------------------------------------------------------------------------- */
@@ -149,9 +176,14 @@ gvs_change_forget(struct gvs_request *r)
 {
     struct gvs_fault f;
 
+    r->of_members = true;
     if (gvs_write_options(r, &f) < 0) {
         gvs_request_fault(r, &f);
-    } else if (r->argc != 1 || r->has_if_stamp || r->dry) {
+    } else if (r->has_if_stamp || r->dry) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "'forget %s': not in this version",
+                      r->dry ? "--dry-run" : "--if-stamp");
+        gvs_request_fault(r, &f);
+    } else if (r->argc != 1) {
         gvs_fault_set(&f, GVS_EXIT_USAGE, "forget: one member expected, by name or id");
         gvs_fault_hint(&f, "gossipvs members --all");
         gvs_request_fault(r, &f);

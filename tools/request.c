@@ -166,40 +166,39 @@ settled(struct gvs_request *r, char *why, size_t cap)
     return all;
 }
 
-/* Peers whose table is ours, by their answer to a probe that was sent after the write. */
+/* Peers whose table is ours, by their answer to a probe that was sent after the write: that of the
+ * claims, or of the members. */
 static size_t
 peers_in_sync(const struct gvs_request *r)
 {
-    uint64_t fp = gvs_table_fingerprint(gvs_node_claims(r->a->node));
+    uint64_t fp = gvs_table_fingerprint(r->of_members ? gvs_node_members(r->a->node)
+                                                      : gvs_node_claims(r->a->node));
     size_t in_sync = 0, count;
     struct gvs_node_member *m = gvs_list_members(r->a, &count);
 
     for (size_t i = 0; i < count; i++)
         in_sync += !m[i].self && m[i].state < GVS_DEAD && m[i].has_fingerprint &&
-                   m[i].fingerprint == fp && m[i].answered.us >= r->wrote.us;
+                   (r->of_members ? m[i].members_fingerprint : m[i].fingerprint) == fp &&
+                   m[i].answered.us >= r->wrote.us;
     free(m);
     return in_sync;
 }
 
-static void
-answer_change(struct gvs_request *r, size_t peers, const char *kernel, const struct gvs_fault *f)
+void
+gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
+                    const struct gvs_fault *f)
 {
     char stamp[17];
     json_t *doc;
 
+    /* Of a member nothing is stamped. */
     snprintf(stamp, sizeof stamp, "%016llx", (unsigned long long)r->stamp.hlc);
-    doc = json_pack("{s:s, s:s, s:s, s:I, s:s}", "schema", "gossipvs/1", "result",
-                    r->already ? "already" : "done", "stamp", stamp, "peers", (json_int_t)peers,
-                    "kernel", kernel);
+    doc = json_pack("{s:s, s:s, s:s?, s:I, s:s}", "schema", "gossipvs/1", "result",
+                    r->already ? "already" : "done", "stamp", r->of_members ? NULL : stamp, "peers",
+                    (json_int_t)peers, "kernel", kernel);
     if (f)
         json_object_set_new(doc, "error", gvs_fault_json(f));
     gvs_request_answer(r, doc, true);
-}
-
-void
-gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel)
-{
-    answer_change(r, peers, kernel, NULL);
 }
 
 static bool
@@ -222,11 +221,11 @@ timed_out(struct gvs_request *r, int state)
         gvs_fault_hint(&f, "gossipvs members; -n waits longer");
         gvs_request_fault(r, &f);
     } else {
-        answer_change(r, peers,
-                      state == 0                           ? "unknown"
-                      : gvs_kernel_observing(r->a->kernel) ? "observe"
-                                                           : "ok",
-                      &f);
+        gvs_request_changed(r, peers,
+                            state == 0                           ? "unknown"
+                            : gvs_kernel_observing(r->a->kernel) ? "observe"
+                                                                 : "ok",
+                            &f);
     }
     return true;
 }
@@ -277,7 +276,7 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
         r->a->via = GVS_VIA_CLI;
         r->a->by = r->by;
         r->change = NULL;
-        written = change(r);
+        written = change(r) && gvs_writes_commit(r);
         gvs_agent_absorb(r->a);
         r->a->via = GVS_VIA_PEER;
         r->a->by = NULL;
@@ -295,14 +294,14 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
         gvs_request_sync(r);
     state = r->durable ? settled(r, why, sizeof why) : 0;
     if (state > 0 && peers_have_it(r, now)) {
-        answer_change(r, peers_in_sync(r), gvs_kernel_observing(r->a->kernel) ? "observe" : "ok",
-                      NULL);
+        gvs_request_changed(r, peers_in_sync(r),
+                            gvs_kernel_observing(r->a->kernel) ? "observe" : "ok", NULL);
         return true;
     }
     if (state < 0) {
         gvs_fault_set(&f, GVS_EXIT_KERNEL, "%s", why);
         gvs_fault_hint(&f, "other nodes are not affected; gossipvs plan");
-        answer_change(r, peers_in_sync(r), "refused", &f);
+        gvs_request_changed(r, peers_in_sync(r), "refused", &f);
         return true;
     }
     return gvs_mono_due(r->deadline, now) && timed_out(r, state);
@@ -325,6 +324,7 @@ free_request(struct gvs_request *r)
         r->sync->r = NULL;
     json_decref(r->doc);
     json_decref(r->dry);
+    gvs_writes_free(r);
     free(r->svcs);
     free(r);
 }
@@ -379,11 +379,16 @@ gvs_requests_end(const struct gvs_agent *a, const void *ctx)
 void
 gvs_requests_abandon(struct gvs_agent *a, void *ctx)
 {
-    for (struct gvs_request *r = a->requests; r; r = r->next)
-        if (!ctx || r->ctx == ctx) {
-            r->reply = NULL;
-            r->done = true;
-        }
+    struct gvs_mono soon = gvs_mono_add_ms(gvs_udp_now(), TIMEOUT_MS_DEFAULT);
+
+    for (struct gvs_request *r = a->requests; r; r = r->next) {
+        if (ctx && r->ctx != ctx)
+            continue;
+        r->reply = NULL;
+        r->ctx = NULL; /* the next client may have the same place */
+        r->done |= !ctx || !r->stays;
+        r->deadline = gvs_mono_min(r->deadline, soon);
+    }
     if (!ctx)
         sweep(a);
 }

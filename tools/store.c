@@ -339,8 +339,8 @@ gvs_store_failing(const struct gvs_store *s, char *text, size_t cap)
     int code = s->data.failing != 0 ? s->data.failing : s->ledger.failing;
 
     if (code != 0)
-        snprintf(text, cap, "cannot write to %s (%s); kept in memory, tried again each second",
-                 s->dir, gvs_lmdb_strerror(code));
+        snprintf(text, cap, "%s (kept in memory, tried again each second)",
+                 gvs_lmdb_strerror(code));
     return code;
 }
 
@@ -395,8 +395,9 @@ lock_dir(struct gvs_store *s, struct gvs_fault *fault)
 static int
 open_fault(struct gvs_fault *fault, const struct gvs_lmdb *f, int code)
 {
-    return gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot open %s (%s)", f->path,
-                         gvs_lmdb_strerror(code));
+    gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot open %s (%s)", f->path, gvs_lmdb_strerror(code));
+    gvs_fault_hint(fault, "ls -l %s", f->path);
+    return -1;
 }
 
 static int
@@ -437,12 +438,23 @@ salvage_key(const struct gvs_lmdb *f, uint8_t *val, size_t cap)
     return gvs_store_file_salvage(f->path, key, sizeof key, gvs_record_sound, val, cap);
 }
 
+static bool
+is_empty(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
 static int
 open_data(struct gvs_store *s, bool *aside, struct gvs_fault *fault)
 {
     struct gvs_lmdb *f = &s->data.file;
-    int code = gvs_lmdb_open(f), len;
     uint8_t val[512];
+    int code, len;
+
+    *aside = is_empty(f->path); /* which no commit leaves behind; but there is nothing to keep */
+    code = gvs_lmdb_open(f);
 
     if (code != GVS_LMDB_DAMAGED)
         return code == 0 ? GVS_OK : open_fault(fault, f, code);

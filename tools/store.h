@@ -3,7 +3,7 @@
  *     entry   key bytes of the claim          entry bytes    checksum
  *     member  key bytes of the member         entry bytes    checksum
  *     meta    "node_key" "init_floor" "seq"                checksum
- *             "stamp_floor" "vector" and a number
+ *             "stamp_floor" "former" "vector" and a number
  *     ledger  record of ipvs/ledger.h, "place"  (empty)      checksum
  *
  * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and
@@ -19,7 +19,8 @@
  *   I1  After done(ctx, 0) everything put before that call's gvs_store_sync is on disk.
  *   I2  A data.mdb that LMDB could not have written so, or in which any record fails its checksum,
  *       is set aside whole (renamed to data.mdb.damaged-UNIXTIME) and a new one begun; node_key is
- *       kept if its own record is sound. A damaged ledger.mdb is removed: the ledger begins empty.
+ *       kept if its own record is sound. One of 0 bytes, which no commit leaves behind, counts as
+ *       such and is used on. A damaged ledger.mdb is removed: the ledger begins empty.
  *   I3  The directory is locked for the life of the process; who holds it is named.
  *   I4  What gvs_store_each and gvs_store_get read is what was put: a checksum covers bucket, key
  *       and value of each record.
@@ -41,7 +42,7 @@ enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCK
 
 /* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB, starts
  * the writers. A directory that another agent holds: exit 2, naming its pid. *set_aside tells that
- * a damaged data.mdb was moved away. `entries` sizes the map; more than that fit, at the price of a
+ * what data.mdb held is lost: a damaged one was moved away, or it was there and empty. `entries` sizes the map; more than that fit, at the price of a
  * pause. On a fault *out is NULL and nothing is left open. The loop must outlive the store. */
 int gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, size_t entries,
                    bool *set_aside, struct gvs_fault *fault);

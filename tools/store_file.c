@@ -416,7 +416,7 @@ sound(struct look *l)
 int
 gvs_store_file_check(const char *path)
 {
-    struct look l = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    struct look l = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)}; /* no FIFO holds us */
     struct stat st;
     bool ok;
     int saved;
@@ -425,7 +425,7 @@ gvs_store_file_check(const char *path)
         return errno == ENOENT ? GVS_STORE_FILE_NONE : GVS_E_SYS;
     if (fstat(l.fd, &st) < 0 || !S_ISREG(st.st_mode)) {
         close(l.fd);
-        errno = EISDIR; /* or another thing that no agent has made: not ours to set aside */
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL; /* no agent's: not ours to set aside */
         return GVS_E_SYS;
     }
     if (st.st_size == 0) {

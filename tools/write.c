@@ -1,6 +1,9 @@
 /* What commands write: entries of the cluster's, with the stamp of what each replaces, so that a
  * write that did not know another is seen for what it is. And what asks before: --if-stamp,
- * --dry-run. */
+ * --dry-run.
+ *
+ * What a command writes is gathered first and then written as a whole, if there is room for all of
+ * it: a table that fills up in the middle would leave a command half done. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,37 +85,96 @@ log_write(struct gvs_request *r, const struct gvs_key *key, bool tombstone)
 }
 
 bool
-gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone, uint8_t *value,
-                size_t len)
+gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone,
+                const uint8_t *value, size_t len)
 {
-    struct gvs_agent *a = r->a;
-    struct gvs_entry held;
-    bool there = gvs_write_get(r, key, &held);
+    struct gvs_write *w = malloc(sizeof *w + len);
     struct gvs_fault f;
-    int rc;
 
-    if (r->dry) {
-        note_dry(r, key, there ? &held : NULL, tombstone, value, len);
-        return true;
-    }
-    if (there)
-        len = gvs_prev_add(value, len, held.order);
-    rc = gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len,
-                        &r->stamp);
-    if (rc < 0) {
-        if (rc == GVS_E_FULL) {
-            gvs_fault_set(&f, GVS_EXIT_NO, "the table is full (%zu entries)",
-                          a->cfg.limits.entries);
-            gvs_fault_hint(&f, "raise limits { entries } in gossipvs.conf on every node");
-        } else {
-            gvs_fault_set(&f, GVS_EXIT_NO, "the table does not take it (error %d)", rc);
-        }
+    if (!w) {
+        gvs_fault_set(&f, GVS_EXIT_NO, "out of memory; nothing changed");
         gvs_request_fault(r, &f);
         return false;
     }
-    gvs_agent_take_news(a);
-    log_write(r, key, tombstone);
+    *w = (struct gvs_write){.key = *key, .tombstone = tombstone, .len = len};
+    memcpy(w->value, value, len);
+    if (r->writes_end)
+        r->writes_end->next = w;
+    else
+        r->writes = w;
+    r->writes_end = w;
     return true;
+}
+
+void
+gvs_writes_free(struct gvs_request *r)
+{
+    struct gvs_write *next;
+
+    for (struct gvs_write *w = r->writes; w; w = next) {
+        next = w->next;
+        free(w);
+    }
+    r->writes = r->writes_end = NULL;
+}
+
+/* Tombstones stand in the place of what they bury: only keys that are new take room. */
+static int
+check_room(const struct gvs_request *r, struct gvs_fault *f)
+{
+    const struct gvs_table *t = gvs_node_claims(r->a->node);
+    size_t room = gvs_table_capacity(t) - gvs_table_count(t), count = 0;
+    struct gvs_entry held;
+
+    for (const struct gvs_write *w = r->writes; w; w = w->next)
+        count += !gvs_write_get(r, &w->key, &held);
+    if (count <= room)
+        return GVS_OK;
+    gvs_fault_set(f, GVS_EXIT_NO,
+                  "the table is full (%zu entries, room for %zu, needed %zu); nothing changed",
+                  gvs_table_capacity(t), room, count);
+    gvs_fault_hint(f, "raise limits { entries } in gossipvs.conf on every node");
+    return -1;
+}
+
+static int
+write_one(struct gvs_request *r, const struct gvs_write *w, struct gvs_fault *f)
+{
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    size_t len = w->len;
+    struct gvs_entry held;
+    int rc;
+
+    memcpy(value, w->value, len);
+    if (gvs_write_get(r, &w->key, &held))
+        len = gvs_prev_add(value, len, held.order);
+    rc = gvs_node_write(r->a->node, gvs_udp_now(), gvs_udp_wall(), &w->key, w->tombstone, value,
+                        len, &r->stamp);
+    if (rc < 0) /* no room for very long entries; or a stamp that cannot be surpassed */
+        return gvs_fault_set(f, GVS_EXIT_NO, "the table does not take it (error %d)", rc);
+    gvs_agent_take_news(r->a); /* the node lends them one write at a time */
+    log_write(r, &w->key, w->tombstone);
+    return GVS_OK;
+}
+
+bool
+gvs_writes_commit(struct gvs_request *r)
+{
+    struct gvs_entry held;
+    struct gvs_fault f;
+    int rc = check_room(r, &f);
+
+    for (const struct gvs_write *w = r->writes; w && rc == GVS_OK; w = w->next) {
+        if (r->dry)
+            note_dry(r, &w->key, gvs_write_get(r, &w->key, &held) ? &held : NULL, w->tombstone,
+                     w->value, w->len);
+        else
+            rc = write_one(r, w, &f);
+    }
+    gvs_writes_free(r);
+    if (rc < 0)
+        gvs_request_fault(r, &f);
+    return rc == GVS_OK;
 }
 
 bool

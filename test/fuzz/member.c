@@ -150,7 +150,7 @@ net_open(struct net *net)
         open_node(net, i);
         ep[i] = golden_ep((uint8_t)(i + 1));
     }
-    gvs_node_set_peers(net->node[0], &ep[1], 1);
+    gvs_node_set_peers(net->node[0], &ep[1], NULL, 1);
     for (size_t i = 0; i < HONEST; i++)
         must(gvs_sessions_connect(net->bad.s, net->now, net->wall, &ep[i]) == GVS_OK);
     settle(net);

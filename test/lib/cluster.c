@@ -341,7 +341,7 @@ apply_peers(struct cluster *c, size_t i)
 
     for (size_t k = 0; k < h->peer_count; k++)
         peers[k] = c->host[h->peers[k]].ep;
-    gvs_node_set_peers(h->node, peers, h->peer_count);
+    gvs_node_set_peers(h->node, peers, NULL, h->peer_count);
 }
 
 void

@@ -145,7 +145,7 @@ void
 loopback_start(struct loopback *l, size_t i)
 {
     if (i > 0)
-        gvs_node_set_peers(l->nodes[i].node, &l->nodes[0].ep, 1);
+        gvs_node_set_peers(l->nodes[i].node, &l->nodes[0].ep, NULL, 1);
     gvs_node_start(l->nodes[i].node, loopback_now(), loopback_wall());
     loopback_flush(l, i);
 }

@@ -424,6 +424,157 @@ test_what_the_list_says_of_a_member(void **state)
     cluster_close(c);
 }
 
+static struct gvs_node_member
+what_0_knows_of_1(struct cluster *c)
+{
+    struct gvs_node_member list[4];
+
+    gvs_node_probe_all(c->host[0].node, c->now);
+    cluster_run(c, 5);
+    assert_int_equal(gvs_node_list(c->host[0].node, list, 4), 2);
+    return list[list[0].self ? 1 : 0];
+}
+
+/* An answer leaves before its sender's caller has looked at what the question brought. */
+static void
+test_nobody_is_in_step_with_what_it_has_not_looked_at(void **state)
+{
+    struct cluster *c = small_cluster(2, 39);
+    struct gvs_node *a = c->host[0].node, *b = c->host[1].node;
+    struct gvs_node_member other;
+
+    (void)state;
+    gvs_node_set_in_step(b, true);
+    assert_true(what_0_knows_of_1(c).in_step);
+    assert_int_equal(cluster_write(c, 0, 1, 5), GVS_OK);
+    other = what_0_knows_of_1(c);
+    assert_int_equal(other.fingerprint, gvs_table_fingerprint(gvs_node_claims(a)));
+    assert_false(other.in_step);
+    gvs_node_set_in_step(b, true);
+    assert_true(what_0_knows_of_1(c).in_step);
+    assert_int_equal(cluster_write(c, 1, 2, 5), GVS_OK); /* its own writes are no better */
+    other = what_0_knows_of_1(c);
+    assert_int_equal(other.fingerprint, gvs_table_fingerprint(gvs_node_claims(a)));
+    assert_false(other.in_step);
+    cluster_close(c);
+}
+
+/* --- bootstrap peers --- */
+
+static struct gvs_ep
+elsewhere(uint8_t host)
+{
+    return (struct gvs_ep){.addr = {GVS_FAMILY_V4, {10, 9, 0, host}}, .port = 7900};
+}
+
+/* As an agent does that looks up names every half minute. */
+static void
+test_who_stays_in_the_list_of_peers_keeps_its_pace(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 1, .seed = 91});
+    struct gvs_ep peers[] = {elsewhere(1), elsewhere(2)};
+    uint64_t sent;
+
+    (void)state;
+    cluster_start(c, 0);
+    gvs_node_set_peers(c->host[0].node, peers, NULL, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        sent = c->host[0].sent;
+        cluster_run(c, 30 * SECOND);
+        gvs_node_set_peers(c->host[0].node, peers, NULL, 1);
+    }
+    assert_in_range(c->host[0].sent - sent, 3, 4);
+    gvs_node_set_peers(c->host[0].node, peers, NULL, 2);
+    sent = c->host[0].sent;
+    cluster_run(c, 10 * SECOND);
+    assert_in_range(c->host[0].sent - sent, 10, 12); /* the new one is tried fast */
+    gvs_node_set_peers(c->host[0].node, &peers[1], NULL, 1);
+    cluster_run(c, 30 * SECOND);
+    gvs_node_set_peers(c->host[0].node, peers, NULL, 1);
+    sent = c->host[0].sent;
+    cluster_run(c, 10 * SECOND);
+    assert_in_range(c->host[0].sent - sent, 10, 11); /* and so is who comes back */
+    cluster_close(c);
+}
+
+static void
+test_one_address_that_answers_is_the_peer(void **state)
+{
+    struct cluster *c = small_cluster(2, 92);
+    struct gvs_node *a = c->host[0].node;
+    struct gvs_ep peers[] = {elsewhere(1), c->host[1].ep, elsewhere(2)};
+
+    (void)state;
+    gvs_node_set_peers(a, peers, (unsigned[]){7, 7, 7}, 3);
+    assert_true(gvs_node_meets_all(a));
+    gvs_node_set_peers(a, peers, (unsigned[]){7, 7, 6}, 3);
+    assert_false(gvs_node_meets_all(a));
+    gvs_node_set_peers(a, peers, NULL, 2);
+    assert_false(gvs_node_meets_all(a));
+    gvs_node_set_peers(a, peers, (unsigned[]){7, 7}, 2);
+    cluster_kill(c, 1);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_joined));
+    assert_false(gvs_node_meets_all(a));
+    cluster_close(c);
+}
+
+static void
+test_a_hint_is_tried_until_somebody_is_known_there(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 3, .seed = 94});
+    struct gvs_node *a;
+    uint64_t sent;
+
+    (void)state;
+    cluster_start(c, 1);
+    cluster_set_peers(c, 1, NULL, 0);
+    cluster_start(c, 0);
+    a = c->host[0].node;
+    gvs_node_set_peers(a, (struct gvs_ep[]){elsewhere(1), c->host[1].ep},
+                       (unsigned[]){GVS_NODE_HINT, GVS_NODE_HINT}, 2);
+    assert_true(gvs_node_meets_all(a)); /* there is nobody whom it has to meet */
+    assert_true(cluster_run_until(c, 2 * SECOND, cluster_converged));
+    assert_true(a->bootstrap[0].tries > 0);
+    cluster_kill(c, 1);
+    cluster_run(c, 20 * SECOND);
+    assert_int_equal(cluster_state(c, 0, 1, NULL), GVS_DEAD);
+    sent = a->bootstrap[0].tries;
+    cluster_run(c, 20 * SECOND);
+    assert_int_equal(a->bootstrap[1].tries, 0); /* the detector does that */
+    assert_true(a->bootstrap[0].tries > sent);
+    cluster_close(c);
+}
+
+/* Where it does not advertise to be; and not for ever: what bears its name later may be elsewhere. */
+static void
+test_who_has_answered_at_an_address_is_there_as_long_as_it_lives(void **state)
+{
+    struct cluster *c = small_cluster(2, 93);
+    struct gvs_node *a = c->host[0].node, *b = c->host[1].node;
+    struct gvs_id who = gvs_node_self(b);
+    struct gvs_ep other = elsewhere(1);
+    uint64_t boot = gvs_member_get(a->members, &who)->boot;
+
+    (void)state;
+    assert_true(b->bootstrap[0].answered);
+    assert_int_equal(gvs_id_cmp(&b->bootstrap[0].who, &a->self), 0);
+    gvs_node_set_peers(a, &other, NULL, 1);
+    assert_false(gvs_node_meets_all(a));
+    gvs_node_answered(a, &other, &who, boot);
+    assert_true(gvs_node_meets_all(a));
+    gvs_node_set_peers(a, &other, NULL, 1);
+    assert_true(gvs_node_meets_all(a));
+    cluster_run(c, 60 * SECOND);
+    assert_int_equal(a->bootstrap[0].tries, 0);
+    cluster_kill(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    assert_false(gvs_node_meets_all(a));
+    cluster_run(c, 20 * SECOND);
+    assert_true(a->bootstrap[0].tries > 0);
+    cluster_close(c);
+}
+
 /* --- numbers --- */
 
 static void
@@ -546,6 +697,11 @@ main(void)
         cmocka_unit_test(test_what_cannot_be_mended_is_tried_less_and_less),
         cmocka_unit_test(test_news_that_nobody_asked_for_are_all_told_later),
         cmocka_unit_test(test_what_the_list_says_of_a_member),
+        cmocka_unit_test(test_nobody_is_in_step_with_what_it_has_not_looked_at),
+        cmocka_unit_test(test_who_stays_in_the_list_of_peers_keeps_its_pace),
+        cmocka_unit_test(test_one_address_that_answers_is_the_peer),
+        cmocka_unit_test(test_a_hint_is_tried_until_somebody_is_known_there),
+        cmocka_unit_test(test_who_has_answered_at_an_address_is_there_as_long_as_it_lives),
         cmocka_unit_test(test_a_new_session_is_tried_until_it_is_known_to_work),
         cmocka_unit_test(test_idle_and_in_sync_costs_two_datagrams_a_second),
         cmocka_unit_test_teardown(test_a_run_is_its_seed, test_seed_teardown),

@@ -61,7 +61,7 @@ on_patience(uv_timer_t *timer)
 }
 
 static void
-open_end(struct pair *p, size_t i, uint8_t family)
+open_end(struct pair *p, size_t i, uint8_t family, bool everywhere)
 {
     static const char ring[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= primary\n";
     struct gvs_node_config cfg = {
@@ -75,6 +75,7 @@ open_end(struct pair *p, size_t i, uint8_t family)
     struct gvs_keyring_fault fault;
     struct gvs_keyring keyring;
     struct end *end = &p->end[i];
+    struct gvs_ep bind;
 
     assert_int_equal(gvs_keyring_parse(&keyring, ring, strlen(ring), &fault), GVS_OK);
     gvs_crypto_random(NULL, cfg.priv, sizeof cfg.priv);
@@ -91,7 +92,10 @@ open_end(struct pair *p, size_t i, uint8_t family)
         cfg.advertise = end->ep;
         end->node = gvs_node_open(&cfg, gvs_udp_now());
         assert_non_null(end->node);
-        end->udp = gvs_udp_open(&p->loop, &end->ep, end->node, on_woken, end);
+        bind = end->ep;
+        if (everywhere)
+            memset(bind.addr.b, 0, sizeof bind.addr.b);
+        end->udp = gvs_udp_open(&p->loop, &bind, end->node, on_woken, end);
         if (!end->udp) {
             assert_int_equal(errno, EADDRINUSE);
             gvs_node_close(end->node);
@@ -100,7 +104,7 @@ open_end(struct pair *p, size_t i, uint8_t family)
 }
 
 static void
-open_pair(struct pair *p, uint8_t family)
+open_loop(struct pair *p)
 {
     memset(p, 0, sizeof *p);
     assert_int_equal(gvs_crypto_init(), GVS_OK);
@@ -108,9 +112,15 @@ open_pair(struct pair *p, uint8_t family)
     uv_timer_init(&p->loop, &p->patience);
     p->patience.data = p;
     uv_timer_start(&p->patience, on_patience, PATIENCE_MS, 0);
-    open_end(p, 0, family);
-    open_end(p, 1, family);
-    gvs_node_set_peers(p->end[1].node, &p->end[0].ep, 1);
+}
+
+static void
+open_pair(struct pair *p, uint8_t family)
+{
+    open_loop(p);
+    open_end(p, 0, family, false);
+    open_end(p, 1, family, false);
+    gvs_node_set_peers(p->end[1].node, &p->end[0].ep, NULL, 1);
 }
 
 static void
@@ -262,6 +272,41 @@ test_v6_sockets_work_alike(void **state)
     close_pair(&p);
 }
 
+/* What a name with both kinds of addresses comes to, at a socket that takes both. */
+static void
+test_a_peer_is_called_at_each_address_that_the_socket_reaches(void **state)
+{
+    static struct pair p;
+    struct gvs_ep peers[2];
+
+    (void)state;
+    open_loop(&p);
+    open_end(&p, 0, GVS_FAMILY_V4, false);
+    open_end(&p, 1, GVS_FAMILY_V6, true);
+    assert_true(gvs_udp_reaches(p.end[0].udp, GVS_FAMILY_V4));
+    assert_false(gvs_udp_reaches(p.end[0].udp, GVS_FAMILY_V6));
+    assert_true(gvs_udp_reaches(p.end[1].udp, GVS_FAMILY_V4));
+    assert_true(gvs_udp_reaches(p.end[1].udp, GVS_FAMILY_V6));
+    peers[0] = (struct gvs_ep){.addr = {GVS_FAMILY_V6, {[15] = 1}}, .port = p.end[0].ep.port};
+    peers[1] = p.end[0].ep; /* at the other there is nobody */
+    gvs_node_set_peers(p.end[1].node, peers, (unsigned[]){0, 0}, 2);
+    start_end(&p.end[0]);
+    start_end(&p.end[1]);
+    run_until_joined(&p);
+    close_pair(&p);
+}
+
+static void
+test_a_socket_at_one_v6_address_reaches_no_v4(void **state)
+{
+    static struct pair p;
+
+    (void)state;
+    open_pair(&p, GVS_FAMILY_V6);
+    assert_false(gvs_udp_reaches(p.end[0].udp, GVS_FAMILY_V4));
+    close_pair(&p);
+}
+
 static void
 test_a_taken_port_fails_and_leaves_nothing(void **state)
 {
@@ -301,6 +346,8 @@ main(void)
         cmocka_unit_test(test_a_write_is_news_at_the_other_end),
         cmocka_unit_test(test_an_empty_node_takes_over_a_large_table),
         cmocka_unit_test(test_v6_sockets_work_alike),
+        cmocka_unit_test(test_a_peer_is_called_at_each_address_that_the_socket_reaches),
+        cmocka_unit_test(test_a_socket_at_one_v6_address_reaches_no_v4),
         cmocka_unit_test(test_a_taken_port_fails_and_leaves_nothing),
         cmocka_unit_test(test_who_kicks_when_woken_is_not_woken_for_it),
     };

@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 
 struct bench {
     char dir[64], conf[128], state[128];
+    unsigned members; /* at most */
     uv_loop_t loop;
     struct gvs_agent *agent;
     json_t *answer; /* the latest */
@@ -36,27 +39,36 @@ write_file(const char *dir, const char *name, mode_t mode, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
+/* `node`: more of the section of that name. */
+static void
+configure(const struct bench *b, const char *node)
+{
+    char conf[2048];
+
+    snprintf(conf, sizeof conf,
+             "cluster = \"test\"\n"
+             "node { name = \"lb1\" bind = \"127.0.0.1:%d\" keyring = \"%s/keyring\"\n"
+             "  state = \"%s\" services = \"%s/services.d\" %s }\n"
+             "kernel { mode = observe }\n"
+             "control { socket = \"%s/s\" }\n"
+             "limits { entries = 200000 members = %u }\n",
+             20000 + getpid() % 20000, b->dir, b->state, b->dir, node, b->dir, b->members);
+    write_file(b->dir, "conf", 0644, conf);
+}
+
 static void
 begin_for(struct bench *b, unsigned members)
 {
-    char conf[1024], services[128];
+    char services[128];
 
-    *b = (struct bench){.dir = "/tmp/gvs.XXXXXX"};
+    *b = (struct bench){.dir = "/tmp/gvs.XXXXXX", .members = members};
     assert_non_null(mkdtemp(b->dir));
     snprintf(b->state, sizeof b->state, "%s/state", b->dir);
     snprintf(services, sizeof services, "%s/services.d", b->dir);
     snprintf(b->conf, sizeof b->conf, "%s/conf", b->dir);
     assert_int_equal(mkdir(services, 0755), 0);
     write_file(b->dir, "keyring", 0600, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= primary\n");
-    snprintf(conf, sizeof conf,
-             "cluster = \"test\"\n"
-             "node { name = \"lb1\" bind = \"127.0.0.1:%d\" keyring = \"%s/keyring\"\n"
-             "  state = \"%s\" services = \"%s\" }\n"
-             "kernel { mode = observe }\n"
-             "control { socket = \"%s/s\" }\n"
-             "limits { entries = 200000 members = %u }\n",
-             20000 + getpid() % 20000, b->dir, b->state, services, b->dir, members);
-    write_file(b->dir, "conf", 0644, conf);
+    configure(b, "");
     assert_int_equal(uv_loop_init(&b->loop), 0);
 }
 
@@ -141,12 +153,13 @@ close_store(struct bench *b, struct gvs_store *store)
 }
 
 static size_t
-member_value(uint8_t *value)
+member_value_at(uint8_t *value, uint8_t host)
 {
-    struct gvs_member_value v = {.name = "lb2", .boot = 1};
+    struct gvs_member_value v = {.boot = 1};
 
+    snprintf(v.name, sizeof v.name, "lb%u", host);
     v.ep.addr.family = GVS_FAMILY_V4;
-    memcpy(v.ep.addr.b, (uint8_t[]){10, 77, 0, 2}, 4);
+    memcpy(v.ep.addr.b, (uint8_t[]){10, 77, 0, host}, 4);
     v.ep.port = 7900;
     return gvs_member_encode(value, &v);
 }
@@ -226,7 +239,7 @@ test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address(void **stat
     begin(&b);
     store = open_store(&b);
     memset(key.owner.b, 2, GVS_ID_LEN);
-    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value(value));
+    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value_at(value, 2));
     claim.owner = key.owner;
     claim.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
     claim.svc.addr.family = GVS_FAMILY_V4;
@@ -263,7 +276,7 @@ test_the_services_of_an_owner_are_found_in_slices(void **state)
     begin(&b);
     store = open_store(&b);
     memset(key.owner.b, 2, GVS_ID_LEN);
-    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value(value));
+    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value_at(value, 2));
     for (size_t i = 0; i < entries; i++) {
         key = (struct gvs_key){.kind = GVS_KEY_BACKEND};
         key.svc =
@@ -870,6 +883,304 @@ test_of_two_by_one_name_none_insists_more_than_once_a_minute(void **state)
     end(&b);
 }
 
+static void
+reopen(struct bench *b)
+{
+    close_agent(b);
+    open_agent(b);
+}
+
+/* No commit leaves that behind; a copy that failed does, or somebody's >. */
+static void
+test_an_empty_store_is_a_lost_one(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin_with_vector(&b);
+    write_file(b.state, "data.mdb", 0600, "");
+    open_agent(&b);
+    assert_true(b.agent->lost && b.agent->fresh && b.agent->newborn);
+    reopen(&b);
+    assert_false(b.agent->lost || b.agent->fresh || b.agent->newborn);
+    end(&b);
+}
+
+static json_t *
+ask_and_wait(struct bench *b, const char *line)
+{
+    json_decref(b->answer);
+    b->answer = NULL;
+    gvs_agent_command(b->agent, line, "test", 1, take_answer, b);
+    while (!b->answer)
+        uv_run(&b->loop, UV_RUN_ONCE);
+    return b->answer;
+}
+
+/* A peer that has answered since, with our claims, may not have heard of it yet. */
+static void
+test_forget_counts_those_who_have_forgotten(void **state)
+{
+    static const char line[] = "{\"command\":\"forget\",\"timeout\":%s,"
+                               "\"args\":[\"lb3\",\"--peers\",\"1\"]}";
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_store *store;
+    struct gvs_member *m;
+    struct bench b;
+    json_t *answer;
+    char text[128];
+
+    (void)state;
+    begin(&b);
+    store = open_store(&b);
+    for (uint8_t id = 2; id < 4; id++) {
+        size_t len = member_value_at(value, id);
+
+        memset(key.owner.b, id, GVS_ID_LEN);
+        store_entry(store, &key, gvs_member_order(3, id == 2 ? GVS_ALIVE : GVS_DEAD), value, len);
+    }
+    close_store(&b, store);
+    open_agent(&b);
+    b.agent->started.us = 0; /* alone for long enough */
+    memset(key.owner.b, 2, GVS_ID_LEN);
+    m = gvs_member_get(b.agent->node->members, &key.owner);
+    assert_non_null(m);
+    m->has_fingerprint = true;
+    m->fingerprint = gvs_table_fingerprint(gvs_node_claims(b.agent->node));
+    m->members_fingerprint = gvs_table_fingerprint(gvs_node_members(b.agent->node));
+    m->answered = GVS_MONO_NEVER;
+    snprintf(text, sizeof text, line, "0.3");
+    answer = ask_and_wait(&b, text);
+    assert_string_equal(json_string_value(json_object_get(answer, "result")), "done");
+    assert_int_equal(json_integer_value(json_object_get(answer, "peers")), 0);
+    assert_non_null(json_object_get(answer, "error"));
+    m->members_fingerprint = gvs_table_fingerprint(gvs_node_members(b.agent->node));
+    snprintf(text, sizeof text, line, "10");
+    answer = ask_and_wait(&b, text);
+    assert_string_equal(json_string_value(json_object_get(answer, "result")), "already");
+    assert_int_equal(json_integer_value(json_object_get(answer, "peers")), 1);
+    assert_null(json_object_get(answer, "error"));
+    assert_true(json_is_null(json_object_get(answer, "stamp")));
+    end(&b);
+}
+
+/* --- peers by name --- */
+
+/* What each name comes to: addresses with a blank between. "": the resolver is down. */
+static const char *volatile zone = "";
+
+#define IN_PLACE_OF_LIBCS __attribute__((visibility("default")))
+
+IN_PLACE_OF_LIBCS int
+getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+            struct addrinfo **out)
+{
+    struct slot {
+        struct addrinfo info;
+        struct sockaddr_in6 sa;
+    } *slots = calloc(16, sizeof *slots);
+    char text[256], *save = NULL;
+    size_t count = 0;
+
+    (void)node, (void)service, (void)hints;
+    assert_non_null(slots);
+    snprintf(text, sizeof text, "%s", zone);
+    for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        struct slot *s = &slots[count];
+        struct sockaddr_in *sin = (struct sockaddr_in *)(void *)&s->sa;
+
+        s->info.ai_addr = (struct sockaddr *)&s->sa;
+        s->info.ai_family = strchr(word, ':') ? AF_INET6 : AF_INET;
+        inet_pton(s->info.ai_family, word,
+                  strchr(word, ':') ? (void *)&s->sa.sin6_addr : (void *)&sin->sin_addr);
+        if (count++ > 0)
+            slots[count - 2].info.ai_next = &s->info;
+    }
+    *out = count ? &slots[0].info : NULL;
+    if (count == 0)
+        free(slots);
+    return count ? 0 : EAI_AGAIN;
+}
+
+IN_PLACE_OF_LIBCS void
+freeaddrinfo(struct addrinfo *list)
+{
+    free(list);
+}
+
+static void
+await_look_ups(struct bench *b)
+{
+    bool looking = true;
+
+    while (looking) {
+        uv_run(&b->loop, UV_RUN_ONCE);
+        looking = false;
+        for (size_t i = 0; i < b->agent->peer_count; i++)
+            looking |= b->agent->peers[i].looking;
+    }
+}
+
+/* Once more, when half a minute has passed. */
+static void
+look_up(struct bench *b, const char *now)
+{
+    await_look_ups(b);
+    zone = now;
+    b->agent->resolved.us = 0;
+    gvs_peers_tick(b->agent, gvs_udp_now());
+    await_look_ups(b);
+}
+
+/* What the node calls, in order: "127.0.0.2:7900/0", the last being whose it is. */
+static const char *
+called(const struct bench *b)
+{
+    static char text[GVS_NODE_PEERS_MAX * (GVS_EP_TEXT_LEN + 8)];
+    char ep[GVS_EP_TEXT_LEN];
+    size_t at = 0;
+
+    text[0] = 0;
+    for (size_t i = 0; i < b->agent->node->bootstrap_count; i++) {
+        gvs_ep_format(ep, &b->agent->node->bootstrap[i].ep);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s/", i ? " " : "", ep);
+        if (b->agent->node->bootstrap[i].whose == GVS_NODE_HINT)
+            at += (size_t)snprintf(text + at, sizeof text - at, "hint");
+        else
+            at += (size_t)snprintf(text + at, sizeof text - at, "%u",
+                                   b->agent->node->bootstrap[i].whose);
+    }
+    return text;
+}
+
+static void
+test_a_name_is_all_its_addresses_that_can_be_reached(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    configure(&b, "peers = { \"one.example:7900\", \"127.0.0.9:7901\" }");
+    zone = "";
+    open_agent(&b);
+    assert_string_equal(called(&b), "127.0.0.9:7901/1"); /* and waits for no resolver */
+    look_up(&b, "::1 127.0.0.2 fd00::1 127.0.0.3 127.0.0.2");
+    assert_string_equal(called(&b), "127.0.0.2:7900/0 127.0.0.9:7901/1 127.0.0.3:7900/0");
+    end(&b);
+}
+
+static void
+test_the_last_addresses_stay_while_a_name_is_not_found(void **state)
+{
+    struct gvs_bootstrap *first;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    configure(&b, "peers = { \"one.example:7900\" }");
+    open_agent(&b);
+    look_up(&b, "127.0.0.2 127.0.0.3");
+    first = &b.agent->node->bootstrap[0];
+    first->tries = 77;
+    look_up(&b, "");
+    assert_true(b.agent->peers[0].failing);
+    assert_string_equal(called(&b), "127.0.0.2:7900/0 127.0.0.3:7900/0");
+    look_up(&b, "::1");
+    assert_true(b.agent->peers[0].failing);
+    assert_string_equal(called(&b), "127.0.0.2:7900/0 127.0.0.3:7900/0");
+    assert_false(gvs_node_meets_all(b.agent->node));
+    look_up(&b, "127.0.0.4 127.0.0.2");
+    assert_false(b.agent->peers[0].failing);
+    assert_string_equal(called(&b), "127.0.0.4:7900/0 127.0.0.2:7900/0");
+    assert_int_equal(first[1].tries, 77); /* the pace, too */
+    end(&b);
+}
+
+static void
+test_a_reload_keeps_what_is_known_of_the_names_that_stay(void **state)
+{
+    struct gvs_fault f;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    configure(&b, "peers = { \"one.example:7900\", \"two.example:7900\" }");
+    open_agent(&b);
+    look_up(&b, "127.0.0.2");
+    zone = "";
+    configure(&b, "peers = { \"three.example:7900\", \"two.example:7900\", \"two.example:7900\" }");
+    assert_int_equal(gvs_agent_reload(b.agent, &f), GVS_OK);
+    assert_string_equal(called(&b), "127.0.0.2:7900/1");
+    look_up(&b, "127.0.0.5");
+    assert_string_equal(called(&b), "127.0.0.5:7900/0 127.0.0.5:7900/1");
+    end(&b);
+}
+
+static void
+test_many_addresses_of_one_name_push_out_nobody(void **state)
+{
+    char node[1200] = "peers = {";
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    for (int i = 0; i < 30; i++)
+        snprintf(node + strlen(node), sizeof node - strlen(node), "%s \"n%d.example:7900\"",
+                 i ? "," : "", i);
+    strcat(node, ", \"127.0.1.1:7900\" }");
+    configure(&b, node);
+    open_agent(&b);
+    look_up(&b, "127.0.0.2 127.0.0.3 127.0.0.4 127.0.0.5 127.0.0.6 127.0.0.7");
+    assert_int_equal(b.agent->node->bootstrap_count, GVS_NODE_PEERS_MAX);
+    assert_non_null(strstr(called(&b), "127.0.1.1:7900/30"));
+    end(&b);
+}
+
+/* The successor of a retired id begins with an empty table: it would know nobody but its configured
+ * peers, and those may be gone for good. */
+static void
+test_who_was_retired_calls_at_those_whom_it_knew(void **state)
+{
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_store *store;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store = open_store(&b);
+    for (uint8_t id = 2; id < 6; id++) { /* in all four states */
+        size_t len = member_value_at(value, id);
+
+        memset(key.owner.b, id, GVS_ID_LEN);
+        store_entry(store, &key, gvs_member_order(3, (enum gvs_member_state)(5 - id)), value, len);
+    }
+    close_store(&b, store);
+    open_agent(&b);
+    assert_string_equal(called(&b), "");
+    assert_int_equal(gvs_node_leave(b.agent->node, gvs_udp_now()), GVS_OK);
+    gvs_agent_take_news(b.agent);
+    reopen(&b);
+    assert_false(gvs_node_retired(b.agent->node));
+    assert_string_equal(called(&b), "10.77.0.5:7900/hint 10.77.0.4:7900/hint 10.77.0.3:7900/hint");
+    reopen(&b); /* still nobody is known */
+    assert_string_equal(called(&b), "10.77.0.5:7900/hint 10.77.0.4:7900/hint 10.77.0.3:7900/hint");
+    assert_int_equal(gvs_node_leave(b.agent->node, gvs_udp_now()), GVS_OK);
+    gvs_agent_take_news(b.agent);
+    reopen(&b); /* nor did that one know anybody */
+    assert_string_equal(called(&b), "10.77.0.5:7900/hint 10.77.0.4:7900/hint 10.77.0.3:7900/hint");
+    close_agent(&b);
+    store = open_store(&b);
+    store_entry(store, &key, gvs_member_order(3, GVS_ALIVE), value, member_value_at(value, 5));
+    close_store(&b, store);
+    open_agent(&b);
+    assert_string_equal(called(&b), "");
+    close_agent(&b);
+    assert_int_equal(stored(&b, GVS_BUCKET_META, "former", 6, value, sizeof value), GVS_E_NOTFOUND);
+    end(&b);
+}
+
 int
 main(void)
 {
@@ -887,6 +1198,13 @@ main(void)
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
         cmocka_unit_test(test_a_vector_over_lost_records_is_void),
         cmocka_unit_test(test_a_store_that_was_set_aside_takes_the_vector_along),
+        cmocka_unit_test(test_an_empty_store_is_a_lost_one),
+        cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
+        cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
+        cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
+        cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
+        cmocka_unit_test(test_many_addresses_of_one_name_push_out_nobody),
+        cmocka_unit_test(test_who_was_retired_calls_at_those_whom_it_knew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

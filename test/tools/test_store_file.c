@@ -295,6 +295,10 @@ test_what_is_no_file_is_not_judged(void **state)
     assert_int_equal(mkdir(dir, 0700), 0);
     assert_int_equal(gvs_store_file_check(file("none")), GVS_STORE_FILE_NONE);
     assert_int_equal(gvs_store_file_check(dir), GVS_E_SYS);
+    assert_int_equal(errno, EISDIR);
+    assert_int_equal(mkfifo(file("fifo"), 0600), 0);
+    assert_int_equal(gvs_store_file_check(file("fifo")), GVS_E_SYS); /* and waits for no writer */
+    assert_int_equal(errno, EINVAL);
     write_whole("empty", (const uint8_t *)"", 0);
     assert_int_equal(gvs_store_file_check(file("empty")), GVS_STORE_FILE_NONE);
 }

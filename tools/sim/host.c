@@ -140,7 +140,7 @@ set_peers(struct sim_world *w, size_t i)
 
     for (size_t k = 0; k < count; k++)
         peers[k] = w->host[(i + 1 + k * (1 + nodes / 3)) % nodes].ep;
-    gvs_node_set_peers(w->host[i].node, peers, count);
+    gvs_node_set_peers(w->host[i].node, peers, NULL, count);
 }
 
 void

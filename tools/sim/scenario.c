@@ -166,7 +166,7 @@ run_no_bootstrap(const struct sim_options *o)
 
     sim_run(w, 5 * SIM_SECOND);
     for (size_t i = 0; i < w->count; i++)
-        gvs_node_set_peers(w->host[i].node, NULL, 0);
+        gvs_node_set_peers(w->host[i].node, NULL, NULL, 0);
     sim_split(w, half, true);
     sim_run(w, o->duration_s * SIM_SECOND);
     sim_write_some(w, 0, half, 0, 10);
