@@ -42,8 +42,9 @@ enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCK
 
 /* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB, starts
  * the writers. A directory that another agent holds: exit 2, naming its pid. *set_aside tells that
- * what data.mdb held is lost: a damaged one was moved away, or it was there and empty. `entries` sizes the map; more than that fit, at the price of a
- * pause. On a fault *out is NULL and nothing is left open. The loop must outlive the store. */
+ * what data.mdb held is lost: a damaged one was moved away, or it was there and empty. `entries`
+ * sizes the map; more than that fit, at the price of a pause. On a fault *out is NULL and nothing
+ * is left open. The loop must outlive the store. */
 int gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, size_t entries,
                    bool *set_aside, struct gvs_fault *fault);
 

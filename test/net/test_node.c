@@ -545,7 +545,7 @@ test_a_hint_is_tried_until_somebody_is_known_there(void **state)
     cluster_close(c);
 }
 
-/* Where it does not advertise to be; and not for ever: what bears its name later may be elsewhere. */
+/* Where it does not advertise to be; and not for ever: it may start anew elsewhere. */
 static void
 test_who_has_answered_at_an_address_is_there_as_long_as_it_lives(void **state)
 {
