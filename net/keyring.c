@@ -71,8 +71,7 @@ add_key(struct gvs_keyring *k, const struct word *w, size_t line, struct gvs_key
     for (size_t i = 0; i < k->count; i++)
         if (gvs_crypto_equal(k->key[i].psk, key->psk, sizeof key->psk))
             return complain(fault, line, "the same key a second time");
-    key->id = gvs_crypto_key_id(key->psk);
-    gvs_crypto_mac1_key(key->mac1, key->psk);
+    gvs_keyring_derive(key);
     k->count++;
     return GVS_OK;
 }
@@ -141,6 +140,14 @@ void
 gvs_keyring_wipe(struct gvs_keyring *k)
 {
     gvs_crypto_wipe(k, sizeof *k);
+}
+
+void
+gvs_keyring_derive(struct gvs_keyring_key *key)
+{
+    key->id = gvs_crypto_key_id(key->psk);
+    gvs_crypto_mac1_key(key->mac1, key->psk);
+    gvs_crypto_cookie_key(key->cookie, key->psk);
 }
 
 const struct gvs_keyring_key *

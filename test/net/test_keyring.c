@@ -41,10 +41,12 @@ test_what_a_keyring_may_say(void **state)
         assert_int_equal(k.primary, rows[i].primary);
         assert_int_equal(k.key[0].psk[31], 0x1f);
         for (size_t j = 0; j < k.count; j++) {
-            uint8_t mac1[32];
+            uint8_t subkey[32];
 
-            gvs_crypto_mac1_key(mac1, k.key[j].psk);
-            assert_memory_equal(k.key[j].mac1, mac1, sizeof mac1);
+            gvs_crypto_mac1_key(subkey, k.key[j].psk);
+            assert_memory_equal(k.key[j].mac1, subkey, sizeof subkey);
+            gvs_crypto_cookie_key(subkey, k.key[j].psk);
+            assert_memory_equal(k.key[j].cookie, subkey, sizeof subkey);
             assert_true(k.key[j].id == gvs_crypto_key_id(k.key[j].psk));
             assert_ptr_equal(gvs_keyring_find(&k, k.key[j].id), &k.key[j]);
         }

@@ -33,8 +33,7 @@ static void
 make_key(struct gvs_keyring_key *key, const uint8_t psk[static 32])
 {
     memcpy(key->psk, psk, 32);
-    key->id = gvs_crypto_key_id(psk);
-    gvs_crypto_mac1_key(key->mac1, psk);
+    gvs_keyring_derive(key);
 }
 
 static void
