@@ -27,6 +27,9 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
+
+#include "core/addr.h"
 
 #define GVS_PACKET_VERSION 1
 #define GVS_HANDSHAKE_LEN 176
@@ -77,6 +80,16 @@ gvs_put64le(uint8_t *p, uint64_t v)
 {
     gvs_put32le(p, (uint32_t)v);
     gvs_put32le(p + 4, (uint32_t)(v >> 32));
+}
+
+/* An address and port, for hashing. */
+#define GVS_EP_LEN 19
+static inline void
+gvs_put_ep(uint8_t p[static GVS_EP_LEN], const struct gvs_ep *ep)
+{
+    p[0] = ep->addr.family;
+    memcpy(p + 1, ep->addr.b, 16);
+    gvs_put16le(p + 17, ep->port);
 }
 
 static inline uint16_t

@@ -19,7 +19,7 @@
  * and the initiator what was begun before what it has. */
 #include "net/session.h"
 #include "core/bytes.h"
-#include "net/limit.h"
+#include "net/gate.h"
 #include "net/noise.h"
 #include "net/pool.h"
 
@@ -48,15 +48,6 @@
 #define COUNT_MAX (UINT64_C(1) << 60)
 #define BUSY_COUNT 256 /* nothing special about it: an hour of probes and answers is below */
 
-/* INITs that cost more than a mac: in all, and from one address and port. A node that starts asks
- * once a second. */
-#define INIT_EVERY_US 5000
-#define INIT_BURST 400
-#define INIT_EP_EVERY_US 200000
-#define INIT_EP_BURST 10
-#define INIT_EP_CELLS 1024
-#define SEEN_MAX 2048 /* above what the limit lets through while a handshake is pending: 1,400 */
-
 struct gvs_sessions {
     struct gvs_noise_self self;
     struct gvs_id id;
@@ -69,10 +60,7 @@ struct gvs_sessions {
     struct gvs_pool pool;
     struct gvs_mono sweep; /* when CURRENT ones are looked through again */
 
-    struct gvs_limit init_limit, init_ep_limit[INIT_EP_CELLS];
-    struct gvs_siphash_key limit_key;
-    uint64_t seen[SEEN_MAX]; /* the mac1, begun, of the latest INITs taken up: a ring */
-    size_t seen_at;
+    struct gvs_gate gate;
 
     uint64_t rejected[GVS_REJECT_COUNT];
     struct gvs_ep stranger;
@@ -194,44 +182,6 @@ bring_up(struct gvs_sessions *s, struct gvs_session *e, struct gvs_mono now)
 
 /* --- INIT --- */
 
-/* The replay cache: an INIT is its mac1, of which nobody without the psk makes two with the same
- * beginning. What is forgotten meets init_time and the proof by DATA. */
-static bool
-was_seen(const struct gvs_sessions *s, uint64_t mac1)
-{
-    bool seen = false;
-
-    for (size_t i = 0; i < SEEN_MAX; i++)
-        seen |= s->seen[i] == mac1; /* no branch: some hundred nanoseconds for all of them */
-    return seen;
-}
-
-static void
-note_seen(struct gvs_sessions *s, uint64_t mac1)
-{
-    s->seen[s->seen_at] = mac1;
-    s->seen_at = (s->seen_at + 1) % SEEN_MAX;
-}
-
-/* May an INIT from there cost us an opening now? Addresses with the same hash share a cell. */
-static bool
-take_init(struct gvs_sessions *s, const struct gvs_ep *from, struct gvs_mono now)
-{
-    struct gvs_limit *ep;
-    uint8_t b[19];
-
-    b[0] = from->addr.family;
-    memcpy(b + 1, from->addr.b, 16);
-    gvs_put16(b + 17, from->port);
-    ep = &s->init_ep_limit[gvs_crypto_siphash(&s->limit_key, b, sizeof b) % INIT_EP_CELLS];
-    if (!gvs_limit_allows(ep, now, INIT_EP_EVERY_US, INIT_EP_BURST) ||
-        !gvs_limit_allows(&s->init_limit, now, INIT_EVERY_US, INIT_BURST))
-        return false;
-    gvs_limit_take(ep, now, INIT_EP_EVERY_US);
-    gvs_limit_take(&s->init_limit, now, INIT_EVERY_US);
-    return true;
-}
-
 /* Room for one more handshake in id's name. The oldest gives way, not the newest: an observer who
  * sends us what id sent to others could else keep id out by 4 datagrams in 5 s. */
 static void
@@ -329,7 +279,6 @@ recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from
 {
     const struct gvs_keyring_key *key =
         gvs_keyring_find(&s->ring, gvs_get64(pkt + GVS_AT_INIT_KEY));
-    uint64_t mac1 = gvs_get64(pkt + GVS_AT_MAC1);
     struct gvs_noise n;
 
     if (key == NULL) {
@@ -343,17 +292,17 @@ recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from
         reject(s, GVS_REJECT_BAD_TAG);
         return;
     }
-    if (was_seen(s, mac1)) {
-        reject(s, GVS_REJECT_REPLAY); /* before the limit, which is the honest ones' */
-        return;
-    }
-    if (!take_init(s, from, now)) {
+    switch (gvs_gate_judge(&s->gate, now, from, pkt)) {
+    case GVS_GATE_SEEN:
+        reject(s, GVS_REJECT_REPLAY);
+        break;
+    case GVS_GATE_LIMITED:
         reject(s, GVS_REJECT_LIMITED);
-        return;
+        break;
+    case GVS_GATE_PASS:
+        judge_init(s, &n, key, from, pkt, now);
+        gvs_noise_wipe(&n);
     }
-    note_seen(s, mac1);
-    judge_init(s, &n, key, from, pkt, now);
-    gvs_noise_wipe(&n);
 }
 
 /* --- RESP --- */
@@ -516,7 +465,7 @@ gvs_sessions_open(const struct gvs_sessions_config *cfg)
     s->boot = cfg->boot;
     s->init_time = cfg->init_floor < INIT_TIME_MAX ? cfg->init_floor : INIT_TIME_MAX;
     s->sweep = GVS_MONO_NEVER;
-    s->random.fn(s->random.ctx, s->limit_key.b, sizeof s->limit_key.b);
+    s->random.fn(s->random.ctx, s->gate.key.b, sizeof s->gate.key.b);
     if (gvs_pool_init(&s->pool, cfg->peers_max, ATTEMPTS_MAX + PENDING_MAX) < 0) {
         gvs_sessions_close(s);
         return NULL;
