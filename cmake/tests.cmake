@@ -26,7 +26,7 @@ foreach(module
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
 
-foreach(module cookie crossing crypto cursor hostile keylog keyring member node_in noise overwrite pace
+foreach(module cookie crossing crypto cursor flood hostile keylog keyring member node_in noise overwrite pace
         relay relay_all replica ring session sync sync_cells window wire)
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)

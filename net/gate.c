@@ -8,6 +8,10 @@
 #define EP_EVERY_US 200000
 #define EP_BURST 10
 
+#define LOAD_INITS 100 /* a second */
+#define LOAD_PENDING 64
+#define SECOND_MS 1000
+
 /* The replay cache: an INIT is its mac1, of which nobody without the psk makes two with the same
  * beginning. What is forgotten meets init_time and the proof by DATA. */
 static bool
@@ -44,14 +48,32 @@ take(struct gvs_gate *g, struct gvs_mono now, const struct gvs_ep *from)
     return true;
 }
 
+/* One more has come. The second before counts, so that a flood does not get its first hundred
+ * through in each. */
+static bool
+is_loaded(struct gvs_gate *g, struct gvs_mono now, size_t pending)
+{
+    struct gvs_mono next = gvs_mono_add_ms(g->second, SECOND_MS);
+
+    if (gvs_mono_due(next, now)) {
+        g->before = gvs_mono_due(gvs_mono_add_ms(next, SECOND_MS), now) ? 0 : g->count;
+        g->count = 0;
+        g->second = g->before > 0 ? next : now;
+    }
+    g->count++;
+    return g->count > LOAD_INITS || g->before > LOAD_INITS || pending > LOAD_PENDING;
+}
+
 enum gvs_gate_verdict
 gvs_gate_judge(struct gvs_gate *g, struct gvs_mono now, const struct gvs_ep *from,
-               const uint8_t init[static GVS_HANDSHAKE_LEN])
+               const uint8_t init[static GVS_HANDSHAKE_LEN], size_t pending)
 {
     uint64_t mac1 = gvs_get64(init + GVS_AT_MAC1);
 
     if (was_seen(g, mac1))
         return GVS_GATE_SEEN; /* before the limit, which is the honest ones' */
+    if (is_loaded(g, now, pending) && !gvs_cookie_proves(&g->secrets, now, from, init))
+        return GVS_GATE_UNPROVEN;
     if (!take(g, now, from))
         return GVS_GATE_LIMITED;
     note_seen(g, mac1);

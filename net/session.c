@@ -1,6 +1,7 @@
 /* net/session.c: the states of net/session.h, and who may move them. Sessions live in net/pool.h.
  *
  *     connect ---> INITIATING --RESP (recv_resp)-------+
+ *                  (COOKIE: again, with proof)         |
  *                                                      +-(bring_up)-> CURRENT <--(follow)----+
  *     recv_init -> PENDING ----first DATA (recv_data)--+                 |                   |
  *                                                                        +-(take_place)-> PREVIOUS
@@ -31,6 +32,7 @@
 #define ATTEMPTS_MAX 256
 #define PENDING_MAX 256
 #define PENDING_PEER_MAX 4
+#define COOKIES_MAX 64 /* waiting to be sent: who calls us sends before he reads as much again */
 
 /* The year 2262. A clock or a floor beyond is a broken one, and must not use up the numbers. */
 #define INIT_TIME_MAX ((uint64_t)INT64_MAX)
@@ -61,6 +63,12 @@ struct gvs_sessions {
     struct gvs_mono sweep; /* when CURRENT ones are looked through again */
 
     struct gvs_gate gate;
+    struct gvs_cookie_jar jar;
+    struct cookie_out {
+        struct gvs_ep to;
+        uint8_t pkt[GVS_COOKIE_LEN];
+    } cookies[COOKIES_MAX];
+    size_t cookie_count;
 
     uint64_t rejected[GVS_REJECT_COUNT];
     struct gvs_ep stranger;
@@ -273,6 +281,22 @@ judge_init(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring
         reject(s, GVS_REJECT_BAD_TAG);
 }
 
+/* Answered, and not taken up: it is counted as what it did not get past. The answer is shorter than
+ * the question (I3). */
+static void
+demand_proof(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_keyring_key *key,
+             const struct gvs_ep *from, const uint8_t *pkt)
+{
+    struct cookie_out *out = &s->cookies[s->cookie_count];
+
+    reject(s, GVS_REJECT_LIMITED);
+    if (s->cookie_count == COOKIES_MAX)
+        return;
+    out->to = *from;
+    gvs_cookie_answer(&s->gate.secrets, now, &s->random, from, pkt, key, out->pkt);
+    s->cookie_count++;
+}
+
 static void
 recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from,
           const uint8_t *pkt)
@@ -292,17 +316,87 @@ recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from
         reject(s, GVS_REJECT_BAD_TAG);
         return;
     }
-    switch (gvs_gate_judge(&s->gate, now, from, pkt)) {
+    gvs_pool_expire(&s->pool, GVS_PENDING, now);
+    switch (gvs_gate_judge(&s->gate, now, from, pkt, s->pool.counts[GVS_PENDING])) {
     case GVS_GATE_SEEN:
         reject(s, GVS_REJECT_REPLAY);
         break;
     case GVS_GATE_LIMITED:
         reject(s, GVS_REJECT_LIMITED);
         break;
+    case GVS_GATE_UNPROVEN:
+        demand_proof(s, now, key, from, pkt);
+        break;
     case GVS_GATE_PASS:
         judge_init(s, &n, key, from, pkt, now);
         gvs_noise_wipe(&n);
     }
+}
+
+/* --- our own INIT --- */
+
+/* max(last + 1, wall clock in ns). */
+static uint64_t
+next_init_time(struct gvs_sessions *s, struct gvs_wall wall)
+{
+    uint64_t ns = wall.ms < INIT_TIME_MAX / 1000000 ? wall.ms * 1000000 : 0;
+
+    GVS_ASSERT(s->init_time < UINT64_MAX);
+    s->init_time = ns > s->init_time ? ns : s->init_time + 1;
+    return s->init_time;
+}
+
+/* A handshake with whoever answers at `to`; there is a place for it. */
+static struct gvs_session *
+begin(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall, const struct gvs_ep *to)
+{
+    struct gvs_noise_init init = {
+        .init_time = next_init_time(s, wall),
+        .boot = s->boot,
+        .proto_min = PROTO,
+        .proto_max = PROTO,
+        .datagram_max = GVS_DATAGRAM_LEN_MAX,
+    };
+    struct gvs_session *e = gvs_pool_take(&s->pool, GVS_INITIATING, random32(s));
+    uint8_t rand[32];
+
+    e->started = true;
+    e->ep = *to;
+    e->begun = ++s->turn;
+    e->expires = gvs_mono_add_ms(now, HANDSHAKE_MS);
+    e->init_time = init.init_time;
+    e->hs.retry = gvs_mono_add_ms(now, RETRY_MS);
+    e->hs.key = &s->ring.key[s->ring.primary];
+    s->random.fn(s->random.ctx, rand, sizeof rand);
+    gvs_noise_write_init(&e->hs.noise, e->hs.pkt, &s->self, e->hs.key, rand, e->ours, &init);
+    gvs_crypto_wipe(rand, sizeof rand);
+    gvs_cookie_use(&s->jar, now, to, e->hs.pkt);
+    gvs_pool_enqueue(&s->pool, e);
+    return e;
+}
+
+/* --- COOKIE --- */
+
+/* The responder is under load. Somebody on the way who has the psk could answer each INIT with one
+ * of these; he would keep us from connecting, as he can anyhow, and not busy (I8). */
+static void
+recv_cookie(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
+            const struct gvs_ep *from, const uint8_t *pkt)
+{
+    struct gvs_session *e = gvs_pool_find(&s->pool, gvs_get32le(pkt + GVS_AT_COOKIE_RECEIVER), now);
+
+    if (e == NULL || e->state != GVS_INITIATING || gvs_ep_cmp(&e->ep, from) != 0) {
+        reject(s, GVS_REJECT_UNKNOWN_SESSION);
+        return;
+    }
+    if (gvs_cookie_keep(&s->jar, now, from, pkt, e->hs.pkt, e->hs.key) < 0) {
+        reject(s, GVS_REJECT_BAD_TAG);
+        return;
+    }
+    if (e->hs.proven)
+        return;
+    gvs_pool_release(&s->pool, e);
+    begin(s, now, wall, from)->hs.proven = true;
 }
 
 /* --- RESP --- */
@@ -466,6 +560,7 @@ gvs_sessions_open(const struct gvs_sessions_config *cfg)
     s->init_time = cfg->init_floor < INIT_TIME_MAX ? cfg->init_floor : INIT_TIME_MAX;
     s->sweep = GVS_MONO_NEVER;
     s->random.fn(s->random.ctx, s->gate.key.b, sizeof s->gate.key.b);
+    s->random.fn(s->random.ctx, s->jar.key.b, sizeof s->jar.key.b);
     if (gvs_pool_init(&s->pool, cfg->peers_max, ATTEMPTS_MAX + PENDING_MAX) < 0) {
         gvs_sessions_close(s);
         return NULL;
@@ -489,8 +584,7 @@ gvs_sessions_self(const struct gvs_sessions *s)
     return s->id;
 }
 
-/* The table of lengths and types. A COOKIE answers only who was told to ask for one, which nobody
- * is. */
+/* The table of lengths and types. */
 static enum gvs_packet_type
 classify(const uint8_t *pkt, size_t len)
 {
@@ -505,6 +599,8 @@ classify(const uint8_t *pkt, size_t len)
         if (len != GVS_HANDSHAKE_LEN || gvs_get32le(pkt + GVS_AT_RESP_RESERVED) != 0)
             return 0;
         return GVS_PACKET_RESP;
+    case GVS_PACKET_COOKIE:
+        return len == GVS_COOKIE_LEN ? GVS_PACKET_COOKIE : 0;
     case GVS_PACKET_DATA:
         return GVS_PACKET_DATA;
     default:
@@ -517,7 +613,6 @@ gvs_sessions_recv(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall w
                   const struct gvs_ep *from, const uint8_t *pkt, size_t len,
                   struct gvs_session_recv *out)
 {
-    (void)wall;
     *out = (struct gvs_session_recv){.from = *from, .body = s->body};
     switch (classify(pkt, len)) {
     case GVS_PACKET_INIT:
@@ -526,23 +621,15 @@ gvs_sessions_recv(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall w
     case GVS_PACKET_RESP:
         recv_resp(s, now, from, pkt, out);
         break;
+    case GVS_PACKET_COOKIE:
+        recv_cookie(s, now, wall, from, pkt);
+        break;
     case GVS_PACKET_DATA:
         recv_data(s, now, from, pkt, len, out);
         break;
     default:
         reject(s, GVS_REJECT_MALFORMED);
     }
-}
-
-/* max(last + 1, wall clock in ns). */
-static uint64_t
-next_init_time(struct gvs_sessions *s, struct gvs_wall wall)
-{
-    uint64_t ns = wall.ms < INIT_TIME_MAX / 1000000 ? wall.ms * 1000000 : 0;
-
-    GVS_ASSERT(s->init_time < UINT64_MAX);
-    s->init_time = ns > s->init_time ? ns : s->init_time + 1;
-    return s->init_time;
 }
 
 static struct gvs_session *
@@ -560,14 +647,7 @@ int
 gvs_sessions_connect(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
                      const struct gvs_ep *to)
 {
-    struct gvs_noise_init init = {
-        .boot = s->boot,
-        .proto_min = PROTO,
-        .proto_max = PROTO,
-        .datagram_max = GVS_DATAGRAM_LEN_MAX,
-    };
     struct gvs_session *e = find_attempt(s, to);
-    uint8_t rand[32];
 
     if (e != NULL && !gvs_mono_due(e->hs.retry, now))
         return GVS_OK;
@@ -576,18 +656,7 @@ gvs_sessions_connect(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wal
     gvs_pool_expire(&s->pool, GVS_INITIATING, now);
     if (s->pool.counts[GVS_INITIATING] >= ATTEMPTS_MAX)
         return GVS_E_FULL;
-    e = gvs_pool_take(&s->pool, GVS_INITIATING, random32(s));
-    e->started = true;
-    e->ep = *to;
-    e->begun = ++s->turn;
-    e->expires = gvs_mono_add_ms(now, HANDSHAKE_MS);
-    e->init_time = init.init_time = next_init_time(s, wall);
-    e->hs.retry = gvs_mono_add_ms(now, RETRY_MS);
-    e->hs.key = &s->ring.key[s->ring.primary];
-    s->random.fn(s->random.ctx, rand, sizeof rand);
-    gvs_noise_write_init(&e->hs.noise, e->hs.pkt, &s->self, e->hs.key, rand, e->ours, &init);
-    gvs_crypto_wipe(rand, sizeof rand);
-    gvs_pool_enqueue(&s->pool, e);
+    begin(s, now, wall, to);
     return GVS_OK;
 }
 
@@ -614,6 +683,13 @@ gvs_sessions_next(struct gvs_sessions *s, struct gvs_mono now, uint8_t *buf, str
     struct gvs_session *e;
 
     sweep(s, now);
+    if (s->cookie_count > 0) {
+        const struct cookie_out *out = &s->cookies[--s->cookie_count];
+
+        *to = out->to;
+        memcpy(buf, out->pkt, GVS_COOKIE_LEN);
+        return GVS_COOKIE_LEN;
+    }
     e = TAILQ_FIRST(&s->pool.out);
     if (e == NULL)
         return 0;
@@ -689,7 +765,7 @@ gvs_sessions_deadline(const struct gvs_sessions *s)
     static const enum gvs_session_state waiting[] = {GVS_INITIATING, GVS_PENDING, GVS_PREVIOUS};
     struct gvs_mono at = s->sweep;
 
-    if (!TAILQ_EMPTY(&s->pool.out))
+    if (!TAILQ_EMPTY(&s->pool.out) || s->cookie_count > 0)
         return (struct gvs_mono){0};
     for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
         const struct gvs_session *e = TAILQ_FIRST(&s->pool.lists[waiting[i]]);

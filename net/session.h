@@ -16,7 +16,8 @@
  *       tag is verified).
  *   I2  No (key, counter) seals twice.
  *   I3  To an address that has not proven itself go no more bytes than came from it, and no state
- *       is kept for it beyond a bounded number of pending handshakes that expire after 5 s.
+ *       is kept for it beyond a bounded number of pending handshakes that expire after 5 s. Under
+ *       load (net/gate.h) there is none at all, and INIT is answered by COOKIE.
  *   I4  A datagram that does not open changes nothing but a counter.
  *   I5  A session's address is the one that its handshake proved. DATA from elsewhere is dropped.
  *   I6  A responder sends nothing in a session before the initiator's first DATA has opened; the
@@ -25,6 +26,9 @@
  *       one of the 2,048 taken up last: a replayed INIT changes nothing. One that is older, and
  *       never led to a session, is answered once more, as I3 has it: the limit lets 1,400 through
  *       while a handshake is pending, so that no two of one INIT ever are.
+ *
+ *   I8  A COOKIE is heeded once for each gvs_sessions_connect, and only in answer to its latest INIT:
+ *       the next INIT goes out at once. Further ones are kept for the next connect.
  *
  * Rekeying: after 60 min (+-10 %) or 2^40 datagrams if there is traffic (256 datagrams so far),
  * after 24 h (+-10 %) if quiet, by whoever next has something to send. A session whose rekeying
@@ -89,7 +93,7 @@ struct gvs_session_recv {
     size_t len;
 };
 
-/* A datagram came. `wall` is only used to number our own handshakes. */
+/* A datagram came. `wall` is only used to number our own handshakes: a COOKIE makes us begin anew. */
 void gvs_sessions_recv(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
                        const struct gvs_ep *from, const uint8_t *pkt, size_t len,
                        struct gvs_session_recv *out);
