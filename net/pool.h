@@ -38,7 +38,7 @@ struct gvs_handshake {      /* INITIATING, PENDING */
     struct gvs_noise noise; /* INITIATING */
     const struct gvs_keyring_key *key;
     struct gvs_mono retry;
-    bool proven;                    /* INITIATING: it was begun in answer to COOKIE */
+    unsigned cookies;               /* INITIATING: that were heeded since gvs_sessions_connect */
     uint8_t pkt[GVS_HANDSHAKE_LEN]; /* to be sent */
 };
 

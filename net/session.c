@@ -32,7 +32,8 @@
 #define ATTEMPTS_MAX 256
 #define PENDING_MAX 256
 #define PENDING_PEER_MAX 4
-#define COOKIES_MAX 64 /* waiting to be sent: who calls us sends before he reads as much again */
+#define COOKIES_HEEDED 2 /* I8 */
+#define COOKIES_MAX 64   /* waiting to be sent: who calls us sends before he reads as much again */
 
 /* The year 2262. A clock or a floor beyond is a broken one, and must not use up the numbers. */
 #define INIT_TIME_MAX ((uint64_t)INT64_MAX)
@@ -389,14 +390,18 @@ recv_cookie(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
         reject(s, GVS_REJECT_UNKNOWN_SESSION);
         return;
     }
+    if (e->hs.cookies == COOKIES_HEEDED) {
+        reject(s, GVS_REJECT_REPLAY);
+        return;
+    }
     if (gvs_cookie_keep(&s->jar, now, from, pkt, e->hs.pkt, e->hs.key) < 0) {
         reject(s, GVS_REJECT_BAD_TAG);
         return;
     }
-    if (e->hs.proven)
+    if (++e->hs.cookies == COOKIES_HEEDED)
         return;
     gvs_pool_release(&s->pool, e);
-    begin(s, now, wall, from)->hs.proven = true;
+    begin(s, now, wall, from)->hs.cookies = 1;
 }
 
 /* --- RESP --- */

@@ -27,8 +27,8 @@
  *       never led to a session, is answered once more, as I3 has it: the limit lets 1,400 through
  *       while a handshake is pending, so that no two of one INIT ever are.
  *
- *   I8  A COOKIE is heeded once for each gvs_sessions_connect, and only in answer to its latest INIT:
- *       the next INIT goes out at once. Further ones are kept for the next connect.
+ *   I8  A COOKIE is heeded only in answer to the latest INIT. The first after gvs_sessions_connect
+ *       makes the next INIT go out at once, the second is kept for the next connect, and that is all.
  *
  * Rekeying: after 60 min (+-10 %) or 2^40 datagrams if there is traffic (256 datagrams so far),
  * after 24 h (+-10 %) if quiet, by whoever next has something to send. A session whose rekeying
