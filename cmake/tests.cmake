@@ -26,8 +26,8 @@ foreach(module
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
 
-foreach(module cookie crossing crypto cursor flood hostile keylog keyring member node_in noise overwrite pace
-        relay relay_all replica ring session sync sync_cells window wire)
+foreach(module cookie crossing crypto cursor flood hostile keylog keyring member node_in noise
+        noise_flynn overwrite pace relay relay_all replica ring session sync sync_cells window wire)
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
 endforeach()
