@@ -18,11 +18,8 @@
  * Outrun. If one side starts twice (two addresses lead to the same peer), the later start counts,
  * in whatever order the answers come: the responder drops what was begun before what is confirmed,
  * and the initiator what was begun before what it has. */
-#include "net/session.h"
 #include "core/bytes.h"
-#include "net/gate.h"
-#include "net/noise.h"
-#include "net/pool.h"
+#include "net/session_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +30,6 @@
 #define PENDING_MAX 256
 #define PENDING_PEER_MAX 4
 #define COOKIES_HEEDED 2 /* I8 */
-#define COOKIES_MAX 64   /* waiting to be sent: who calls us sends before he reads as much again */
 
 /* The year 2262. A clock or a floor beyond is a broken one, and must not use up the numbers. */
 #define INIT_TIME_MAX ((uint64_t)INT64_MAX)
@@ -50,33 +46,6 @@
 #define REKEY_COUNT (UINT64_C(1) << 40)
 #define COUNT_MAX (UINT64_C(1) << 60)
 #define BUSY_COUNT 256 /* nothing special about it: an hour of probes and answers is below */
-
-struct gvs_sessions {
-    struct gvs_noise_self self;
-    struct gvs_id id;
-    struct gvs_keyring ring;
-    struct gvs_random random;
-    uint64_t boot;
-    uint64_t init_time; /* the latest used */
-    uint64_t turn;      /* counts handshakes' steps: an order without ties, which time is not */
-
-    struct gvs_pool pool;
-    struct gvs_mono sweep; /* when CURRENT ones are looked through again */
-
-    struct gvs_gate gate;
-    struct gvs_cookie_jar jar;
-    struct cookie_out {
-        struct gvs_ep to;
-        uint8_t pkt[GVS_COOKIE_LEN];
-    } cookies[COOKIES_MAX];
-    size_t cookie_count;
-
-    uint64_t rejected[GVS_REJECT_COUNT];
-    struct gvs_ep stranger;
-    uint64_t stranger_count;
-    struct gvs_mono stranger_last;
-    uint8_t body[GVS_BODY_LEN_MAX];
-};
 
 static uint32_t
 random32(struct gvs_sessions *s)
@@ -288,10 +257,10 @@ static void
 demand_proof(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_keyring_key *key,
              const struct gvs_ep *from, const uint8_t *pkt)
 {
-    struct cookie_out *out = &s->cookies[s->cookie_count];
+    struct gvs_cookie_out *out = &s->cookies[s->cookie_count];
 
     reject(s, GVS_REJECT_LIMITED);
-    if (s->cookie_count == COOKIES_MAX)
+    if (s->cookie_count == GVS_COOKIES_MAX)
         return;
     out->to = *from;
     gvs_cookie_answer(&s->gate.secrets, now, &s->random, from, pkt, key, out->pkt);
@@ -689,7 +658,7 @@ gvs_sessions_next(struct gvs_sessions *s, struct gvs_mono now, uint8_t *buf, str
 
     sweep(s, now);
     if (s->cookie_count > 0) {
-        const struct cookie_out *out = &s->cookies[--s->cookie_count];
+        const struct gvs_cookie_out *out = &s->cookies[--s->cookie_count];
 
         *to = out->to;
         memcpy(buf, out->pkt, GVS_COOKIE_LEN);
