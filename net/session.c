@@ -62,12 +62,37 @@ reject(struct gvs_sessions *s, enum gvs_reject why)
     s->rejected[why]++;
 }
 
+static void
+turn_away(struct gvs_mono now, struct gvs_stranger *who, const struct gvs_ep *from, uint64_t key,
+          const struct gvs_id *id)
+{
+    who->count++;
+    who->last = now;
+    who->from = *from;
+    who->key = key;
+    if (id)
+        who->id = *id;
+}
+
 /* --- expiry --- */
 
-/* Keys that nobody uses any more do not wait in memory for somebody to ask. */
+/* By a new handshake; until that is done e is used. */
+static void
+begin_rekey(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
+            struct gvs_session *e)
+{
+    e->expires = gvs_mono_min(e->expires, gvs_mono_add_ms(now, REKEY_PATIENCE_MS));
+    (void)gvs_sessions_connect(s, now, wall, &e->ep); /* FULL: the next one will try again */
+}
+
+/* Keys that nobody uses any more do not wait in memory for somebody to ask, and those that a new
+ * primary key replaces do not wait for something to be sent. Without a wall clock init_time still
+ * grows. */
 static void
 sweep(struct gvs_sessions *s, struct gvs_mono now)
 {
+    uint64_t primary = s->ring.key[s->ring.primary].id;
+
     gvs_pool_expire(&s->pool, GVS_INITIATING, now);
     gvs_pool_expire(&s->pool, GVS_PENDING, now);
     gvs_pool_expire(&s->pool, GVS_PREVIOUS, now);
@@ -76,8 +101,12 @@ sweep(struct gvs_sessions *s, struct gvs_mono now)
     for (size_t i = 0; i < s->pool.peer_count; i++) {
         struct gvs_session *e = s->pool.peers[i].current;
 
-        if (e != NULL && gvs_mono_due(e->expires, now))
+        if (e == NULL)
+            continue;
+        if (gvs_mono_due(e->expires, now))
             gvs_pool_release(&s->pool, e);
+        else if (e->key != primary && gvs_mono_due(e->up.due_quiet, now))
+            begin_rekey(s, now, (struct gvs_wall){0}, e);
     }
     s->sweep = s->pool.counts[GVS_CURRENT] > 0 ? gvs_mono_add_ms(now, SWEEP_MS) : GVS_MONO_NEVER;
 }
@@ -152,6 +181,8 @@ bring_up(struct gvs_sessions *s, struct gvs_session *e, struct gvs_mono now)
         .peer = p,
     };
     e->up.dies = gvs_mono_add_ms(e->up.due_quiet, REKEY_PATIENCE_MS);
+    if (e->started && e->key != s->ring.key[s->ring.primary].id)
+        gvs_session_hasten(s, now, e); /* it was begun before the switch */
     e->done = ++s->turn;
     s->sweep = gvs_mono_min(s->sweep, gvs_mono_add_ms(now, SWEEP_MS));
     take_place(s, p, e, now);
@@ -201,6 +232,7 @@ respond(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring_ke
     e->theirs = theirs;
     e->ep = *from;
     e->boot = init->boot;
+    e->key = key->id;
     e->init_time = init->init_time;
     e->begun = ++s->turn;
     e->expires = gvs_mono_add_ms(now, HANDSHAKE_MS);
@@ -238,6 +270,11 @@ judge_init(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring
     id = gvs_crypto_node_id(n->rs);
     if (gvs_id_cmp(&id, &s->id) == 0)
         return; /* our own address is among our peers' */
+    if (!gvs_admission_admits(&s->admission, &id)) {
+        turn_away(now, &s->denied, from, key->id, &id);
+        reject(s, GVS_REJECT_DENIED); /* I9 */
+        return;
+    }
     p = gvs_pool_find_peer(&s->pool, &id);
     if (p != NULL && init.init_time <= p->init_time) {
         reject(s, GVS_REJECT_REPLAY); /* I7 */
@@ -276,9 +313,7 @@ recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from
     struct gvs_noise n;
 
     if (key == NULL) {
-        s->stranger = *from;
-        s->stranger_count++;
-        s->stranger_last = now;
+        turn_away(now, &s->stranger, from, gvs_get64(pkt + GVS_AT_INIT_KEY), NULL);
         reject(s, GVS_REJECT_UNKNOWN_KEY);
         return;
     }
@@ -328,6 +363,7 @@ begin(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall, const s
         .datagram_max = GVS_DATAGRAM_LEN_MAX,
     };
     struct gvs_session *e = gvs_pool_take(&s->pool, GVS_INITIATING, random32(s));
+    const struct gvs_keyring_key *key = &s->ring.key[s->ring.primary];
     uint8_t rand[32];
 
     e->started = true;
@@ -336,13 +372,23 @@ begin(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall, const s
     e->expires = gvs_mono_add_ms(now, HANDSHAKE_MS);
     e->init_time = init.init_time;
     e->hs.retry = gvs_mono_add_ms(now, RETRY_MS);
-    e->hs.key = &s->ring.key[s->ring.primary];
+    e->key = key->id;
     s->random.fn(s->random.ctx, rand, sizeof rand);
-    gvs_noise_write_init(&e->hs.noise, e->hs.pkt, &s->self, e->hs.key, rand, e->ours, &init);
+    gvs_noise_write_init(&e->hs.noise, e->hs.pkt, &s->self, key, rand, e->ours, &init);
     gvs_crypto_wipe(rand, sizeof rand);
     gvs_cookie_use(&s->jar, now, to, e->hs.pkt);
     gvs_pool_enqueue(&s->pool, e);
     return e;
+}
+
+/* The ring has it: I9. */
+static const struct gvs_keyring_key *
+key_of(const struct gvs_sessions *s, const struct gvs_session *e)
+{
+    const struct gvs_keyring_key *key = gvs_keyring_find(&s->ring, e->key);
+
+    GVS_ASSERT(key != NULL);
+    return key;
 }
 
 /* --- COOKIE --- */
@@ -363,7 +409,7 @@ recv_cookie(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
         reject(s, GVS_REJECT_REPLAY);
         return;
     }
-    if (gvs_cookie_keep(&s->jar, now, from, pkt, e->hs.pkt, e->hs.key) < 0) {
+    if (gvs_cookie_keep(&s->jar, now, from, pkt, e->hs.pkt, key_of(s, e)) < 0) {
         reject(s, GVS_REJECT_BAD_TAG);
         return;
     }
@@ -384,13 +430,20 @@ is_outrun(const struct gvs_sessions *s, const struct gvs_session *e)
     return p != NULL && p->by[true] != NULL && p->by[true]->init_time > e->init_time;
 }
 
-/* RESP is what it should be, and from e->id. */
+/* RESP is what it should be, and from e->id. A session that is not admitted is one that we asked
+ * for: at an address where somebody else lives now. */
 static void
 complete(struct gvs_sessions *s, struct gvs_session *e, struct gvs_mono now,
          struct gvs_session_recv *out)
 {
     if (gvs_id_cmp(&e->id, &s->id) == 0 || is_outrun(s, e)) {
         gvs_pool_release(&s->pool, e); /* who has our key, the members will find out */
+        return;
+    }
+    if (!gvs_admission_admits(&s->admission, &e->id)) {
+        turn_away(now, &s->denied, &e->ep, e->key, &e->id);
+        reject(s, GVS_REJECT_DENIED); /* I9 */
+        gvs_pool_release(&s->pool, e);
         return;
     }
     if (!bring_up(s, e, now)) {
@@ -424,7 +477,7 @@ recv_resp(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from
         reject(s, GVS_REJECT_UNKNOWN_SESSION);
         return;
     }
-    if (!gvs_noise_mac1_ok(pkt, e->hs.key)) {
+    if (!gvs_noise_mac1_ok(pkt, key_of(s, e))) {
         reject(s, GVS_REJECT_BAD_TAG);
         return;
     }
@@ -529,6 +582,8 @@ gvs_sessions_open(const struct gvs_sessions_config *cfg)
     gvs_noise_self_init(&s->self, cfg->priv, cfg->cluster);
     s->id = gvs_crypto_node_id(s->self.pub);
     s->ring = *cfg->keyring;
+    if (cfg->admission != NULL)
+        s->admission = *cfg->admission;
     s->random = cfg->random;
     s->boot = cfg->boot;
     s->init_time = cfg->init_floor < INIT_TIME_MAX ? cfg->init_floor : INIT_TIME_MAX;
@@ -694,10 +749,8 @@ gvs_sessions_seal(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall w
     GVS_ASSERT(len <= GVS_BODY_LEN_MAX);
     if (e == NULL || gvs_mono_due(e->expires, now) || e->up.sent >= COUNT_MAX)
         return GVS_E_NOTFOUND;
-    if (rekey_due(e, now)) {
-        e->expires = gvs_mono_min(e->expires, gvs_mono_add_ms(now, REKEY_PATIENCE_MS));
-        (void)gvs_sessions_connect(s, now, wall, &e->ep); /* FULL: the next one will try again */
-    }
+    if (rekey_due(e, now))
+        begin_rekey(s, now, wall, e);
     *to = e->ep;
     return (int)seal_in(e, body, len, buf);
 }
@@ -748,23 +801,6 @@ gvs_sessions_deadline(const struct gvs_sessions *s)
             at = gvs_mono_min(at, e->expires);
     }
     return at;
-}
-
-uint64_t
-gvs_sessions_rejected(const struct gvs_sessions *s, enum gvs_reject why)
-{
-    GVS_ASSERT(why < GVS_REJECT_COUNT);
-    return s->rejected[why];
-}
-
-bool
-gvs_sessions_stranger(const struct gvs_sessions *s, struct gvs_ep *from, uint64_t *count,
-                      struct gvs_mono *last)
-{
-    *from = s->stranger;
-    *count = s->stranger_count;
-    *last = s->stranger_last;
-    return s->stranger_count > 0;
 }
 
 uint64_t

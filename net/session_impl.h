@@ -17,6 +17,7 @@ struct gvs_sessions {
     struct gvs_noise_self self;
     struct gvs_id id;
     struct gvs_keyring ring;
+    struct gvs_admission admission;
     struct gvs_random random;
     uint64_t boot;
     uint64_t init_time; /* the latest used */
@@ -34,8 +35,9 @@ struct gvs_sessions {
     size_t cookie_count;
 
     uint64_t rejected[GVS_REJECT_COUNT];
-    struct gvs_ep stranger;
-    uint64_t stranger_count;
-    struct gvs_mono stranger_last;
+    struct gvs_stranger stranger, denied;
     uint8_t body[GVS_BODY_LEN_MAX];
 };
+
+/* e is under a key that is not primary any more: it is replaced within ten minutes. */
+void gvs_session_hasten(struct gvs_sessions *s, struct gvs_mono now, struct gvs_session *e);

@@ -319,6 +319,9 @@ void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t
 json_t *gvs_text_flags(uint32_t flags);
 json_t *gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len);
 json_t *gvs_text_item(const struct gvs_item *item); /* its fields, for before and after */
+/* Who uses a key that this node lacks: which one (its id), from where. */
+const char *gvs_text_stranger(const struct gvs_agent *a, char *text, size_t cap,
+                              const struct gvs_stranger *stranger);
 const char *gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
                               const struct gvs_view_service *v, const struct gvs_view_backend *b);
 
