@@ -10,13 +10,15 @@
 #include "net/crypto.h"
 
 #define GVS_KEYRING_MAX 4
+#define GVS_KEYRING_NOTE_MAX 31
 
 struct gvs_keyring {
     size_t count;
     size_t primary; /* index */
     struct gvs_keyring_key {
         uint8_t psk[GVS_KEY_SECRET_LEN];
-        uint64_t id;                                                  /* of the psk, on the wire */
+        uint64_t id;                         /* of the psk, on the wire */
+        char note[GVS_KEYRING_NOTE_MAX + 1]; /* printable ASCII; what is longer is cut off */
         uint8_t mac1[GVS_KEY_SECRET_LEN], cookie[GVS_KEY_SECRET_LEN]; /* its subkeys */
     } key[GVS_KEYRING_MAX];
 };
