@@ -57,6 +57,18 @@ gvs_text_stranger(const struct gvs_agent *a, char *text, size_t cap, const struc
     return text;
 }
 
+const char *
+gvs_text_denied(const struct gvs_agent *a, char *text, size_t cap, const struct gvs_stranger *s)
+{
+    char who[GVS_EP_TEXT_LEN + GVS_NAME_LEN_MAX + 4], id[GVS_ID_TEXT_LEN + 1];
+
+    put_address(a, who, sizeof who, &s->from);
+    gvs_id_format(id, &s->id);
+    snprintf(text, cap, "node %s at %s is not admitted (%" PRIu64 " times so far)", id, who,
+             s->count);
+    return text;
+}
+
 void
 gvs_text_time(char text[static 32], uint64_t unix_ms)
 {
