@@ -19,18 +19,4 @@ struct gvs_admission { /* zero: everybody */
     struct gvs_id allow[GVS_ADMISSION_MAX], deny[GVS_ADMISSION_MAX]; /* in any order */
 };
 
-static inline bool
-gvs_admission_lists(const struct gvs_id *list, size_t count, const struct gvs_id *id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (gvs_id_cmp(&list[i], id) == 0)
-            return true;
-    return false;
-}
-
-static inline bool
-gvs_admission_admits(const struct gvs_admission *a, const struct gvs_id *id)
-{
-    return !gvs_admission_lists(a->deny, a->deny_count, id) &&
-           (!a->listed_only || gvs_admission_lists(a->allow, a->allow_count, id));
-}
+bool gvs_admission_admits(const struct gvs_admission *a, const struct gvs_id *id);

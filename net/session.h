@@ -28,11 +28,10 @@
  *       while a handshake is pending, so that no two of one INIT ever are.
  *
  *   I8  A COOKIE is heeded only in answer to the latest INIT. The first after gvs_sessions_connect
- *       makes the next INIT go out at once, the second is kept for the next connect, and that is all.
- *
- *   I9  There is no session under a key that is not in the ring, nor with an id that is not admitted:
- *       INIT from such a one is dropped before any DH, and one that stops to be has its sessions
- *       closed and wiped.
+ *       makes the next INIT go out at once, the second is kept for the next connect, and no more.
+ *   I9  There is no session under a key that is not in the ring, nor with an id that is not
+ *       admitted: INIT from such a one is dropped before any DH, and one that stops to be has its
+ *       sessions closed and wiped.
  *
  * Rekeying: after 60 min (+-10 %) or 2^40 datagrams if there is traffic (256 datagrams so far),
  * after 24 h (+-10 %) if quiet, by whoever next has something to send. A session whose rekeying
@@ -101,7 +100,7 @@ struct gvs_session_recv {
     size_t len;
 };
 
-/* A datagram came. `wall` is only used to number our own handshakes: a COOKIE makes us begin anew. */
+/* A datagram came. `wall` only numbers our own handshakes: a COOKIE makes us begin anew. */
 void gvs_sessions_recv(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
                        const struct gvs_ep *from, const uint8_t *pkt, size_t len,
                        struct gvs_session_recv *out);

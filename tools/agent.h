@@ -290,9 +290,9 @@ int gvs_write_options(struct gvs_request *r, struct gvs_fault *f);
 int gvs_write_check_stamp(const struct gvs_request *r, const char *what, uint64_t held,
                           struct gvs_fault *f);
 
-/* keys.c. check reads the keyring that cfg names, and refuses a new primary key that a living member
- * lacks, unless forced; use has it take effect, note only be shown. log_strangers says who was
- * turned away, once a minute. */
+/* keys.c. check reads the keyring that cfg names, and refuses a new primary key that a living
+ * member lacks, unless forced; use has it take effect, note only be shown. log_strangers says who
+ * was turned away, once a minute. */
 int gvs_keys_check(struct gvs_agent *a, const struct gvs_config *cfg, bool force,
                    struct gvs_keyring *ring, struct gvs_fault *fault);
 void gvs_keys_note(struct gvs_agent *a, const struct gvs_keyring *ring);

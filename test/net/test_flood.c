@@ -106,7 +106,7 @@ talk_since(const struct world *w, size_t from)
     return digits;
 }
 
-/* Each datagram between nodes 0 and 1 takes a millisecond, and 2 INITs of the flood come with it. */
+/* Each datagram between nodes 0 and 1 takes a millisecond, with 2 INITs of the flood. */
 static void
 settle_flooded(struct world *w, struct crowd *c)
 {

@@ -5,14 +5,16 @@
 
 #define MINUTE_MS 60000
 
-/* Node i has these keys from now on (by ring_add's seed), the first of them primary. */
+/* Node i has these keys from now on (by ring_add's seed), the first of them primary, and last in
+ * its file. */
 static void
 set_ring(struct world *w, size_t i, const char *seeds)
 {
     struct gvs_keyring ring = {0};
 
-    for (; *seeds != 0; seeds++)
-        ring_add(&ring, (uint8_t)(*seeds - '0'));
+    for (size_t at = strlen(seeds); at > 0; at--)
+        ring_add(&ring, (uint8_t)(seeds[at - 1] - '0'));
+    ring.primary = ring.count - 1;
     w->node[i].ring = ring;
     gvs_sessions_set_keyring(w->node[i].s, w->now, &ring);
 }
@@ -220,6 +222,22 @@ test_the_same_primary_again_changes_nothing(void **state)
     assert_int_equal(w.log_count, at);
     assert_int_equal(under(&w, 0, 1), 1);
     world_close(&w);
+
+    print_message("nor if the other begins with another\n");
+    world_open(&w, 2, 67);
+    set_ring(&w, 0, "21");
+    set_ring(&w, 1, "12");
+    node_connect(&w, 0, 1);
+    world_settle(&w);
+    set_ring(&w, 1, "12");
+    at = w.log_count;
+    for (int i = 0; i < 20; i++) {
+        world_sleep(&w, MINUTE_MS);
+        world_settle(&w);
+    }
+    assert_int_equal(w.log_count, at);
+    assert_int_equal(under(&w, 1, 2), 1);
+    world_close(&w);
 }
 
 /* All that was said under keys 1 and 2 is sent again under 3, and once more when 1 is back. */
@@ -374,6 +392,14 @@ test_who_becomes_denied_is_out_at_once(void **state)
     admit(&w, 1, false, NULL, &id);
     world_settle(&w);
     assert_false(node_has(&w, 1, 0));
+
+    print_message("one that we began is judged when it is known whose it is\n");
+    world_sleep(&w, 2000);
+    node_connect(&w, 1, 2);
+    id = node_id(&w, 2);
+    admit(&w, 1, true, &id, NULL);
+    world_settle(&w);
+    assert_int_equal(w.node[1].up, 3);
 
     print_message("and in again when he may\n");
     admit(&w, 1, false, NULL, NULL);

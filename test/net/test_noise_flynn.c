@@ -1,5 +1,5 @@
-/* test/net/test_noise_flynn.c: our handshake is the one of the Noise Protocol Framework, as somebody
- * else has written it: test/golden/noise.txt, byte for byte, from the same keys. */
+/* test/net/test_noise_flynn.c: our handshake is the one of the Noise Protocol Framework, as
+ * somebody else has written it: test/golden/noise.txt, byte for byte, from the same keys. */
 #include "net/noise.h"
 
 #include <setjmp.h>

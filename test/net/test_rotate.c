@@ -16,13 +16,14 @@
 #define NODES 5
 #define LATE (NODES - 1)
 
-/* The keyring of these keys, the first of them primary. */
+/* The keyring of these keys, the first of them primary, and last in the file. */
 static void
 make_ring(struct gvs_keyring *ring, const char *seeds)
 {
     *ring = (struct gvs_keyring){.count = strlen(seeds)};
+    ring->primary = ring->count - 1;
     for (size_t i = 0; i < ring->count; i++) {
-        memset(ring->key[i].psk, seeds[i], sizeof ring->key[i].psk);
+        memset(ring->key[i].psk, seeds[ring->primary - i], sizeof ring->key[i].psk);
         gvs_keyring_derive(&ring->key[i]);
     }
 }
