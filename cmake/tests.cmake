@@ -26,14 +26,15 @@ foreach(module
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)
 endforeach()
 
-foreach(module crossing crypto cursor hostile keylog keyring member node_in noise overwrite pace
-        relay relay_all replica ring session sync sync_cells window wire)
+foreach(module cookie crossing crypto cursor flood hostile keylog keyring keys member node_in noise
+        noise_flynn overwrite pace relay relay_all replica ring session sync sync_cells window wire)
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
 endforeach()
 gvs_test(net/node test/net/test_node.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/faults test/net/test_faults.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/age test/net/test_age.c test/lib/cluster.c LIBS gvs_net)
+gvs_test(net/rotate test/net/test_rotate.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/udp test/net/test_udp.c LIBS gvs_udp PkgConfig::UV)
 
 foreach(module ledger nl nl_answers)

@@ -18,6 +18,7 @@ enum type {
     FLAG,     /* a bool */
     TEXT,     /* a char array; its bytes up to the first 0 */
     ENDPOINT, /* a struct gvs_ep: family(1) address(4|16) port(2), as in a key */
+    IDS,      /* an array of uint64_t, up to the first 0 */
 };
 
 struct field {
@@ -66,10 +67,9 @@ static const struct field override_fields[] = {
     {2, OPTION, MEMBER(gvs_override, weight), offsetof(struct gvs_override, has_weight)},
 };
 static const struct field member_fields[] = {
-    {1, TEXT, MEMBER(gvs_member_value, name), 0},
-    {2, ENDPOINT, MEMBER(gvs_member_value, ep), 0},
-    {3, NUMBER, MEMBER(gvs_member_value, boot), 0},
-    {4, TEXT, MEMBER(gvs_member_value, version), 0},
+    {1, TEXT, MEMBER(gvs_member_value, name), 0},   {2, ENDPOINT, MEMBER(gvs_member_value, ep), 0},
+    {3, NUMBER, MEMBER(gvs_member_value, boot), 0}, {4, TEXT, MEMBER(gvs_member_value, version), 0},
+    {5, IDS, MEMBER(gvs_member_value, keys), 0},
 };
 static const struct field tombstone_fields[] = {
     {1, FLAG, MEMBER(tombstone, force), 0},
@@ -175,12 +175,26 @@ gvs_override_valid(const struct gvs_override *v)
     return !v->has_weight || v->weight <= GVS_WEIGHT_MAX;
 }
 
+/* The first stands for itself, the others ascend, none comes twice, nothing follows a 0. */
+static bool
+keys_valid(const uint64_t keys[static GVS_MEMBER_KEYS_MAX])
+{
+    for (size_t i = 1; i < GVS_MEMBER_KEYS_MAX; i++) {
+        if (keys[i] == 0)
+            continue;
+        if (keys[i - 1] == 0 || keys[i] == keys[0] || (i > 1 && keys[i] <= keys[i - 1]))
+            return false;
+    }
+    return true;
+}
+
 bool
 gvs_member_value_valid(const struct gvs_member_value *v)
 {
     return gvs_name_valid(v->name, text_len(v->name, sizeof v->name)) &&
            gvs_addr_valid(&v->ep.addr) && v->ep.port != 0 &&
-           version_valid(v->version, text_len(v->version, sizeof v->version));
+           version_valid(v->version, text_len(v->version, sizeof v->version)) &&
+           keys_valid(v->keys);
 }
 
 static uint64_t
@@ -272,6 +286,20 @@ put_endpoint(struct sink *to, uint8_t tag, const uint8_t *p)
     put_field(to, tag, b, 1 + n + 2);
 }
 
+static void
+put_ids(struct sink *to, uint8_t tag, const uint8_t *p, size_t size)
+{
+    uint8_t b[UINT8_MAX];
+    uint64_t id;
+    size_t len = 0;
+
+    for (size_t at = 0; at < size && (id = load(p + at, sizeof id)) != 0; at += sizeof id) {
+        gvs_put64(b + len, id);
+        len += sizeof id;
+    }
+    put_field(to, tag, b, len);
+}
+
 /* Does a struct say of this field what is said by leaving it out? */
 static bool
 is_default(const struct schema *s, const struct field *f, const uint8_t *v)
@@ -281,6 +309,7 @@ is_default(const struct schema *s, const struct field *f, const uint8_t *v)
     switch (f->type) {
     case NUMBER:
     case FLAG:
+    case IDS:
         return memcmp(p, fallback, f->size) == 0;
     case OPTION:
         return v[f->has] == 0;
@@ -305,6 +334,8 @@ encode(uint8_t *out, const struct schema *s, const void *value)
             put_field(&to, f->tag, v + f->at, strlen((const char *)v + f->at));
         else if (f->type == ENDPOINT)
             put_endpoint(&to, f->tag, v + f->at);
+        else if (f->type == IDS)
+            put_ids(&to, f->tag, v + f->at, f->size);
         else
             put_number(&to, f->tag, load(v + f->at, f->size));
     }
@@ -361,6 +392,22 @@ read_endpoint(uint8_t *p, const uint8_t *b, size_t len)
 }
 
 static int
+read_ids(uint8_t *p, size_t size, const uint8_t *b, size_t len)
+{
+    if (len % 8 != 0)
+        return GVS_E_MALFORMED;
+    if (len > size)
+        return GVS_E_RANGE;
+    memset(p, 0, size);
+    for (size_t at = 0; at < len; at += 8) {
+        if (gvs_get64(b + at) == 0)
+            return GVS_E_MALFORMED; /* a second way to end */
+        store(p + at, 8, gvs_get64(b + at));
+    }
+    return GVS_OK;
+}
+
+static int
 read_field(uint8_t *v, const struct field *f, const uint8_t *b, size_t len)
 {
     if (f->type == OPTION)
@@ -375,6 +422,8 @@ read_field(uint8_t *v, const struct field *f, const uint8_t *b, size_t len)
         return read_text(v + f->at, f->size, b, len);
     case ENDPOINT:
         return read_endpoint(v + f->at, b, len);
+    case IDS:
+        return read_ids(v + f->at, f->size, b, len);
     }
     return GVS_E_MALFORMED;
 }

@@ -10,11 +10,11 @@
  *     backend   1 weight  2 forward  3 lower  4 upper  5 tunnel  6 tunnel port
  *     override  1 drain  2 weight
  *     tombstone 1 force
- *     member    1 name  2 endpoint  3 boot id  4 version
+ *     member    1 name  2 endpoint  3 boot id  4 version  5 cluster keys
  *     any       64 and above: reserved (64 prev, 65 writer key, 66 signature)
  *
  * Text is its bytes; an endpoint is family(1) address(4|16) port(2), as in a key; yes is
- * the number 1.
+ * the number 1; cluster keys are the ids, 8 bytes each, of one to four keys.
  *
  *   I1  decode(encode(x)) == x; encode writes each thing in exactly one way, and of what it knows
  *       decode takes no other.
@@ -28,6 +28,7 @@
 #define GVS_NAME_LEN_MAX 63
 #define GVS_SCHED_LEN_MAX 15 /* IP_VS_SCHEDNAME_MAXLEN - 1, linux/ip_vs.h */
 #define GVS_VERSION_LEN_MAX 31
+#define GVS_MEMBER_KEYS_MAX 4
 #define GVS_WEIGHT_MAX 65535
 #define GVS_PERSISTENT_MAX 31536000 /* a year; nothing special about it */
 #define GVS_VALUE_LEN_MAX 384
@@ -71,6 +72,8 @@ struct gvs_member_value {
     struct gvs_ep ep;                /* where it takes datagrams; required, its port is not 0 */
     uint64_t boot;                   /* random, new with each start of the process */
     char version[GVS_VERSION_LEN_MAX + 1]; /* printable ASCII without spaces; may be empty */
+    uint64_t keys[GVS_MEMBER_KEYS_MAX]; /* ids of the cluster's keys that it takes, the one that it
+                                           begins with first, then ascending, then 0; 0: unsaid */
 };
 
 /* Is everything in range? What decode lets through, and what encode demands (asserted). Whether it

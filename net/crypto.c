@@ -13,6 +13,8 @@ static_assert(crypto_hash_sha256_BYTES == 32 && crypto_auth_hmacsha256_BYTES == 
 static_assert(crypto_aead_chacha20poly1305_ietf_KEYBYTES == 32, "ChaCha20");
 static_assert(crypto_aead_chacha20poly1305_ietf_ABYTES == GVS_TAG_LEN, "Poly1305");
 static_assert(crypto_aead_chacha20poly1305_ietf_NPUBBYTES == 12, "RFC 8439, not the first draft");
+static_assert(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES == GVS_XNONCE_LEN, "XChaCha20");
+static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == GVS_TAG_LEN, "Poly1305");
 static_assert(crypto_shorthash_KEYBYTES == sizeof(struct gvs_siphash_key), "SipHash-2-4");
 static_assert(crypto_kdf_CONTEXTBYTES == 8 && crypto_kdf_KEYBYTES == 32, "crypto_kdf");
 
@@ -137,10 +139,32 @@ gvs_crypto_open(uint8_t *out, const uint8_t *sealed, size_t len, const void *ad,
 }
 
 void
-gvs_crypto_mac(uint8_t out[static GVS_MAC_LEN], const void *msg, size_t len,
-               const uint8_t key[static 32])
+gvs_crypto_xseal(uint8_t *out, const uint8_t *msg, size_t len, const void *ad, size_t ad_len,
+                 const uint8_t key[static 32], const uint8_t nonce[static GVS_XNONCE_LEN])
 {
-    crypto_generichash(out, GVS_MAC_LEN, msg, len, key, 32);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, msg, len, ad, ad_len, NULL, nonce, key);
+}
+
+int
+gvs_crypto_xopen(uint8_t *out, const uint8_t *sealed, size_t len, const void *ad, size_t ad_len,
+                 const uint8_t key[static 32], const uint8_t nonce[static GVS_XNONCE_LEN])
+{
+    int rc;
+
+    if (len < GVS_TAG_LEN)
+        return GVS_E_FORGED;
+    rc = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed, len, ad, ad_len, nonce,
+                                                    key);
+    return rc == 0 ? GVS_OK : GVS_E_FORGED;
+}
+
+void
+gvs_crypto_mac(uint8_t out[static GVS_MAC_LEN], const void *msg, size_t len, const uint8_t *key,
+               size_t key_len)
+{
+    GVS_ASSERT(key_len >= crypto_generichash_KEYBYTES_MIN &&
+               key_len <= crypto_generichash_KEYBYTES_MAX);
+    crypto_generichash(out, GVS_MAC_LEN, msg, len, key, key_len);
 }
 
 uint64_t
@@ -157,6 +181,12 @@ void
 gvs_crypto_mac1_key(uint8_t out[static 32], const uint8_t psk[static 32])
 {
     crypto_kdf_derive_from_key(out, 32, 1, "vgpsk__1", psk);
+}
+
+void
+gvs_crypto_cookie_key(uint8_t out[static 32], const uint8_t psk[static 32])
+{
+    crypto_kdf_derive_from_key(out, 32, 2, "vgpsk__1", psk);
 }
 
 struct gvs_id

@@ -17,6 +17,7 @@
 #define GVS_KEY_SECRET_LEN 32 /* psk, private, public and session keys, hashes */
 #define GVS_TAG_LEN 16
 #define GVS_MAC_LEN 16
+#define GVS_XNONCE_LEN 24
 
 /* Fills buf with random bytes. */
 struct gvs_random {
@@ -51,13 +52,21 @@ void gvs_crypto_seal(uint8_t *out, const uint8_t *msg, size_t len, const void *a
 int gvs_crypto_open(uint8_t *out, const uint8_t *sealed, size_t len, const void *ad, size_t ad_len,
                     const uint8_t key[static 32], uint64_t n);
 
-/* BLAKE2b-128, keyed (RFC 7693). */
-void gvs_crypto_mac(uint8_t out[static GVS_MAC_LEN], const void *msg, size_t len,
-                    const uint8_t key[static 32]);
+/* XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), whose nonce may be drawn at random; otherwise the
+ * same. */
+void gvs_crypto_xseal(uint8_t *out, const uint8_t *msg, size_t len, const void *ad, size_t ad_len,
+                      const uint8_t key[static 32], const uint8_t nonce[static GVS_XNONCE_LEN]);
+int gvs_crypto_xopen(uint8_t *out, const uint8_t *sealed, size_t len, const void *ad, size_t ad_len,
+                     const uint8_t key[static 32], const uint8_t nonce[static GVS_XNONCE_LEN]);
 
-/* The psk's id on the wire, and its subkey for mac1: docs/wire.md. */
+/* BLAKE2b-128, keyed with 16 to 64 bytes (RFC 7693). */
+void gvs_crypto_mac(uint8_t out[static GVS_MAC_LEN], const void *msg, size_t len,
+                    const uint8_t *key, size_t key_len);
+
+/* The psk's id on the wire, and its subkeys for mac1 and for COOKIE: docs/wire.md. */
 uint64_t gvs_crypto_key_id(const uint8_t psk[static 32]);
 void gvs_crypto_mac1_key(uint8_t out[static 32], const uint8_t psk[static 32]);
+void gvs_crypto_cookie_key(uint8_t out[static 32], const uint8_t psk[static 32]);
 
 /* SHA-256("gossipvs-node-id" || public key), first 16 bytes. */
 struct gvs_id gvs_crypto_node_id(const uint8_t pub[static 32]);

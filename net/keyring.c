@@ -71,16 +71,35 @@ add_key(struct gvs_keyring *k, const struct word *w, size_t line, struct gvs_key
     for (size_t i = 0; i < k->count; i++)
         if (gvs_crypto_equal(k->key[i].psk, key->psk, sizeof key->psk))
             return complain(fault, line, "the same key a second time");
-    key->id = gvs_crypto_key_id(key->psk);
-    gvs_crypto_mac1_key(key->mac1, key->psk);
+    gvs_keyring_derive(key);
     k->count++;
     return GVS_OK;
+}
+
+/* What follows the # of a line, without the blanks around it. Neither a key nor a role has a #. */
+static void
+take_note(char note[static GVS_KEYRING_NOTE_MAX + 1], const char *p, const char *end)
+{
+    const char *hash = memchr(p, '#', (size_t)(end - p));
+    size_t len = 0;
+
+    for (p = hash ? hash + 1 : end; p < end && is_blank(*p); p++)
+        continue;
+    while (p < end && is_blank(end[-1]))
+        end--;
+    for (; p < end && len < GVS_KEYRING_NOTE_MAX; p++)
+        note[len++] = *p;
+    for (size_t i = 0; i < len; i++)
+        if (note[i] < ' ' || note[i] > '~')
+            note[i] = '?';
+    note[len] = 0;
 }
 
 static int
 parse_line(struct gvs_keyring *k, bool *has_primary, const char *p, const char *end, size_t line,
            struct gvs_keyring_fault *fault)
 {
+    const char *begin = p;
     struct word key = take_word(&p, end), role = take_word(&p, end), rest = take_word(&p, end);
     int rc;
 
@@ -93,6 +112,7 @@ parse_line(struct gvs_keyring *k, bool *has_primary, const char *p, const char *
         return complain(fault, line, "primary or accept expected after the key");
     if (rest.len != 0)
         return complain(fault, line, "only a note, after #, may follow");
+    take_note(k->key[k->count - 1].note, begin, end);
     if (word_is(role, "accept"))
         return GVS_OK;
     if (*has_primary)
@@ -141,6 +161,14 @@ void
 gvs_keyring_wipe(struct gvs_keyring *k)
 {
     gvs_crypto_wipe(k, sizeof *k);
+}
+
+void
+gvs_keyring_derive(struct gvs_keyring_key *key)
+{
+    key->id = gvs_crypto_key_id(key->psk);
+    gvs_crypto_mac1_key(key->mac1, key->psk);
+    gvs_crypto_cookie_key(key->cookie, key->psk);
 }
 
 const struct gvs_keyring_key *

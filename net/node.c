@@ -14,6 +14,7 @@ gvs_node_open(const struct gvs_node_config *cfg, struct gvs_mono now)
         .peers_max = cfg->limits.members,
         .cluster = cfg->cluster,
         .keyring = cfg->keyring,
+        .admission = cfg->admission,
         .boot = cfg->boot,
         .init_floor = cfg->init_floor,
         .random = cfg->random,
@@ -303,11 +304,63 @@ gvs_node_cloned(const struct gvs_node *n, struct gvs_mono *when, struct gvs_ep *
     return n->replica.cloned;
 }
 
-bool
-gvs_node_stranger(const struct gvs_node *n, struct gvs_ep *from, uint64_t *count,
-                  struct gvs_mono *last)
+const struct gvs_stranger *
+gvs_node_stranger(const struct gvs_node *n)
 {
-    return gvs_sessions_stranger(n->sessions, from, count, last);
+    return gvs_sessions_stranger(n->sessions);
+}
+
+const struct gvs_stranger *
+gvs_node_denied(const struct gvs_node *n)
+{
+    return gvs_sessions_denied(n->sessions);
+}
+
+/* Members whose sessions were closed: the detector need not find that out by time-outs. */
+static void
+note_closed(struct gvs_node *n, struct gvs_mono now, bool connect)
+{
+    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
+        struct gvs_member *m = gvs_members_place(n->members, i);
+
+        if (!m->up || gvs_sessions_have(n->sessions, &m->id, NULL))
+            continue;
+        m->up = false;
+        n->regroup = true;
+        if (connect)
+            gvs_member_connect(n->members, now, m);
+    }
+}
+
+void
+gvs_node_set_keyring(struct gvs_node *n, struct gvs_mono now, const struct gvs_keyring *ring)
+{
+    GVS_ASSERT(n->started);
+    gvs_sessions_set_keyring(n->sessions, now, ring);
+    note_closed(n, now, true);
+    gvs_replica_set_keys(&n->replica, now, ring);
+}
+
+void
+gvs_node_set_admission(struct gvs_node *n, struct gvs_mono now,
+                       const struct gvs_admission *admission)
+{
+    gvs_sessions_set_admission(n->sessions, admission);
+    note_closed(n, now, false);
+}
+
+size_t
+gvs_node_sessions_under(const struct gvs_node *n, uint64_t key)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < gvs_members_count(n->members); i++) {
+        const struct gvs_member *m = gvs_members_place(n->members, i);
+
+        count +=
+            m->known && m->state <= GVS_SUSPECT && gvs_sessions_key(n->sessions, &m->id) == key;
+    }
+    return count;
 }
 
 bool

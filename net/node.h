@@ -34,8 +34,9 @@
 
 struct gvs_node_config {
     struct gvs_limits limits;
-    const char *cluster;               /* borrowed during open */
-    const struct gvs_keyring *keyring; /* copied */
+    const char *cluster;                   /* borrowed during open */
+    const struct gvs_keyring *keyring;     /* copied */
+    const struct gvs_admission *admission; /* copied; NULL: everybody with a key */
     uint8_t priv[GVS_KEY_SECRET_LEN];
     uint64_t boot;           /* random, new with each start */
     uint64_t init_floor;     /* see net/session.h */
@@ -136,6 +137,19 @@ int gvs_node_forget(struct gvs_node *n, struct gvs_mono now, const struct gvs_id
 bool gvs_node_retired(const struct gvs_node *n);
 bool gvs_node_is_retired(const struct gvs_node *n, const struct gvs_id *id);
 
+/* --- keys and ids, while it runs --- */
+
+/* From now on this is the ring (net/session.h), and every member is told its ids. Members to whom
+ * this leaves no session are called at once. Of a started node. */
+void gvs_node_set_keyring(struct gvs_node *n, struct gvs_mono now, const struct gvs_keyring *ring);
+
+/* A member that is not admitted any more has no session from now on. Its entries stay. */
+void gvs_node_set_admission(struct gvs_node *n, struct gvs_mono now,
+                            const struct gvs_admission *admission);
+
+/* With how many living members is the session under this key? */
+size_t gvs_node_sessions_under(const struct gvs_node *n, uint64_t key);
+
 /* --- what this node makes of it --- */
 
 /* Two writes of one key of the cluster's, neither of whose writers knew the other: the greater
@@ -222,9 +236,9 @@ struct gvs_node_clock gvs_node_clock(struct gvs_node *n, struct gvs_mono now);
  * Our own entry is then asserted against it once a minute, no more. */
 bool gvs_node_cloned(const struct gvs_node *n, struct gvs_mono *when, struct gvs_ep *ep);
 
-/* Somebody uses a key that we do not have: who, how often. */
-bool gvs_node_stranger(const struct gvs_node *n, struct gvs_ep *from, uint64_t *count,
-                       struct gvs_mono *last);
+/* Who uses a key that we do not have; who is not admitted (net/session.h). */
+const struct gvs_stranger *gvs_node_stranger(const struct gvs_node *n);
+const struct gvs_stranger *gvs_node_denied(const struct gvs_node *n);
 
 /* Somebody who has the key was refused since there are limits.members: the last one, and when. */
 bool gvs_node_refused(const struct gvs_node *n, struct gvs_ep *from, struct gvs_mono *last);

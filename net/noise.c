@@ -133,7 +133,7 @@ split(const struct gvs_noise *n, uint8_t *initiator, uint8_t *responder)
 static void
 put_mac1(uint8_t *pkt, const struct gvs_keyring_key *key)
 {
-    gvs_crypto_mac(pkt + GVS_AT_MAC1, pkt, GVS_AT_MAC1, key->mac1);
+    gvs_crypto_mac(pkt + GVS_AT_MAC1, pkt, GVS_AT_MAC1, key->mac1, GVS_KEY_SECRET_LEN);
 }
 
 bool
@@ -141,7 +141,7 @@ gvs_noise_mac1_ok(const uint8_t pkt[static GVS_HANDSHAKE_LEN], const struct gvs_
 {
     uint8_t mac[GVS_MAC_LEN];
 
-    gvs_crypto_mac(mac, pkt, GVS_AT_MAC1, key->mac1);
+    gvs_crypto_mac(mac, pkt, GVS_AT_MAC1, key->mac1, GVS_KEY_SECRET_LEN);
     return gvs_crypto_equal(mac, pkt + GVS_AT_MAC1, sizeof mac);
 }
 

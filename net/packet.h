@@ -27,6 +27,9 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
+
+#include "core/addr.h"
 
 #define GVS_PACKET_VERSION 1
 #define GVS_HANDSHAKE_LEN 176
@@ -53,6 +56,9 @@ enum { /* where a field begins */
        GVS_AT_PAYLOAD = 96,
        GVS_AT_MAC1 = 144,
        GVS_AT_MAC2 = 160,
+       GVS_AT_COOKIE_RECEIVER = 4,
+       GVS_AT_COOKIE_NONCE = 8,
+       GVS_AT_COOKIE = 32,
        GVS_AT_DATA_RECEIVER = 4,
        GVS_AT_DATA_COUNTER = 8,
        GVS_AT_DATA_BODY = 16,
@@ -77,6 +83,16 @@ gvs_put64le(uint8_t *p, uint64_t v)
 {
     gvs_put32le(p, (uint32_t)v);
     gvs_put32le(p + 4, (uint32_t)(v >> 32));
+}
+
+/* An address and port, for hashing. */
+#define GVS_EP_LEN 19
+static inline void
+gvs_put_ep(uint8_t p[static GVS_EP_LEN], const struct gvs_ep *ep)
+{
+    p[0] = ep->addr.family;
+    memcpy(p + 1, ep->addr.b, 16);
+    gvs_put16le(p + 17, ep->port);
 }
 
 static inline uint16_t

@@ -36,8 +36,8 @@ enum gvs_session_state {
 
 struct gvs_handshake {      /* INITIATING, PENDING */
     struct gvs_noise noise; /* INITIATING */
-    const struct gvs_keyring_key *key;
     struct gvs_mono retry;
+    unsigned cookies;               /* INITIATING: that were heeded since gvs_sessions_connect */
     uint8_t pkt[GVS_HANDSHAKE_LEN]; /* to be sent */
 };
 
@@ -58,6 +58,7 @@ struct gvs_session {
     struct gvs_mono expires;
     uint64_t begun, done; /* turns: the handshake's first message came or went; it was complete */
     uint64_t init_time;
+    uint64_t key; /* the id of the cluster's */
     struct gvs_ep ep;
     struct gvs_id id; /* from here on unknown while INITIATING, and only claimed while PENDING */
     uint64_t boot;

@@ -1,6 +1,7 @@
 /* net/replica.c: every way into the tables, and what changes in them. */
 #include "net/replica.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,26 @@ open_table(struct gvs_replica *r, enum gvs_table_no no, size_t entries, struct g
     return true;
 }
 
+static void
+put_keys(struct gvs_member_value *v, const struct gvs_keyring *ring)
+{
+    size_t count = 1;
+
+    static_assert(GVS_KEYRING_MAX <= GVS_MEMBER_KEYS_MAX, "every key is said");
+    memset(v->keys, 0, sizeof v->keys);
+    v->keys[0] = ring->key[ring->primary].id;
+    for (size_t i = 0; i < ring->count; i++) {
+        size_t at = count;
+
+        if (i == ring->primary)
+            continue;
+        for (; at > 1 && v->keys[at - 1] > ring->key[i].id; at--)
+            v->keys[at] = v->keys[at - 1];
+        v->keys[at] = ring->key[i].id;
+        count++;
+    }
+}
+
 int
 gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
                  const struct gvs_id *self, struct gvs_mono now)
@@ -36,6 +57,7 @@ gvs_replica_open(struct gvs_replica *r, const struct gvs_node_config *cfg,
     *r = (struct gvs_replica){.self = *self, .entries = cfg->limits.entries};
     r->value.ep = cfg->advertise;
     r->value.boot = cfg->boot;
+    put_keys(&r->value, cfg->keyring);
     snprintf(r->value.name, sizeof r->value.name, "%s", cfg->name);
     snprintf(r->value.version, sizeof r->value.version, "%s", cfg->version);
     if (cfg->stamp_floor_ms > 0 && cfg->stamp_floor_ms <= GVS_HLC_MS_MAX)
@@ -209,6 +231,13 @@ gvs_replica_accuse(struct gvs_replica *r, struct gvs_mono now, struct gvs_member
         gvs_member_state(e.order) >= state)
         return;
     rewrite_member(r, now, m, &e, state);
+}
+
+void
+gvs_replica_set_keys(struct gvs_replica *r, struct gvs_mono now, const struct gvs_keyring *ring)
+{
+    put_keys(&r->value, ring);
+    gvs_replica_assert_self(r, now);
 }
 
 int

@@ -132,6 +132,10 @@ void gvs_replica_start(struct gvs_replica *r, struct gvs_mono now, struct gvs_wa
  * that is what it says, nor if we are retired. */
 void gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now);
 
+/* What our own entry says of the keyring; written anew if that is other than before. */
+void gvs_replica_set_keys(struct gvs_replica *r, struct gvs_mono now,
+                          const struct gvs_keyring *ring);
+
 /* Writes LEFT; see gvs_node_leave and gvs_node_forget. */
 int gvs_replica_retire(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m);
 bool gvs_replica_retired(const struct gvs_replica *r, const struct gvs_id *id);

@@ -1,6 +1,7 @@
 /* net/session.c: the states of net/session.h, and who may move them. Sessions live in net/pool.h.
  *
  *     connect ---> INITIATING --RESP (recv_resp)-------+
+ *                  (COOKIE: again, with proof)         |
  *                                                      +-(bring_up)-> CURRENT <--(follow)----+
  *     recv_init -> PENDING ----first DATA (recv_data)--+                 |                   |
  *                                                                        +-(take_place)-> PREVIOUS
@@ -17,11 +18,8 @@
  * Outrun. If one side starts twice (two addresses lead to the same peer), the later start counts,
  * in whatever order the answers come: the responder drops what was begun before what is confirmed,
  * and the initiator what was begun before what it has. */
-#include "net/session.h"
 #include "core/bytes.h"
-#include "net/limit.h"
-#include "net/noise.h"
-#include "net/pool.h"
+#include "net/session_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +29,7 @@
 #define ATTEMPTS_MAX 256
 #define PENDING_MAX 256
 #define PENDING_PEER_MAX 4
+#define COOKIES_HEEDED 2 /* I8 */
 
 /* The year 2262. A clock or a floor beyond is a broken one, and must not use up the numbers. */
 #define INIT_TIME_MAX ((uint64_t)INT64_MAX)
@@ -48,39 +47,6 @@
 #define COUNT_MAX (UINT64_C(1) << 60)
 #define BUSY_COUNT 256 /* nothing special about it: an hour of probes and answers is below */
 
-/* INITs that cost more than a mac: in all, and from one address and port. A node that starts asks
- * once a second. */
-#define INIT_EVERY_US 5000
-#define INIT_BURST 400
-#define INIT_EP_EVERY_US 200000
-#define INIT_EP_BURST 10
-#define INIT_EP_CELLS 1024
-#define SEEN_MAX 2048 /* above what the limit lets through while a handshake is pending: 1,400 */
-
-struct gvs_sessions {
-    struct gvs_noise_self self;
-    struct gvs_id id;
-    struct gvs_keyring ring;
-    struct gvs_random random;
-    uint64_t boot;
-    uint64_t init_time; /* the latest used */
-    uint64_t turn;      /* counts handshakes' steps: an order without ties, which time is not */
-
-    struct gvs_pool pool;
-    struct gvs_mono sweep; /* when CURRENT ones are looked through again */
-
-    struct gvs_limit init_limit, init_ep_limit[INIT_EP_CELLS];
-    struct gvs_siphash_key limit_key;
-    uint64_t seen[SEEN_MAX]; /* the mac1, begun, of the latest INITs taken up: a ring */
-    size_t seen_at;
-
-    uint64_t rejected[GVS_REJECT_COUNT];
-    struct gvs_ep stranger;
-    uint64_t stranger_count;
-    struct gvs_mono stranger_last;
-    uint8_t body[GVS_BODY_LEN_MAX];
-};
-
 static uint32_t
 random32(struct gvs_sessions *s)
 {
@@ -96,12 +62,37 @@ reject(struct gvs_sessions *s, enum gvs_reject why)
     s->rejected[why]++;
 }
 
+static void
+turn_away(struct gvs_mono now, struct gvs_stranger *who, const struct gvs_ep *from, uint64_t key,
+          const struct gvs_id *id)
+{
+    who->count++;
+    who->last = now;
+    who->from = *from;
+    who->key = key;
+    if (id)
+        who->id = *id;
+}
+
 /* --- expiry --- */
 
-/* Keys that nobody uses any more do not wait in memory for somebody to ask. */
+/* By a new handshake; until that is done e is used. */
+static void
+begin_rekey(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
+            struct gvs_session *e)
+{
+    e->expires = gvs_mono_min(e->expires, gvs_mono_add_ms(now, REKEY_PATIENCE_MS));
+    (void)gvs_sessions_connect(s, now, wall, &e->ep); /* FULL: the next one will try again */
+}
+
+/* Keys that nobody uses any more do not wait in memory for somebody to ask, and those that a new
+ * primary key replaces do not wait for something to be sent. Without a wall clock init_time still
+ * grows. */
 static void
 sweep(struct gvs_sessions *s, struct gvs_mono now)
 {
+    uint64_t primary = s->ring.key[s->ring.primary].id;
+
     gvs_pool_expire(&s->pool, GVS_INITIATING, now);
     gvs_pool_expire(&s->pool, GVS_PENDING, now);
     gvs_pool_expire(&s->pool, GVS_PREVIOUS, now);
@@ -110,8 +101,12 @@ sweep(struct gvs_sessions *s, struct gvs_mono now)
     for (size_t i = 0; i < s->pool.peer_count; i++) {
         struct gvs_session *e = s->pool.peers[i].current;
 
-        if (e != NULL && gvs_mono_due(e->expires, now))
+        if (e == NULL)
+            continue;
+        if (gvs_mono_due(e->expires, now))
             gvs_pool_release(&s->pool, e);
+        else if (e->key != primary && gvs_mono_due(e->up.due_quiet, now))
+            begin_rekey(s, now, (struct gvs_wall){0}, e);
     }
     s->sweep = s->pool.counts[GVS_CURRENT] > 0 ? gvs_mono_add_ms(now, SWEEP_MS) : GVS_MONO_NEVER;
 }
@@ -186,6 +181,8 @@ bring_up(struct gvs_sessions *s, struct gvs_session *e, struct gvs_mono now)
         .peer = p,
     };
     e->up.dies = gvs_mono_add_ms(e->up.due_quiet, REKEY_PATIENCE_MS);
+    if (e->started && e->key != s->ring.key[s->ring.primary].id)
+        gvs_session_hasten(s, now, e); /* it was begun before the switch */
     e->done = ++s->turn;
     s->sweep = gvs_mono_min(s->sweep, gvs_mono_add_ms(now, SWEEP_MS));
     take_place(s, p, e, now);
@@ -193,44 +190,6 @@ bring_up(struct gvs_sessions *s, struct gvs_session *e, struct gvs_mono now)
 }
 
 /* --- INIT --- */
-
-/* The replay cache: an INIT is its mac1, of which nobody without the psk makes two with the same
- * beginning. What is forgotten meets init_time and the proof by DATA. */
-static bool
-was_seen(const struct gvs_sessions *s, uint64_t mac1)
-{
-    bool seen = false;
-
-    for (size_t i = 0; i < SEEN_MAX; i++)
-        seen |= s->seen[i] == mac1; /* no branch: some hundred nanoseconds for all of them */
-    return seen;
-}
-
-static void
-note_seen(struct gvs_sessions *s, uint64_t mac1)
-{
-    s->seen[s->seen_at] = mac1;
-    s->seen_at = (s->seen_at + 1) % SEEN_MAX;
-}
-
-/* May an INIT from there cost us an opening now? Addresses with the same hash share a cell. */
-static bool
-take_init(struct gvs_sessions *s, const struct gvs_ep *from, struct gvs_mono now)
-{
-    struct gvs_limit *ep;
-    uint8_t b[19];
-
-    b[0] = from->addr.family;
-    memcpy(b + 1, from->addr.b, 16);
-    gvs_put16(b + 17, from->port);
-    ep = &s->init_ep_limit[gvs_crypto_siphash(&s->limit_key, b, sizeof b) % INIT_EP_CELLS];
-    if (!gvs_limit_allows(ep, now, INIT_EP_EVERY_US, INIT_EP_BURST) ||
-        !gvs_limit_allows(&s->init_limit, now, INIT_EVERY_US, INIT_BURST))
-        return false;
-    gvs_limit_take(ep, now, INIT_EP_EVERY_US);
-    gvs_limit_take(&s->init_limit, now, INIT_EVERY_US);
-    return true;
-}
 
 /* Room for one more handshake in id's name. The oldest gives way, not the newest: an observer who
  * sends us what id sent to others could else keep id out by 4 datagrams in 5 s. */
@@ -273,6 +232,7 @@ respond(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring_ke
     e->theirs = theirs;
     e->ep = *from;
     e->boot = init->boot;
+    e->key = key->id;
     e->init_time = init->init_time;
     e->begun = ++s->turn;
     e->expires = gvs_mono_add_ms(now, HANDSHAKE_MS);
@@ -310,6 +270,11 @@ judge_init(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring
     id = gvs_crypto_node_id(n->rs);
     if (gvs_id_cmp(&id, &s->id) == 0)
         return; /* our own address is among our peers' */
+    if (!gvs_admission_admits(&s->admission, &id)) {
+        turn_away(now, &s->denied, from, key->id, &id);
+        reject(s, GVS_REJECT_DENIED); /* I9 */
+        return;
+    }
     p = gvs_pool_find_peer(&s->pool, &id);
     if (p != NULL && init.init_time <= p->init_time) {
         reject(s, GVS_REJECT_REPLAY); /* I7 */
@@ -323,19 +288,32 @@ judge_init(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring
         reject(s, GVS_REJECT_BAD_TAG);
 }
 
+/* Answered, and not taken up: it is counted as what it did not get past. The answer is shorter than
+ * the question (I3). */
+static void
+demand_proof(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_keyring_key *key,
+             const struct gvs_ep *from, const uint8_t *pkt)
+{
+    struct gvs_cookie_out *out = &s->cookies[s->cookie_count];
+
+    reject(s, GVS_REJECT_LIMITED);
+    if (s->cookie_count == GVS_COOKIES_MAX)
+        return;
+    out->to = *from;
+    gvs_cookie_answer(&s->gate.secrets, now, &s->random, from, pkt, key, out->pkt);
+    s->cookie_count++;
+}
+
 static void
 recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from,
           const uint8_t *pkt)
 {
     const struct gvs_keyring_key *key =
         gvs_keyring_find(&s->ring, gvs_get64(pkt + GVS_AT_INIT_KEY));
-    uint64_t mac1 = gvs_get64(pkt + GVS_AT_MAC1);
     struct gvs_noise n;
 
     if (key == NULL) {
-        s->stranger = *from;
-        s->stranger_count++;
-        s->stranger_last = now;
+        turn_away(now, &s->stranger, from, gvs_get64(pkt + GVS_AT_INIT_KEY), NULL);
         reject(s, GVS_REJECT_UNKNOWN_KEY);
         return;
     }
@@ -343,17 +321,102 @@ recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from
         reject(s, GVS_REJECT_BAD_TAG);
         return;
     }
-    if (was_seen(s, mac1)) {
-        reject(s, GVS_REJECT_REPLAY); /* before the limit, which is the honest ones' */
-        return;
-    }
-    if (!take_init(s, from, now)) {
+    gvs_pool_expire(&s->pool, GVS_PENDING, now);
+    switch (gvs_gate_judge(&s->gate, now, from, pkt, s->pool.counts[GVS_PENDING])) {
+    case GVS_GATE_SEEN:
+        reject(s, GVS_REJECT_REPLAY);
+        break;
+    case GVS_GATE_LIMITED:
         reject(s, GVS_REJECT_LIMITED);
+        break;
+    case GVS_GATE_UNPROVEN:
+        demand_proof(s, now, key, from, pkt);
+        break;
+    case GVS_GATE_PASS:
+        judge_init(s, &n, key, from, pkt, now);
+        gvs_noise_wipe(&n);
+    }
+}
+
+/* --- our own INIT --- */
+
+/* max(last + 1, wall clock in ns). */
+static uint64_t
+next_init_time(struct gvs_sessions *s, struct gvs_wall wall)
+{
+    uint64_t ns = wall.ms < INIT_TIME_MAX / 1000000 ? wall.ms * 1000000 : 0;
+
+    GVS_ASSERT(s->init_time < UINT64_MAX);
+    s->init_time = ns > s->init_time ? ns : s->init_time + 1;
+    return s->init_time;
+}
+
+/* A handshake with whoever answers at `to`; there is a place for it. */
+static struct gvs_session *
+begin(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall, const struct gvs_ep *to)
+{
+    struct gvs_noise_init init = {
+        .init_time = next_init_time(s, wall),
+        .boot = s->boot,
+        .proto_min = PROTO,
+        .proto_max = PROTO,
+        .datagram_max = GVS_DATAGRAM_LEN_MAX,
+    };
+    struct gvs_session *e = gvs_pool_take(&s->pool, GVS_INITIATING, random32(s));
+    const struct gvs_keyring_key *key = &s->ring.key[s->ring.primary];
+    uint8_t rand[32];
+
+    e->started = true;
+    e->ep = *to;
+    e->begun = ++s->turn;
+    e->expires = gvs_mono_add_ms(now, HANDSHAKE_MS);
+    e->init_time = init.init_time;
+    e->hs.retry = gvs_mono_add_ms(now, RETRY_MS);
+    e->key = key->id;
+    s->random.fn(s->random.ctx, rand, sizeof rand);
+    gvs_noise_write_init(&e->hs.noise, e->hs.pkt, &s->self, key, rand, e->ours, &init);
+    gvs_crypto_wipe(rand, sizeof rand);
+    gvs_cookie_use(&s->jar, now, to, e->hs.pkt);
+    gvs_pool_enqueue(&s->pool, e);
+    return e;
+}
+
+/* The ring has it: I9. */
+static const struct gvs_keyring_key *
+key_of(const struct gvs_sessions *s, const struct gvs_session *e)
+{
+    const struct gvs_keyring_key *key = gvs_keyring_find(&s->ring, e->key);
+
+    GVS_ASSERT(key != NULL);
+    return key;
+}
+
+/* --- COOKIE --- */
+
+/* The responder is under load. Somebody on the way who has the psk could answer each INIT with one
+ * of these; he would keep us from connecting, as he can anyhow, and not busy (I8). */
+static void
+recv_cookie(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
+            const struct gvs_ep *from, const uint8_t *pkt)
+{
+    struct gvs_session *e = gvs_pool_find(&s->pool, gvs_get32le(pkt + GVS_AT_COOKIE_RECEIVER), now);
+
+    if (e == NULL || e->state != GVS_INITIATING || gvs_ep_cmp(&e->ep, from) != 0) {
+        reject(s, GVS_REJECT_UNKNOWN_SESSION);
         return;
     }
-    note_seen(s, mac1);
-    judge_init(s, &n, key, from, pkt, now);
-    gvs_noise_wipe(&n);
+    if (e->hs.cookies == COOKIES_HEEDED) {
+        reject(s, GVS_REJECT_REPLAY);
+        return;
+    }
+    if (gvs_cookie_keep(&s->jar, now, from, pkt, e->hs.pkt, key_of(s, e)) < 0) {
+        reject(s, GVS_REJECT_BAD_TAG);
+        return;
+    }
+    if (++e->hs.cookies == COOKIES_HEEDED)
+        return;
+    gvs_pool_release(&s->pool, e);
+    begin(s, now, wall, from)->hs.cookies = 1;
 }
 
 /* --- RESP --- */
@@ -367,13 +430,20 @@ is_outrun(const struct gvs_sessions *s, const struct gvs_session *e)
     return p != NULL && p->by[true] != NULL && p->by[true]->init_time > e->init_time;
 }
 
-/* RESP is what it should be, and from e->id. */
+/* RESP is what it should be, and from e->id. A session that is not admitted is one that we asked
+ * for: at an address where somebody else lives now. */
 static void
 complete(struct gvs_sessions *s, struct gvs_session *e, struct gvs_mono now,
          struct gvs_session_recv *out)
 {
     if (gvs_id_cmp(&e->id, &s->id) == 0 || is_outrun(s, e)) {
         gvs_pool_release(&s->pool, e); /* who has our key, the members will find out */
+        return;
+    }
+    if (!gvs_admission_admits(&s->admission, &e->id)) {
+        turn_away(now, &s->denied, &e->ep, e->key, &e->id);
+        reject(s, GVS_REJECT_DENIED); /* I9 */
+        gvs_pool_release(&s->pool, e);
         return;
     }
     if (!bring_up(s, e, now)) {
@@ -407,7 +477,7 @@ recv_resp(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from
         reject(s, GVS_REJECT_UNKNOWN_SESSION);
         return;
     }
-    if (!gvs_noise_mac1_ok(pkt, e->hs.key)) {
+    if (!gvs_noise_mac1_ok(pkt, key_of(s, e))) {
         reject(s, GVS_REJECT_BAD_TAG);
         return;
     }
@@ -512,11 +582,14 @@ gvs_sessions_open(const struct gvs_sessions_config *cfg)
     gvs_noise_self_init(&s->self, cfg->priv, cfg->cluster);
     s->id = gvs_crypto_node_id(s->self.pub);
     s->ring = *cfg->keyring;
+    if (cfg->admission != NULL)
+        s->admission = *cfg->admission;
     s->random = cfg->random;
     s->boot = cfg->boot;
     s->init_time = cfg->init_floor < INIT_TIME_MAX ? cfg->init_floor : INIT_TIME_MAX;
     s->sweep = GVS_MONO_NEVER;
-    s->random.fn(s->random.ctx, s->limit_key.b, sizeof s->limit_key.b);
+    s->random.fn(s->random.ctx, s->gate.key.b, sizeof s->gate.key.b);
+    s->random.fn(s->random.ctx, s->jar.key.b, sizeof s->jar.key.b);
     if (gvs_pool_init(&s->pool, cfg->peers_max, ATTEMPTS_MAX + PENDING_MAX) < 0) {
         gvs_sessions_close(s);
         return NULL;
@@ -540,8 +613,7 @@ gvs_sessions_self(const struct gvs_sessions *s)
     return s->id;
 }
 
-/* The table of lengths and types. A COOKIE answers only who was told to ask for one, which nobody
- * is. */
+/* The table of lengths and types. */
 static enum gvs_packet_type
 classify(const uint8_t *pkt, size_t len)
 {
@@ -556,6 +628,8 @@ classify(const uint8_t *pkt, size_t len)
         if (len != GVS_HANDSHAKE_LEN || gvs_get32le(pkt + GVS_AT_RESP_RESERVED) != 0)
             return 0;
         return GVS_PACKET_RESP;
+    case GVS_PACKET_COOKIE:
+        return len == GVS_COOKIE_LEN ? GVS_PACKET_COOKIE : 0;
     case GVS_PACKET_DATA:
         return GVS_PACKET_DATA;
     default:
@@ -568,7 +642,6 @@ gvs_sessions_recv(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall w
                   const struct gvs_ep *from, const uint8_t *pkt, size_t len,
                   struct gvs_session_recv *out)
 {
-    (void)wall;
     *out = (struct gvs_session_recv){.from = *from, .body = s->body};
     switch (classify(pkt, len)) {
     case GVS_PACKET_INIT:
@@ -577,23 +650,15 @@ gvs_sessions_recv(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall w
     case GVS_PACKET_RESP:
         recv_resp(s, now, from, pkt, out);
         break;
+    case GVS_PACKET_COOKIE:
+        recv_cookie(s, now, wall, from, pkt);
+        break;
     case GVS_PACKET_DATA:
         recv_data(s, now, from, pkt, len, out);
         break;
     default:
         reject(s, GVS_REJECT_MALFORMED);
     }
-}
-
-/* max(last + 1, wall clock in ns). */
-static uint64_t
-next_init_time(struct gvs_sessions *s, struct gvs_wall wall)
-{
-    uint64_t ns = wall.ms < INIT_TIME_MAX / 1000000 ? wall.ms * 1000000 : 0;
-
-    GVS_ASSERT(s->init_time < UINT64_MAX);
-    s->init_time = ns > s->init_time ? ns : s->init_time + 1;
-    return s->init_time;
 }
 
 static struct gvs_session *
@@ -611,14 +676,7 @@ int
 gvs_sessions_connect(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
                      const struct gvs_ep *to)
 {
-    struct gvs_noise_init init = {
-        .boot = s->boot,
-        .proto_min = PROTO,
-        .proto_max = PROTO,
-        .datagram_max = GVS_DATAGRAM_LEN_MAX,
-    };
     struct gvs_session *e = find_attempt(s, to);
-    uint8_t rand[32];
 
     if (e != NULL && !gvs_mono_due(e->hs.retry, now))
         return GVS_OK;
@@ -627,18 +685,7 @@ gvs_sessions_connect(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wal
     gvs_pool_expire(&s->pool, GVS_INITIATING, now);
     if (s->pool.counts[GVS_INITIATING] >= ATTEMPTS_MAX)
         return GVS_E_FULL;
-    e = gvs_pool_take(&s->pool, GVS_INITIATING, random32(s));
-    e->started = true;
-    e->ep = *to;
-    e->begun = ++s->turn;
-    e->expires = gvs_mono_add_ms(now, HANDSHAKE_MS);
-    e->init_time = init.init_time = next_init_time(s, wall);
-    e->hs.retry = gvs_mono_add_ms(now, RETRY_MS);
-    e->hs.key = &s->ring.key[s->ring.primary];
-    s->random.fn(s->random.ctx, rand, sizeof rand);
-    gvs_noise_write_init(&e->hs.noise, e->hs.pkt, &s->self, e->hs.key, rand, e->ours, &init);
-    gvs_crypto_wipe(rand, sizeof rand);
-    gvs_pool_enqueue(&s->pool, e);
+    begin(s, now, wall, to);
     return GVS_OK;
 }
 
@@ -665,6 +712,13 @@ gvs_sessions_next(struct gvs_sessions *s, struct gvs_mono now, uint8_t *buf, str
     struct gvs_session *e;
 
     sweep(s, now);
+    if (s->cookie_count > 0) {
+        const struct gvs_cookie_out *out = &s->cookies[--s->cookie_count];
+
+        *to = out->to;
+        memcpy(buf, out->pkt, GVS_COOKIE_LEN);
+        return GVS_COOKIE_LEN;
+    }
     e = TAILQ_FIRST(&s->pool.out);
     if (e == NULL)
         return 0;
@@ -695,10 +749,8 @@ gvs_sessions_seal(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall w
     GVS_ASSERT(len <= GVS_BODY_LEN_MAX);
     if (e == NULL || gvs_mono_due(e->expires, now) || e->up.sent >= COUNT_MAX)
         return GVS_E_NOTFOUND;
-    if (rekey_due(e, now)) {
-        e->expires = gvs_mono_min(e->expires, gvs_mono_add_ms(now, REKEY_PATIENCE_MS));
-        (void)gvs_sessions_connect(s, now, wall, &e->ep); /* FULL: the next one will try again */
-    }
+    if (rekey_due(e, now))
+        begin_rekey(s, now, wall, e);
     *to = e->ep;
     return (int)seal_in(e, body, len, buf);
 }
@@ -740,7 +792,7 @@ gvs_sessions_deadline(const struct gvs_sessions *s)
     static const enum gvs_session_state waiting[] = {GVS_INITIATING, GVS_PENDING, GVS_PREVIOUS};
     struct gvs_mono at = s->sweep;
 
-    if (!TAILQ_EMPTY(&s->pool.out))
+    if (!TAILQ_EMPTY(&s->pool.out) || s->cookie_count > 0)
         return (struct gvs_mono){0};
     for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
         const struct gvs_session *e = TAILQ_FIRST(&s->pool.lists[waiting[i]]);
@@ -749,23 +801,6 @@ gvs_sessions_deadline(const struct gvs_sessions *s)
             at = gvs_mono_min(at, e->expires);
     }
     return at;
-}
-
-uint64_t
-gvs_sessions_rejected(const struct gvs_sessions *s, enum gvs_reject why)
-{
-    GVS_ASSERT(why < GVS_REJECT_COUNT);
-    return s->rejected[why];
-}
-
-bool
-gvs_sessions_stranger(const struct gvs_sessions *s, struct gvs_ep *from, uint64_t *count,
-                      struct gvs_mono *last)
-{
-    *from = s->stranger;
-    *count = s->stranger_count;
-    *last = s->stranger_last;
-    return s->stranger_count > 0;
 }
 
 uint64_t

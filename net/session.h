@@ -16,7 +16,8 @@
  *       tag is verified).
  *   I2  No (key, counter) seals twice.
  *   I3  To an address that has not proven itself go no more bytes than came from it, and no state
- *       is kept for it beyond a bounded number of pending handshakes that expire after 5 s.
+ *       is kept for it beyond a bounded number of pending handshakes that expire after 5 s. Under
+ *       load (net/gate.h) there is none at all, and INIT is answered by COOKIE.
  *   I4  A datagram that does not open changes nothing but a counter.
  *   I5  A session's address is the one that its handshake proved. DATA from elsewhere is dropped.
  *   I6  A responder sends nothing in a session before the initiator's first DATA has opened; the
@@ -26,14 +27,22 @@
  *       never led to a session, is answered once more, as I3 has it: the limit lets 1,400 through
  *       while a handshake is pending, so that no two of one INIT ever are.
  *
+ *   I8  A COOKIE is heeded only in answer to the latest INIT. The first after gvs_sessions_connect
+ *       makes the next INIT go out at once, the second is kept for the next connect, and no more.
+ *   I9  There is no session under a key that is not in the ring, nor with an id that is not
+ *       admitted: INIT from such a one is dropped before any DH, and one that stops to be has its
+ *       sessions closed and wiped.
+ *
  * Rekeying: after 60 min (+-10 %) or 2^40 datagrams if there is traffic (256 datagrams so far),
  * after 24 h (+-10 %) if quiet, by whoever next has something to send. A session whose rekeying
- * does not succeed is used for 63 min more and never for more than 2^60 datagrams.
+ * does not succeed is used for 63 min more and never for more than 2^60 datagrams. Sessions under a
+ * key that stops being primary are due at a random moment of the next ten minutes, quiet ones too.
  */
 #pragma once
 
 #include "core/addr.h"
 #include "core/time.h"
+#include "net/admission.h"
 #include "net/keyring.h"
 #include "net/packet.h"
 
@@ -47,6 +56,7 @@
     X(BAD_TAG, "bad_tag")                 \
     X(UNKNOWN_SESSION, "unknown_session") \
     X(REPLAY, "replay")                   \
+    X(DENIED, "denied")                   \
     X(LIMITED, "limited")
 enum gvs_reject {
 #define X(name, text) GVS_REJECT_##name,
@@ -56,11 +66,12 @@ enum gvs_reject {
 };
 
 struct gvs_sessions_config {
-    size_t peers_max;                  /* sessions' other ends; 1 to 1,000,000 */
-    const char *cluster;               /* 1 to 255 bytes; copied */
-    const struct gvs_keyring *keyring; /* parsed; copied */
-    uint8_t priv[GVS_KEY_SECRET_LEN];  /* this node's static key */
-    uint64_t boot;                     /* random, new with each start */
+    size_t peers_max;                      /* sessions' other ends; 1 to 1,000,000 */
+    const char *cluster;                   /* 1 to 255 bytes; copied */
+    const struct gvs_keyring *keyring;     /* parsed; copied */
+    const struct gvs_admission *admission; /* copied; NULL: everybody */
+    uint8_t priv[GVS_KEY_SECRET_LEN];      /* this node's static key */
+    uint64_t boot;                         /* random, new with each start */
     uint64_t init_floor; /* init_time starts above this (ns since 1970; the floor on disk) */
     struct gvs_random random;
 };
@@ -89,7 +100,7 @@ struct gvs_session_recv {
     size_t len;
 };
 
-/* A datagram came. `wall` is only used to number our own handshakes. */
+/* A datagram came. `wall` only numbers our own handshakes: a COOKIE makes us begin anew. */
 void gvs_sessions_recv(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall,
                        const struct gvs_ep *from, const uint8_t *pkt, size_t len,
                        struct gvs_session_recv *out);
@@ -119,14 +130,35 @@ bool gvs_sessions_have(const struct gvs_sessions *s, const struct gvs_id *peer,
 /* Forget the peer's sessions and handshakes, and wipe their keys. */
 void gvs_sessions_drop(struct gvs_sessions *s, const struct gvs_id *peer);
 
+/* --- keys and ids, while it runs --- */
+
+/* Begins with the new primary key from now on, and answers under every key of this ring. */
+void gvs_sessions_set_keyring(struct gvs_sessions *s, struct gvs_mono now,
+                              const struct gvs_keyring *ring);
+
+void gvs_sessions_set_admission(struct gvs_sessions *s, const struct gvs_admission *admission);
+
+/* The id of the key of the session that we send to it in; 0: there is none. */
+uint64_t gvs_sessions_key(const struct gvs_sessions *s, const struct gvs_id *peer);
+
 /* When to call gvs_sessions_next again if nothing else happens. */
 struct gvs_mono gvs_sessions_deadline(const struct gvs_sessions *s);
 
-/* For status: how many datagrams were dropped, by reason; who sent the latest under an unknown key
- * (false: nobody did). */
+/* For status: how many datagrams were dropped, by reason. */
 uint64_t gvs_sessions_rejected(const struct gvs_sessions *s, enum gvs_reject why);
-bool gvs_sessions_stranger(const struct gvs_sessions *s, struct gvs_ep *from, uint64_t *count,
-                           struct gvs_mono *last);
+
+/* The latest who was turned away, and how many INITs and RESPs were, for the same reason: under a
+ * key that we do not have, and not admitted. The former can be anybody, the latter has a cluster
+ * key. Lent for the life of s; count 0: nobody. */
+struct gvs_stranger {
+    uint64_t count;
+    struct gvs_mono last;
+    struct gvs_ep from;
+    uint64_t key;     /* its id */
+    struct gvs_id id; /* of one not admitted */
+};
+const struct gvs_stranger *gvs_sessions_stranger(const struct gvs_sessions *s);
+const struct gvs_stranger *gvs_sessions_denied(const struct gvs_sessions *s);
 
 /* The largest init_time used: keep a floor at or above it on disk. */
 uint64_t gvs_sessions_init_time(const struct gvs_sessions *s);

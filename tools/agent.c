@@ -216,6 +216,7 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
         .limits = a->cfg.limits,
         .cluster = a->cfg.cluster,
         .keyring = &ring,
+        .admission = &a->cfg.admission,
         .init_floor = a->floor_ns,
         .stamp_floor_ms = a->stamp_floor_ms,
         .newborn = a->newborn,
@@ -232,6 +233,7 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
     gvs_crypto_random(NULL, &nc.boot, sizeof nc.boot);
     a->node = gvs_node_open(&nc, gvs_udp_now());
     gvs_crypto_wipe(&nc.priv, sizeof nc.priv);
+    gvs_keys_note(a, &ring);
     gvs_keyring_wipe(&ring);
     if (!a->node)
         return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory for %zu entries",
@@ -364,6 +366,7 @@ on_tick(uv_timer_t *t)
     a->members_due = true;
     gvs_peers_tick(a, gvs_udp_now());
     gvs_agent_read_claims(a);
+    gvs_keys_log_strangers(a);
     gvs_agent_pump(a);
     gvs_alarms_log(a);
 }
@@ -591,19 +594,23 @@ refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct 
 }
 
 int
-gvs_agent_reload(struct gvs_agent *a, struct gvs_fault *fault)
+gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
 {
     struct gvs_config *new = calloc(1, sizeof *new);
+    struct gvs_keyring ring = {0};
     int rc = -1;
 
     if (!new)
         return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
     if (gvs_config_read(new, a->config_path, fault) == GVS_OK &&
-        refuse_fixed(&a->cfg, new, fault) == GVS_OK)
+        refuse_fixed(&a->cfg, new, fault) == GVS_OK &&
+        gvs_keys_check(a, new, force, &ring, fault) == GVS_OK)
         rc = GVS_OK;
     if (rc == GVS_OK) {
         a->cfg = *new;
         a->config_fault = (struct gvs_fault){0};
+        gvs_keys_use(a, &ring);
+        gvs_node_set_admission(a->node, gvs_udp_now(), &a->cfg.admission);
         watch_services(a);
         gvs_agent_dirty_all(a);
         gvs_agent_read_claims(a);
@@ -614,6 +621,7 @@ gvs_agent_reload(struct gvs_agent *a, struct gvs_fault *fault)
         a->config_fault = *fault;
         gvs_agent_log(a, GVS_LOG_ERR, "%s; the running configuration stays", fault->text);
     }
+    gvs_keyring_wipe(&ring);
     free(new);
     return rc;
 }

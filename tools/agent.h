@@ -93,6 +93,17 @@ struct gvs_agent {
     char config_path[GVS_CONFIG_PATH_MAX];
     uint8_t priv[GVS_KEY_SECRET_LEN];
 
+    struct gvs_agent_key { /* keys.c: of the keyring what may be shown, in the file's order */
+        uint64_t id;
+        bool primary;
+        char note[GVS_KEYRING_NOTE_MAX + 1];
+    } keys[GVS_KEYRING_MAX];
+    size_t key_count;
+    struct gvs_agent_turned { /* those who were turned away: told of so many, */
+        uint64_t logged;
+        struct gvs_mono next; /* and not before then again */
+    } strangers, denied;
+
     struct gvs_store *store;
     struct gvs_node *node;
     struct gvs_udp *udp;
@@ -334,6 +345,16 @@ int gvs_write_options(struct gvs_request *r, struct gvs_fault *f);
 int gvs_write_check_stamp(const struct gvs_request *r, const char *what, uint64_t held,
                           struct gvs_fault *f);
 
+/* keys.c. check reads the keyring that cfg names, and refuses a new primary key that a living
+ * member lacks, unless forced; use has it take effect, note only be shown. log_strangers says who
+ * was turned away, once a minute. */
+int gvs_keys_check(struct gvs_agent *a, const struct gvs_config *cfg, bool force,
+                   struct gvs_keyring *ring, struct gvs_fault *fault);
+void gvs_keys_note(struct gvs_agent *a, const struct gvs_keyring *ring);
+void gvs_keys_use(struct gvs_agent *a, const struct gvs_keyring *ring);
+void gvs_keys_log_strangers(struct gvs_agent *a);
+void gvs_show_keys(struct gvs_request *r);
+
 /* conflicts.c */
 void gvs_agent_take_overwrites(struct gvs_agent *a);
 void gvs_agent_free_overwrites(struct gvs_agent *a);
@@ -386,6 +407,12 @@ void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t
 json_t *gvs_text_flags(uint32_t flags);
 json_t *gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len);
 json_t *gvs_text_item(const struct gvs_item *item); /* its fields, for before and after */
+/* Who uses a key that this node lacks: which one (its id), from where. */
+const char *gvs_text_stranger(const struct gvs_agent *a, char *text, size_t cap,
+                              const struct gvs_stranger *stranger);
+/* Who is not admitted, and from where he calls. */
+const char *gvs_text_denied(const struct gvs_agent *a, char *text, size_t cap,
+                            const struct gvs_stranger *denied);
 const char *gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
                               const struct gvs_view_service *v, const struct gvs_view_backend *b);
 

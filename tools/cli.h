@@ -4,6 +4,7 @@
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
  *     cli_conflicts.c  what conflicts shows
+ *     cli_keys.c    what keys list shows
  *     client.c      the control socket
  *     screen.c      what a person sees
  *     print.c       nothing that came from outside reaches a terminal as it came
@@ -56,6 +57,7 @@ int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload
 int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
 
 int gvs_cli_conflicts(struct gvs_cli *c); /* cli_conflicts.c */
+int gvs_cli_keys_list(struct gvs_cli *c); /* cli_keys.c */
 
 /* cli_local.c */
 int gvs_cli_keys_generate(struct gvs_cli *c);

@@ -124,6 +124,8 @@ enum kind {
     SECONDS,
     COUNT, /* a size_t */
     MODE,
+    ADMISSION,
+    IDS,   /* appended */
     LATER, /* `only` and nothing else; NULL: the empty list */
 };
 
@@ -144,9 +146,9 @@ static const struct rule {
     [NODE_KEYRING] = {.kind = PATH, PLACE(keyring)},
     [NODE_STATE] = {.kind = PATH, PLACE(state)},
     [NODE_SERVICES] = {.kind = PATH, PLACE(services)},
-    [NODE_ADMISSION] = {.kind = LATER, .only = "psk"},
-    [NODE_ALLOW] = {.kind = LATER},
-    [NODE_DENY] = {.kind = LATER},
+    [NODE_ADMISSION] = {.kind = ADMISSION},
+    [NODE_ALLOW] = {.kind = IDS},
+    [NODE_DENY] = {.kind = IDS},
     [KERNEL_MODE] = {.kind = MODE},
     [KERNEL_AUDIT] = {.kind = SECONDS, PLACE(audit_seconds), .min = 1, .max = 3600},
     [KERNEL_DRAIN] = {.kind = SECONDS, PLACE(drain_seconds), .min = 0, .max = 86400},
@@ -292,6 +294,32 @@ give_prefix(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault
 }
 
 static int
+give_admission(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
+{
+    p->config.admission.listed_only = strcmp(ev->text, "allowlist") == 0;
+    if (p->config.admission.listed_only || strcmp(ev->text, "psk") == 0)
+        return GVS_OK;
+    return refuse(p, ev, fault, "psk or allowlist expected");
+}
+
+static int
+give_id(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
+{
+    struct gvs_admission *a = &p->config.admission;
+    bool deny = ev->word->id == NODE_DENY;
+    size_t *count = deny ? &a->deny_count : &a->allow_count;
+
+    if (ev->text == NULL)
+        return GVS_OK;
+    if (*count == GVS_ADMISSION_MAX)
+        return refuse(p, ev, fault, "more than %d ids", GVS_ADMISSION_MAX);
+    if (gvs_id_parse(&(deny ? a->deny : a->allow)[*count], ev->text, strlen(ev->text)) < 0)
+        return refuse(p, ev, fault, "a node's id expected (gossipvs -j members)");
+    ++*count;
+    return GVS_OK;
+}
+
+static int
 give_mode(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
 {
     static const char *const modes[] = {"program", "observe", NULL};
@@ -377,6 +405,10 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
         return GVS_OK;
     case MODE:
         return give_mode(p, ev, fault);
+    case ADMISSION:
+        return give_admission(p, ev, fault);
+    case IDS:
+        return give_id(p, ev, fault);
     case LATER:
         return give_later(p, ev, rule, fault);
     case NOTHING:
@@ -421,6 +453,13 @@ complete(struct parse *p, struct gvs_fault *fault)
         return gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: cluster is missing", p->label);
     if (c->name[0] == '\0' && default_name(p, fault) < 0)
         return -1;
+    if (c->admission.listed_only && c->admission.allow_count == 0) {
+        gvs_fault_set(fault, GVS_EXIT_USAGE,
+                      "%s: admission = allowlist, and node.allow is empty: nobody could join",
+                      p->label);
+        gvs_fault_hint(fault, "gossipvs -j members shows the ids");
+        return -1;
+    }
     if (p->advertise_line == 0 && gvs_addr_is_any(&c->bind.addr)) {
         gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: node.advertise is missing (bind is %s)", p->label,
                       p->bind_line == 0 ? "not given either" : "every address");

@@ -12,6 +12,7 @@
 #include "core/addr.h"
 #include "core/limits.h"
 #include "core/value.h"
+#include "net/admission.h"
 #include "tools/fault.h"
 
 #define GVS_CONFIG_PEERS_MAX 64
@@ -27,6 +28,7 @@ struct gvs_config {
     size_t peer_count;
     char peers[GVS_CONFIG_PEERS_MAX][GVS_CONFIG_PATH_MAX]; /* "host:port", resolved by the agent */
     char keyring[GVS_CONFIG_PATH_MAX];
+    struct gvs_admission admission; /* admission, allow and deny of node { } */
     char state[GVS_CONFIG_PATH_MAX];
     char services[GVS_CONFIG_PATH_MAX];
     bool observe;

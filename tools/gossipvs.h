@@ -35,9 +35,9 @@ typedef void (*gvs_log_fn)(void *ctx, enum gvs_log_level level, const char *line
 int gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *config,
                    gvs_log_fn log, void *log_ctx, struct gvs_fault *fault);
 
-/* Reads configuration and claims again (the keyring: a restart). On a fault everything stays as it
- * was. */
-int gvs_agent_reload(struct gvs_agent *a, struct gvs_fault *fault);
+/* Reads configuration, keyring and claims again. On a fault everything stays as it was; so it does
+ * if the new primary key is one that a living member lacks, unless `force`. */
+int gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault);
 
 /* One request of docs/control.md, as a line of JSON; the answer, or each of them for watch, comes
  * to `reply`, perhaps before this returns. `by` names who asks, for the log; `may_change` is

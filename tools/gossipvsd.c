@@ -131,7 +131,7 @@ on_signal(uv_signal_t *s, int signum)
     struct gvs_fault f;
 
     if (signum == SIGHUP) {
-        (void)gvs_agent_reload(p->agent, &f); /* which logs how it went */
+        (void)gvs_agent_reload(p->agent, false, &f); /* which logs how it went */
         return;
     }
     stop(p);

@@ -104,9 +104,7 @@ static void
 network_problems(const struct gvs_agent *a, struct gvs_problems *p)
 {
     struct gvs_node_counts c = gvs_node_count(a->node);
-    struct gvs_mono last;
-    struct gvs_ep from;
-    uint64_t count;
+    const struct gvs_stranger *stranger = gvs_node_stranger(a->node);
 
     if (gvs_node_retired(a->node))
         gvs_problem(p, false, "retired", "restart gossipvsd: it joins with a new id",
@@ -114,13 +112,11 @@ network_problems(const struct gvs_agent *a, struct gvs_problems *p)
                     "nothing any more; its kernel stays as it is");
     if (a->cfg.peer_count > 0 && c.alive <= 1 && since(a->started) > GVS_AGENT_ALONE_MS / 1000.0)
         alone_problem(a, p, c.received == 0);
-    if (gvs_node_stranger(a->node, &from, &count, &last) && since(last) < 60) {
-        char ep[GVS_EP_TEXT_LEN];
+    if (stranger->count > 0 && since(stranger->last) < 60) {
+        char text[192];
 
-        gvs_ep_format(ep, &from);
-        gvs_problem(p, false, "unknown_key", "compare the keyrings of both nodes",
-                    "%s sends packets that do not open with our keys (%llu so far)", ep,
-                    (unsigned long long)count);
+        gvs_problem(p, false, "unknown_key", "gossipvs keys list, on both nodes", "%s",
+                    gvs_text_stranger(a, text, sizeof text, stranger));
     }
 }
 

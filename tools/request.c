@@ -48,7 +48,7 @@ static const struct command commands[] = {
     {"check", NULL, false},
     {"metrics", NULL, false},
     {"conflicts", gvs_show_conflicts, false},
-    {"keys list", NULL, false},
+    {"keys list", gvs_show_keys, false},
     {"forget", gvs_change_forget, true},
     {"leave", gvs_change_leave, true},
     {"brake release", NULL, true},

@@ -664,12 +664,13 @@ gvs_show_version(struct gvs_request *r)
 void
 gvs_show_reload(struct gvs_request *r)
 {
+    bool force = r->argc > 0 && strcmp(r->argv[0], "--force") == 0;
     struct gvs_fault f;
     char first[512];
 
-    if (gvs_show_too_many_words(r, 0))
+    if (gvs_show_too_many_words(r, force ? 1 : 0))
         return;
-    if (gvs_agent_reload(r->a, &f) < 0) {
+    if (gvs_agent_reload(r->a, force, &f) < 0) {
         gvs_request_fault(r, &f);
         return;
     }

@@ -1,4 +1,5 @@
 /* What status, vip list, watch and the error texts say alike. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,45 @@ gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text,
         gvs_id_format(id_text, id);
         snprintf(text, cap, "%s", id_text);
     }
+}
+
+/* "10.77.0.9:7900 (lb9)", by who is known to live there: not proven. */
+static void
+put_address(const struct gvs_agent *a, char *text, size_t cap, const struct gvs_ep *ep)
+{
+    char ep_text[GVS_EP_TEXT_LEN];
+    const char *name = NULL;
+
+    gvs_ep_format(ep_text, ep);
+    for (size_t i = 0; i < a->member_count; i++)
+        if (gvs_ep_cmp(&a->members[i].value.ep, ep) == 0)
+            name = a->members[i].value.name;
+    snprintf(text, cap, "%s%s%s%s", ep_text, name ? " (" : "", name ? name : "", name ? ")" : "");
+}
+
+const char *
+gvs_text_stranger(const struct gvs_agent *a, char *text, size_t cap, const struct gvs_stranger *s)
+{
+    char who[GVS_EP_TEXT_LEN + GVS_NAME_LEN_MAX + 4];
+
+    put_address(a, who, sizeof who, &s->from);
+    snprintf(text, cap,
+             "%s uses key %016" PRIx64 ", which this node's keyring lacks (%" PRIu64
+             " times so far)",
+             who, s->key, s->count);
+    return text;
+}
+
+const char *
+gvs_text_denied(const struct gvs_agent *a, char *text, size_t cap, const struct gvs_stranger *s)
+{
+    char who[GVS_EP_TEXT_LEN + GVS_NAME_LEN_MAX + 4], id[GVS_ID_TEXT_LEN + 1];
+
+    put_address(a, who, sizeof who, &s->from);
+    gvs_id_format(id, &s->id);
+    snprintf(text, cap, "node %s at %s is not admitted (%" PRIu64 " times so far)", id, who,
+             s->count);
+    return text;
 }
 
 void

@@ -139,6 +139,8 @@ random_member(struct gvs_prng *p, struct gvs_member_value *v)
     v->ep.port = (uint16_t)(v->ep.port + (v->ep.port == 0));
     v->boot = gvs_prng_chance(p, 1, 4) ? sample_byte(p) : gvs_prng_next(p);
     random_text(p, v->version, gvs_prng_below(p, GVS_VERSION_LEN_MAX + 1), "!0.9az~+-");
+    for (size_t i = 0, n = gvs_prng_below(p, GVS_MEMBER_KEYS_MAX + 1); i < n; i++)
+        v->keys[i] = (i == 0 ? UINT64_MAX - 9 : v->keys[i - 1] * (i > 1)) + 1 + sample_byte(p) % 9;
 }
 
 static void
@@ -207,6 +209,14 @@ test_encoded_bytes_are_as_the_header_says(void **state)
          MEMBER,
          {.member = {"lb1", {{GVS_FAMILY_V4, {10, 77, 0, 1}}, 7900}, 0x0102, "0.1"}},
          LB1 AT "03 02 0102 04 03 '0.1'"},
+        {"a member with a key",
+         MEMBER,
+         {.member = {"lb1", {{GVS_FAMILY_V4, {10, 77, 0, 1}}, 7900}, 0, "", {0x4f2a}}},
+         LB1 AT "05 08 00000000 00004f2a"},
+        {"a member with four, its primary one first",
+         MEMBER,
+         {.member = {"lb1", {{GVS_FAMILY_V4, {10, 77, 0, 1}}, 7900}, 0, "", {3, 1, 2, UINT64_MAX}}},
+         LB1 AT "05 20 00000000 00000003 00000000 00000001 00000000 00000002 ffffffff ffffffff"},
         {"a member on IPv6, without boot and version",
          MEMBER,
          {.member = {"lb1", {{GVS_FAMILY_V6, {0xfd, [15] = 1}}, 1}, 0, ""}},
@@ -266,6 +276,17 @@ test_decode_answers_each_bad_value_with_its_error(void **state)
         {"an override's weight has no default", OVERRIDE, GVS_OK, "02 01 01"},
         {"an empty version, in writing", MEMBER, GVS_E_MALFORMED, LB1 AT "04 00"},
         {"boot 0, in writing", MEMBER, GVS_E_MALFORMED, LB1 AT "03 00"},
+        {"no keys, in writing", MEMBER, GVS_E_MALFORMED, LB1 AT "05 00"},
+        {"half a key", MEMBER, GVS_E_MALFORMED, LB1 AT "05 04 00000001"},
+        {"key 0", MEMBER, GVS_E_MALFORMED, LB1 AT "05 08 00000000 00000000"},
+        {"a key twice", MEMBER, GVS_E_RANGE, LB1 AT "05 10 00000000 00000001 00000000 00000001"},
+        {"keys out of order", MEMBER, GVS_E_RANGE,
+         LB1 AT "05 18 00000000 00000001 00000000 00000003 00000000 00000002"},
+        {"the primary key again", MEMBER, GVS_E_RANGE,
+         LB1 AT "05 18 00000000 00000003 00000000 00000002 00000000 00000003"},
+        {"five keys", MEMBER, GVS_E_RANGE,
+         LB1 AT "05 28 00000000 00000001 00000000 00000002 00000000 00000003 00000000 00000004"
+                "00000000 00000005"},
 
         /* What is required. */
         {"a service without a name", SERVICE, GVS_E_MALFORMED, ""},
@@ -664,6 +685,10 @@ test_encoding_what_nobody_could_decode_stops_the_process(void **state)
         {"an override's weight", OVERRIDE, true, {.override = {false, true, 65536}}},
         {"a weight that does not count", OVERRIDE, false, {.override = {false, false, 65536}}},
         {"a member without an address", MEMBER, true, {.member = {.name = "lb1"}}},
+        {"a member whose keys have a gap",
+         MEMBER,
+         true,
+         {.member = {"lb1", {{GVS_FAMILY_V4, {10}}, 1}, 0, "", {1, 0, 2}}}},
     };
     union any v;
 

@@ -10,7 +10,7 @@ static void
 make_mac1(const struct golden *g, uint8_t *b, size_t len)
 {
     if (len == GVS_HANDSHAKE_LEN)
-        gvs_crypto_mac(b + GVS_AT_MAC1, b, GVS_AT_MAC1, g->ring.key[0].mac1);
+        gvs_crypto_mac(b + GVS_AT_MAC1, b, GVS_AT_MAC1, g->ring.key[0].mac1, GVS_KEY_SECRET_LEN);
 }
 
 static size_t

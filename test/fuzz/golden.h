@@ -35,8 +35,7 @@ golden_ring(struct gvs_keyring *ring)
     *ring = (struct gvs_keyring){.count = 1};
     for (size_t i = 0; i < sizeof key->psk; i++)
         key->psk[i] = (uint8_t)i;
-    key->id = gvs_crypto_key_id(key->psk);
-    gvs_crypto_mac1_key(key->mac1, key->psk);
+    gvs_keyring_derive(key);
 }
 
 /* The static key is first, first + 1, ...: 0x40 the responder's, 0x20 the initiator's. */

@@ -2,7 +2,9 @@
  *
  *   as initiator   any ephemeral, static key and payload, sealed as it should be; then changes
  *   as responder   true RESPs to a true INIT, changed on the way, mac1 made right again or not
+ *   under load     true COOKIEs to a true INIT, changed on the way or sealed anew
  */
+#include "net/cookie.h"
 #include "test/fuzz/golden.h"
 #include "test/net/forge.h"
 
@@ -74,15 +76,66 @@ respond(struct golden *g, struct feed *f)
     gvs_sessions_close(peer.s);
 }
 
+/* How many INITs there are to send. */
+static size_t
+count_inits(struct golden *g)
+{
+    uint8_t buf[GVS_DATAGRAM_LEN_MAX];
+    struct gvs_ep to;
+    size_t len, count = 0;
+
+    for (; (len = gvs_sessions_next(g->s, g->now, buf, &to)) > 0; count++)
+        must(len == GVS_HANDSHAKE_LEN && buf[0] == GVS_PACKET_INIT);
+    return count;
+}
+
+static void
+demand(struct golden *g, struct feed *f)
+{
+    struct gvs_random random = {golden_random, g};
+    struct gvs_cookie_secrets secrets = {0};
+    struct gvs_ep here = golden_ep(1), there = golden_ep(2), to;
+    uint8_t init[GVS_DATAGRAM_LEN_MAX], pkt[GVS_COOKIE_LEN], true_pkt[GVS_COOKIE_LEN];
+    uint8_t how = feed_byte(f);
+
+    must(gvs_sessions_connect(g->s, g->now, g->wall, &there) == GVS_OK);
+    must(gvs_sessions_next(g->s, g->now, init, &to) == GVS_HANDSHAKE_LEN);
+    gvs_cookie_answer(&secrets, g->now, &random, &here, init, &g->ring.key[0], pkt);
+    memcpy(true_pkt, pkt, sizeof pkt);
+    if (how & 0x80) { /* any cookie, sealed as it should be */
+        feed_copy(f, pkt + GVS_AT_COOKIE, GVS_MAC_LEN);
+        gvs_crypto_xseal(pkt + GVS_AT_COOKIE, pkt + GVS_AT_COOKIE, GVS_MAC_LEN, init + GVS_AT_MAC1,
+                         GVS_MAC_LEN, g->ring.key[0].cookie, pkt + GVS_AT_COOKIE_NONCE);
+    }
+    for (uint8_t i = 0; !(how & 0x80) && i < (how & 7); i++) {
+        uint8_t at = feed_byte(f);
+
+        pkt[at % sizeof pkt] ^= feed_byte(f);
+    }
+    must(golden_recv(g, &there, pkt, sizeof pkt).event == GVS_SESSION_NOTHING);
+    if ((how & 0x80) || memcmp(pkt, true_pkt, sizeof pkt) == 0) {
+        must(count_inits(g) == 1);
+    } else { /* a false one costs the true one nothing */
+        must(count_inits(g) == 0);
+        must(golden_recv(g, &there, true_pkt, sizeof true_pkt).event == GVS_SESSION_NOTHING);
+        must(count_inits(g) == 1);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *b, size_t len)
 {
     struct feed f = {b, b + len};
     struct golden g;
 
+    uint8_t role;
+
     golden_open(&g, 0x40);
-    if (feed_byte(&f) & 1)
+    role = feed_byte(&f);
+    if (role & 1)
         respond(&g, &f);
+    else if (role & 2)
+        demand(&g, &f);
     else
         initiate(&g, &f);
     gvs_sessions_close(g.s);

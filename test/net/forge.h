@@ -30,7 +30,7 @@ forge_payload(uint8_t payload[static 32], uint64_t init_time, uint64_t boot)
 static inline void
 forge_mac1(uint8_t pkt[static 176], const struct gvs_keyring_key *key)
 {
-    gvs_crypto_mac(pkt + 144, pkt, 144, key->mac1);
+    gvs_crypto_mac(pkt + 144, pkt, 144, key->mac1, GVS_KEY_SECRET_LEN);
 }
 
 static inline void

@@ -192,6 +192,34 @@ test_a_box_opens_in_place_and_may_be_empty(void **state)
     assert_int_equal(gvs_crypto_open(box, box, GVS_TAG_LEN, NULL, 0, key, 1), GVS_OK);
 }
 
+/* Draft-irtf-cfrg-xchacha-03, A.3.1. */
+static void
+test_xseal_is_xchacha20_poly1305(void **state)
+{
+    static const char text[] = "Ladies and Gentlemen of the class of '99: If I could offer you "
+                               "only one tip for the future, sunscreen would be it.";
+    uint8_t key[32], nonce[GVS_XNONCE_LEN], ad[12], out[114 + GVS_TAG_LEN], back[114];
+
+    (void)state;
+    for (int i = 0; i < 32; i++)
+        key[i] = (uint8_t)(0x80 + i);
+    for (int i = 0; i < GVS_XNONCE_LEN; i++)
+        nonce[i] = (uint8_t)(0x40 + i);
+    unhex(ad, "50515253c0c1c2c3c4c5c6c7");
+    gvs_crypto_xseal(out, (const uint8_t *)text, sizeof back, ad, sizeof ad, key, nonce);
+    assert_hex(out, "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb"
+                    "731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54c216cb96b72e1213b452"
+                    "2f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9"
+                    "21f9664c97637da9768812f615c68b13b52e");
+    assert_hex(out + sizeof back, "c0875924c1c7987947deafd8780acf49");
+    assert_int_equal(gvs_crypto_xopen(back, out, sizeof out, ad, sizeof ad, key, nonce), GVS_OK);
+    assert_memory_equal(back, text, sizeof back);
+    assert_int_equal(gvs_crypto_xopen(back, out, sizeof out, ad, 11, key, nonce), GVS_E_FORGED);
+    assert_int_equal(gvs_crypto_xopen(back, out, 15, ad, 12, key, nonce), GVS_E_FORGED);
+    nonce[23] ^= 1;
+    assert_int_equal(gvs_crypto_xopen(back, out, sizeof out, ad, 12, key, nonce), GVS_E_FORGED);
+}
+
 /* Values from Python's hashlib.blake2b(digest_size=16, key=...). */
 static void
 test_mac_is_keyed_blake2b(void **state)
@@ -202,13 +230,15 @@ test_mac_is_keyed_blake2b(void **state)
     count_up(key);
     for (size_t i = 0; i < sizeof msg; i++)
         msg[i] = (uint8_t)i;
-    gvs_crypto_mac(out, msg, sizeof msg, key);
+    gvs_crypto_mac(out, msg, sizeof msg, key, sizeof key);
     assert_hex(out, "e3e2c071ed27922dc3566c08521f5a53");
-    gvs_crypto_mac(out, NULL, 0, key);
+    gvs_crypto_mac(out, NULL, 0, key, sizeof key);
     assert_hex(out, "3daf97bce7888fd59773c66bf647459c");
+    gvs_crypto_mac(out, "abc", 3, key, 16);
+    assert_hex(out, "cc611a2673ca66e9f7fc64b995c5467c");
 }
 
-/* Values from Python's hashlib: sha256, and blake2b with salt and person for mac1. */
+/* Values from Python's hashlib: sha256, and blake2b with salt and person for the subkeys. */
 static void
 test_what_derives_from_a_key_is_what_wire_md_says(void **state)
 {
@@ -221,6 +251,8 @@ test_what_derives_from_a_key_is_what_wire_md_says(void **state)
     assert_true(gvs_crypto_key_id(psk) == UINT64_C(0x3bbbd652ddefa62c));
     gvs_crypto_mac1_key(out, psk);
     assert_hex(out, "a3039b93f3947cad86c67758ba7a51eb4b6de86a208bca5aaa6737899b7104a7");
+    gvs_crypto_cookie_key(out, psk);
+    assert_hex(out, "f5986b81feea55723e18a687cd91f8458d1ef176572281a971159aa40299813c");
     id = gvs_crypto_node_id(psk);
     assert_hex(id.b, "cb046c24df9fec533db8630146fa441b");
     gvs_crypto_table_key(&table, "prod-eu");
@@ -328,6 +360,7 @@ main(void)
         cmocka_unit_test(test_aead_is_that_of_rfc_8439),
         cmocka_unit_test(test_what_was_changed_does_not_open),
         cmocka_unit_test(test_a_box_opens_in_place_and_may_be_empty),
+        cmocka_unit_test(test_xseal_is_xchacha20_poly1305),
         cmocka_unit_test(test_mac_is_keyed_blake2b),
         cmocka_unit_test(test_what_derives_from_a_key_is_what_wire_md_says),
         cmocka_unit_test(test_siphash_is_siphash_2_4),

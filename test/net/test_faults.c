@@ -615,9 +615,7 @@ static void
 test_a_wrong_key_changes_nothing_and_is_counted(void **state)
 {
     struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 3, .seed = 30});
-    struct gvs_mono last;
-    struct gvs_ep from;
-    uint64_t count;
+    const struct gvs_stranger *stranger;
 
     (void)state;
     give_key(c, 2, 0x77);
@@ -630,9 +628,10 @@ test_a_wrong_key_changes_nothing_and_is_counted(void **state)
     assert_int_equal(cluster_read(c, 1, 1), -1);
     assert_int_equal(cluster_read(c, 2, 2), -1);
     assert_true(gvs_node_count(c->host[1].node).rejected[GVS_REJECT_UNKNOWN_KEY] > 0);
-    assert_true(gvs_node_stranger(c->host[1].node, &from, &count, &last));
-    assert_int_equal(gvs_ep_cmp(&from, &c->host[2].ep), 0);
-    assert_true(count > 0);
+    stranger = gvs_node_stranger(c->host[1].node);
+    assert_int_equal(gvs_ep_cmp(&stranger->from, &c->host[2].ep), 0);
+    assert_true(stranger->count > 0);
+    assert_true(stranger->key == c->host[2].keyring.key[0].id);
     cluster_close(c);
 }
 

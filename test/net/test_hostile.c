@@ -121,7 +121,7 @@ test_what_is_in_no_table_is_malformed(void **state)
         {"type 5", {5, 1}, 176},
         {"version 0", {1, 0}, 176},
         {"version 2", {4, 2}, 64},
-        {"COOKIE, which nobody asked for", {3, 1}, 64},
+        {"COOKIE of another length", {3, 1}, 65},
         {"a reserved byte", {4, 1, 0, 1}, 64},
         {"INIT of another length", {1, 1}, 175},
         {"RESP of another length", {2, 1}, 177},
@@ -373,141 +373,7 @@ test_no_counter_is_used_twice_in_a_session(void **state)
     world_close(&w);
 }
 
-/* --- floods --- */
-
-struct crowd {
-    struct gvs_prng prng;
-    const struct gvs_keyring_key *key;
-    uint64_t number;
-};
-
-/* An INIT that is right in every way, of a node never seen. */
-static void
-next_stranger(struct crowd *c, uint8_t pkt[static GVS_HANDSHAKE_LEN])
-{
-    struct forge f = {.index = (uint32_t)c->number};
-
-    gvs_prng_fill(&c->prng, f.e_pub, 32);
-    gvs_prng_fill(&c->prng, f.s_pub, 32);
-    forge_payload(f.payload, ++c->number, 1);
-    forge_init(pkt, "prod-eu", c->key, &f);
-}
-
-/* I3 and DESIGN's budget: 400 at once and 200 a second, whatever comes; sessions go on; no byte
- * more goes out than came in. */
-static void
-test_a_flood_of_inits_from_everywhere_costs_what_the_limit_says(void **state)
-{
-    uint8_t pkt[GVS_HANDSHAKE_LEN];
-    struct crowd crowd;
-    struct world w;
-    size_t in = 0, answers;
-
-    (void)state;
-    open_pair(&w, 33);
-    crowd = (struct crowd){gvs_prng_init(33), &w.node[1].ring.key[0], 0};
-    for (int i = 0; i < 4000; i++) { /* 2 s */
-        struct gvs_ep from = ep_make((uint8_t)gvs_prng_below(&crowd.prng, 250),
-                                     (uint16_t)gvs_prng_next(&crowd.prng));
-
-        next_stranger(&crowd, pkt);
-        node_recv(&w, 1, &from, pkt, sizeof pkt);
-        in += sizeof pkt;
-        assert_int_equal(w.node[1].last.event, GVS_SESSION_NOTHING);
-        w.now.us += 500;
-        if (i % 100 == 0)
-            node_collect(&w, 1);
-    }
-    node_collect(&w, 1);
-    answers = w.log_count - 3;
-    print_message("%zu answers\n", answers);
-    assert_true(answers > 600 && answers <= 400 + 2 * 200 + 1);
-    assert_true(answers * GVS_HANDSHAKE_LEN <= in);
-    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_LIMITED) + answers, 4000);
-    w.flying = w.log_count;
-    assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
-    world_sleep(&w, 2000);
-    node_connect(&w, 0, 1);
-    world_settle(&w);
-    assert_int_equal(w.node[1].up, 2);
-    world_sleep(&w, 5000);
-    node_collect(&w, 1);
-    world_close(&w);
-}
-
-/* Nobody collects: what waits to be sent is bounded as the handshakes are. */
-static void
-test_pending_handshakes_are_256_at_most(void **state)
-{
-    uint8_t pkt[GVS_HANDSHAKE_LEN];
-    struct crowd crowd;
-    struct world w;
-
-    (void)state;
-    world_open(&w, 2, 34);
-    crowd = (struct crowd){gvs_prng_init(34), &w.node[1].ring.key[0], 0};
-    for (uint16_t port = 1; port <= 400; port++) {
-        struct gvs_ep from = ep_make((uint8_t)(port % 200), port);
-
-        next_stranger(&crowd, pkt);
-        node_recv(&w, 1, &from, pkt, sizeof pkt);
-    }
-    node_collect(&w, 1);
-    assert_true(w.log_count <= 256 && w.log_count > 200);
-    world_close(&w);
-}
-
-static void
-test_one_address_gets_ten_and_then_five_a_second(void **state)
-{
-    uint8_t pkt[GVS_HANDSHAKE_LEN];
-    struct gvs_ep other = ep_make(50, 2);
-    struct crowd crowd;
-    struct world w;
-
-    (void)state;
-    world_open(&w, 2, 35);
-    crowd = (struct crowd){gvs_prng_init(35), &w.node[1].ring.key[0], 0};
-    for (int i = 0; i < 3000; i++) { /* 3 s */
-        struct gvs_ep from = ep_make(50, 1);
-
-        next_stranger(&crowd, pkt);
-        node_recv(&w, 1, &from, pkt, sizeof pkt);
-        world_sleep(&w, 1);
-        node_collect(&w, 1);
-    }
-    assert_int_equal(w.log_count, 10 + 3 * 5 - 1);
-    print_message("another port of it is somebody else\n");
-    for (int i = 0; i < 11; i++) {
-        next_stranger(&crowd, pkt);
-        node_recv(&w, 1, &other, pkt, sizeof pkt);
-    }
-    node_collect(&w, 1);
-    assert_int_equal(w.log_count, 10 + 3 * 5 - 1 + 10);
-    world_close(&w);
-}
-
-/* What was recorded costs the honest ones nothing of the limit. */
-static void
-test_a_flood_of_a_recorded_init_shuts_nobody_out(void **state)
-{
-    struct world w;
-
-    (void)state;
-    world_open(&w, 3, 36);
-    node_connect(&w, 0, 1);
-    world_settle(&w);
-    for (uint16_t i = 0; i < 20000; i++) {
-        struct gvs_ep from = ep_make((uint8_t)i, i);
-
-        node_recv(&w, 1, &from, w.log[0].b, w.log[0].len);
-    }
-    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_REPLAY), 20000);
-    node_connect(&w, 2, 1);
-    world_settle(&w);
-    assert_true(node_reaches(&w, 2, 1) && node_reaches(&w, 1, 0));
-    world_close(&w);
-}
+/* --- in somebody else's name --- */
 
 /* An observer sends to node 1 what node 0 sent to others: right, never seen here, and of node 0. */
 static void
@@ -710,10 +576,6 @@ main(void)
         cmocka_unit_test(test_an_old_init_is_refused),
         cmocka_unit_test(test_init_time_only_grows),
         cmocka_unit_test(test_no_counter_is_used_twice_in_a_session),
-        cmocka_unit_test(test_a_flood_of_inits_from_everywhere_costs_what_the_limit_says),
-        cmocka_unit_test(test_pending_handshakes_are_256_at_most),
-        cmocka_unit_test(test_one_address_gets_ten_and_then_five_a_second),
-        cmocka_unit_test(test_a_flood_of_a_recorded_init_shuts_nobody_out),
         cmocka_unit_test(test_replays_from_elsewhere_do_not_push_out_the_true_handshake),
         cmocka_unit_test(test_an_init_in_another_s_name_locks_nobody_out),
         cmocka_unit_test(test_a_resp_that_does_not_fit_is_refused_and_the_true_one_still_taken),

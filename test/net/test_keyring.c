@@ -41,14 +41,43 @@ test_what_a_keyring_may_say(void **state)
         assert_int_equal(k.primary, rows[i].primary);
         assert_int_equal(k.key[0].psk[31], 0x1f);
         for (size_t j = 0; j < k.count; j++) {
-            uint8_t mac1[32];
+            uint8_t subkey[32];
 
-            gvs_crypto_mac1_key(mac1, k.key[j].psk);
-            assert_memory_equal(k.key[j].mac1, mac1, sizeof mac1);
+            gvs_crypto_mac1_key(subkey, k.key[j].psk);
+            assert_memory_equal(k.key[j].mac1, subkey, sizeof subkey);
+            gvs_crypto_cookie_key(subkey, k.key[j].psk);
+            assert_memory_equal(k.key[j].cookie, subkey, sizeof subkey);
             assert_true(k.key[j].id == gvs_crypto_key_id(k.key[j].psk));
             assert_ptr_equal(gvs_keyring_find(&k, k.key[j].id), &k.key[j]);
         }
         assert_null(gvs_keyring_find(&k, 1));
+    }
+}
+
+static void
+test_a_note_is_kept_as_far_as_it_can_be_shown(void **state)
+{
+    static const struct {
+        const char *why, *text, *note;
+    } rows[] = {
+        {"none", K1 " primary\n", ""},
+        {"an empty one", K1 " primary #\n", ""},
+        {"blanks around it", K1 " primary #  march 2026 \t\r\n", "march 2026"},
+        {"a second #", K1 " primary # a # b\n", "a # b"},
+        {"at the end of the text", K1 " primary # last", "last"},
+        {"too long", K1 " primary # 0123456789012345678901234567890123456789\n",
+         "0123456789012345678901234567890"},
+        {"bytes of a terminal", K1 " primary # a\033[1mb\xc3\xa4\n", "a?[1mb??"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_keyring_fault fault;
+        struct gvs_keyring k;
+
+        print_message("%s\n", rows[i].why);
+        assert_int_equal(gvs_keyring_parse(&k, rows[i].text, strlen(rows[i].text), &fault), GVS_OK);
+        assert_string_equal(k.key[0].note, rows[i].note);
     }
 }
 
@@ -159,6 +188,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_keyring_may_say),
+        cmocka_unit_test(test_a_note_is_kept_as_far_as_it_can_be_shown),
         cmocka_unit_test(test_what_it_may_not),
         cmocka_unit_test(test_a_zero_byte_is_no_end),
         cmocka_unit_test(test_a_damaged_file_is_whole_or_refused),

@@ -120,8 +120,7 @@ open_bench(uint64_t seed)
     b->script_ep = (struct gvs_ep){{GVS_FAMILY_V4, {10, 0, 0, 2}}, 7900};
     b->ring.count = 1;
     memset(b->ring.key[0].psk, 5, sizeof b->ring.key[0].psk);
-    b->ring.key[0].id = gvs_crypto_key_id(b->ring.key[0].psk);
-    gvs_crypto_mac1_key(b->ring.key[0].mac1, b->ring.key[0].psk);
+    gvs_keyring_derive(&b->ring.key[0]);
     random = (struct gvs_random){bench_random, &b->prng};
     cfg.keyring = &b->ring;
     cfg.random = random;

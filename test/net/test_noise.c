@@ -33,8 +33,7 @@ static void
 make_key(struct gvs_keyring_key *key, const uint8_t psk[static 32])
 {
     memcpy(key->psk, psk, 32);
-    key->id = gvs_crypto_key_id(psk);
-    gvs_crypto_mac1_key(key->mac1, psk);
+    gvs_keyring_derive(key);
 }
 
 static void
@@ -280,17 +279,44 @@ test_a_forger_writes_what_we_write_and_what_we_refuse(void **state)
 
 /* --- golden --- */
 
-enum { PSK, A_STATIC, B_STATIC, A_E, B_E, INIT, RESP, CONFIRM, HELLO, WORLD, FIELDS };
+enum {
+    PSK,
+    A_STATIC,
+    B_STATIC,
+    A_E,
+    B_E,
+    INIT,
+    RESP,
+    CONFIRM,
+    HELLO,
+    WORLD,
+    COOKIE,
+    INIT_MAC2,
+    FIELDS
+};
 
-static const char *const field_names[FIELDS] = {
-    "psk",  "initiator_static", "responder_static",   "initiator_e",       "responder_e", "INIT",
-    "RESP", "DATA_empty",       "DATA_hello_to_resp", "DATA_world_to_init"};
+static const char *const field_names[FIELDS] = {"psk",
+                                                "initiator_static",
+                                                "responder_static",
+                                                "initiator_e",
+                                                "responder_e",
+                                                "INIT",
+                                                "RESP",
+                                                "DATA_empty",
+                                                "DATA_hello_to_resp",
+                                                "DATA_world_to_init",
+                                                "COOKIE",
+                                                "INIT_mac2"};
 
 static const char golden_head[] =
     "# A handshake and what follows, byte for byte, from fixed keys. docs/wire.md explains it.\n"
     "# cluster prod-eu; init_time 1700000000000000000; boots 0x1111111111111111 (initiator) and\n"
     "# 0x2222222222222222; indexes as in the packets. DATA_empty and DATA_hello_to_resp are the\n"
-    "# initiator's counters 0 and 1, DATA_world_to_init is the responder's 0.\n";
+    "# initiator's counters 0 and 1, DATA_world_to_init is the responder's 0. COOKIE is what INIT "
+    "gets\n"
+    "# from a responder under load, whose secret is responder_e, at 10.77.0.1:7900; INIT_mac2 is "
+    "what\n"
+    "# the initiator makes of it: init_time one more, the same e and index.\n";
 
 #define CLUSTER "prod-eu"
 #define GOLDEN_INIT_TIME UINT64_C(1700000000000000000)
@@ -377,6 +403,56 @@ play_golden(struct golden *g)
     gvs_sessions_close(b);
 }
 
+/* More INITs than it takes, none of which is INIT. */
+static void
+load_golden(const struct golden *g, struct gvs_sessions *b)
+{
+    const struct gvs_wall later = {GOLDEN_INIT_TIME / 1000000 + 1};
+    struct gvs_sessions *crowd = open_golden(g, A_STATIC, A_E, GOLDEN_BOOT_A);
+    struct gvs_session_recv r;
+    uint8_t buf[GVS_DATAGRAM_LEN_MAX];
+    struct gvs_ep ep, to;
+
+    for (uint16_t port = 1; port <= 101; port++) {
+        ep = (struct gvs_ep){{GVS_FAMILY_V4, {10, 77, 0, 9}}, port};
+        assert_int_equal(gvs_sessions_connect(crowd, (struct gvs_mono){1000}, later, &ep), GVS_OK);
+        gvs_sessions_next(crowd, (struct gvs_mono){1000}, buf, &to);
+        gvs_sessions_recv(b, (struct gvs_mono){1000}, later, &ep, buf, GVS_HANDSHAKE_LEN, &r);
+        while (gvs_sessions_next(b, (struct gvs_mono){1000}, buf, &to) > 0)
+            continue;
+    }
+    gvs_sessions_close(crowd);
+}
+
+/* The same INIT meets a responder under load. */
+static void
+play_cookie(struct golden *g)
+{
+    const struct gvs_ep ea = {{GVS_FAMILY_V4, {10, 77, 0, 1}}, 7900};
+    const struct gvs_ep eb = {{GVS_FAMILY_V4, {10, 77, 0, 2}}, 7900};
+    const struct gvs_mono now = {1000};
+    const struct gvs_wall wall = {GOLDEN_INIT_TIME / 1000000};
+    struct gvs_sessions *a = open_golden(g, A_STATIC, A_E, GOLDEN_BOOT_A);
+    struct gvs_sessions *b = open_golden(g, B_STATIC, B_E, GOLDEN_BOOT_B);
+    struct gvs_session_recv r;
+    uint8_t buf[GVS_DATAGRAM_LEN_MAX];
+    struct gvs_ep to;
+
+    load_golden(g, b);
+    assert_int_equal(gvs_sessions_connect(a, now, wall, &eb), GVS_OK);
+    gvs_sessions_next(a, now, buf, &to);
+    assert_memory_equal(buf, g->b[INIT], GVS_HANDSHAKE_LEN);
+    gvs_sessions_recv(b, now, wall, &ea, buf, GVS_HANDSHAKE_LEN, &r);
+    set_field(g, COOKIE, buf, gvs_sessions_next(b, now, buf, &to));
+    gvs_sessions_recv(a, now, wall, &eb, g->b[COOKIE], g->len[COOKIE], &r);
+    set_field(g, INIT_MAC2, buf, gvs_sessions_next(a, now, buf, &to));
+    gvs_sessions_recv(b, now, wall, &ea, g->b[INIT_MAC2], g->len[INIT_MAC2], &r);
+    assert_int_equal(gvs_sessions_next(b, now, buf, &to), GVS_HANDSHAKE_LEN);
+    assert_int_equal(buf[0], GVS_PACKET_RESP);
+    gvs_sessions_close(a);
+    gvs_sessions_close(b);
+}
+
 static void
 write_golden(void)
 {
@@ -392,6 +468,7 @@ write_golden(void)
         set_field(&g, i, b, sizeof b);
     }
     play_golden(&g);
+    play_cookie(&g);
     fputs(golden_head, f);
     for (int i = 0; i < FIELDS; i++) {
         fprintf(f, "%s ", field_names[i]);
@@ -439,6 +516,7 @@ test_two_nodes_say_what_the_golden_file_says(void **state)
     for (int i = PSK; i <= B_E; i++)
         set_field(&got, i, want.b[i], want.len[i]);
     play_golden(&got);
+    play_cookie(&got);
     for (int i = 0; i < FIELDS; i++) {
         print_message("%s\n", field_names[i]);
         assert_int_equal(got.len[i], want.len[i]);
@@ -491,6 +569,27 @@ test_the_golden_file_follows_from_its_keys(void **state)
     assert_data(&g, WORLD, p.a.keys.recv, 0, "world");
 }
 
+/* COOKIE and mac2 as docs/wire.md has them, with the primitives alone. */
+static void
+test_the_golden_cookie_follows_from_the_key(void **state)
+{
+    uint8_t cookie[GVS_MAC_LEN], mac2[GVS_MAC_LEN];
+    struct gvs_keyring_key key;
+    struct golden g;
+
+    (void)state;
+    read_golden(&g);
+    make_key(&key, g.b[PSK]);
+    assert_int_equal(g.len[COOKIE], 64);
+    assert_int_equal(gvs_crypto_xopen(cookie, g.b[COOKIE] + 32, 32, g.b[INIT] + 144, 16, key.cookie,
+                                      g.b[COOKIE] + 8),
+                     GVS_OK);
+    assert_memory_equal(g.b[COOKIE] + 4, g.b[INIT] + 4, 4);
+    gvs_crypto_mac(mac2, g.b[INIT_MAC2], 160, cookie, sizeof cookie);
+    assert_memory_equal(g.b[INIT_MAC2] + 160, mac2, sizeof mac2);
+    assert_true(gvs_noise_mac1_ok(g.b[INIT_MAC2], &key));
+}
+
 static int
 set_up(void **state)
 {
@@ -518,6 +617,7 @@ main(void)
         cmocka_unit_test(test_a_forger_writes_what_we_write_and_what_we_refuse),
         cmocka_unit_test(test_two_nodes_say_what_the_golden_file_says),
         cmocka_unit_test(test_the_golden_file_follows_from_its_keys),
+        cmocka_unit_test(test_the_golden_cookie_follows_from_the_key),
     };
 
     return cmocka_run_group_tests_name("noise", tests, set_up, NULL);

@@ -19,8 +19,10 @@ static const struct gvs_mono now = {1000000};
 static void
 open_replica(struct gvs_replica *r)
 {
+    static const struct gvs_keyring ring = {.count = 1, .key = {{.id = 7}}};
     struct gvs_node_config cfg = {.limits = {.entries = 600, .members = 2},
                                   .cluster = "test",
+                                  .keyring = &ring,
                                   .random = {gvs_crypto_random, NULL},
                                   .name = "n1",
                                   .version = ""};

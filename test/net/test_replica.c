@@ -82,8 +82,10 @@ claim_entry(uint8_t buf[static GVS_ENTRY_LEN_MAX], const struct gvs_id *owner, u
 static void
 open_bench(struct bench *b, size_t members_max)
 {
+    static const struct gvs_keyring ring = {.count = 1, .key = {{.id = 7}}};
     struct gvs_node_config cfg = {.limits = {1000, members_max},
                                   .cluster = "test",
+                                  .keyring = &ring,
                                   .boot = BOOT,
                                   .name = "n0",
                                   .version = "0.1.0",

@@ -94,27 +94,26 @@ test_the_longest_body_fits_and_a_longer_datagram_does_not(void **state)
 static void
 test_another_key_is_told_apart_and_remembered(void **state)
 {
-    struct gvs_mono last;
-    struct gvs_ep from;
+    const struct gvs_stranger *stranger;
     struct world w;
-    uint64_t count;
 
     (void)state;
     world_open(&w, 2, 16);
     w.node[0].ring.count = 0;
     ring_add(&w.node[0].ring, 2);
     node_start(&w, 0);
-    assert_false(gvs_sessions_stranger(w.node[1].s, &from, &count, &last));
+    stranger = gvs_sessions_stranger(w.node[1].s);
+    assert_int_equal(stranger->count, 0);
     for (int i = 0; i < 3; i++) {
         world_sleep(&w, 1000);
         node_connect(&w, 0, 1);
         world_settle(&w);
     }
     assert_int_equal(node_rejected(&w, 1, GVS_REJECT_UNKNOWN_KEY), 3);
-    assert_true(gvs_sessions_stranger(w.node[1].s, &from, &count, &last));
-    assert_int_equal(gvs_ep_cmp(&from, &w.node[0].ep), 0);
-    assert_int_equal(count, 3);
-    assert_true(last.us == w.now.us);
+    assert_int_equal(gvs_ep_cmp(&stranger->from, &w.node[0].ep), 0);
+    assert_int_equal(stranger->count, 3);
+    assert_true(stranger->key == w.node[0].ring.key[0].id);
+    assert_true(stranger->last.us == w.now.us);
     assert_int_equal(w.log_count, 3); /* no answer */
     world_close(&w);
 }

@@ -61,8 +61,7 @@ ring_add(struct gvs_keyring *ring, uint8_t seed)
     struct gvs_keyring_key *key = &ring->key[ring->count++];
 
     memset(key->psk, seed, sizeof key->psk);
-    key->id = gvs_crypto_key_id(key->psk);
-    gvs_crypto_mac1_key(key->mac1, key->psk);
+    gvs_keyring_derive(key);
 }
 
 /* Starts node i, anew if it ran: nothing survives but its key and the floor of its init_time. */

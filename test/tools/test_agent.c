@@ -1110,7 +1110,7 @@ test_a_reload_keeps_what_is_known_of_the_names_that_stay(void **state)
     look_up(&b, "127.0.0.2");
     zone = "";
     configure(&b, "peers = { \"three.example:7900\", \"two.example:7900\", \"two.example:7900\" }");
-    assert_int_equal(gvs_agent_reload(b.agent, &f), GVS_OK);
+    assert_int_equal(gvs_agent_reload(b.agent, false, &f), GVS_OK);
     assert_string_equal(called(&b), "127.0.0.2:7900/1");
     look_up(&b, "127.0.0.5");
     assert_string_equal(called(&b), "127.0.0.5:7900/0 127.0.0.5:7900/1");

@@ -60,6 +60,9 @@ expect_fault(const char *text, const char *fault_text)
     assert_memory_equal(&c, &before, sizeof c);
 }
 
+#define ID1 "abcdefghijklmnopqrstuvwxya"
+#define ID2 "bbcdefghijklmnopqrstuvwxya"
+
 #define WHOLE                                                                  \
     "# a comment with | and ' and \" and { in it\n"                            \
     "cluster = \"prod-eu\"            # required\n"                            \
@@ -72,8 +75,8 @@ expect_fault(const char *text, const char *fault_text)
     "  keyring   = \"/k\"\n"                                                   \
     "  state     = \"s/t\"\n"                                                  \
     "  services  = \"/services.d\"\n"                                          \
-    "  admission = psk\n"                                                      \
-    "  allow = {}   deny = {}\n"                                               \
+    "  admission = allowlist\n"                                                \
+    "  allow = { " ID1 ", \"" ID2 "\" }   deny = { " ID2 " }\n"                \
     "}\n"                                                                      \
     "kernel {\n"                                                               \
     "  mode      = observe\n"                                                  \
@@ -110,6 +113,12 @@ test_every_option_arrives(void **state)
     assert_string_equal(c.peers[1], "lb3.example:7900");
     assert_string_equal(c.peers[2], "[fd00::3]:7900");
     assert_string_equal(c.keyring, "/k");
+    assert_true(c.admission.listed_only);
+    assert_int_equal(c.admission.allow_count, 2);
+    assert_int_equal(c.admission.deny_count, 1);
+    gvs_id_format(text, &c.admission.allow[1]);
+    assert_string_equal(text, ID2);
+    assert_int_equal(gvs_id_cmp(&c.admission.allow[1], &c.admission.deny[0]), 0);
     assert_string_equal(c.state, "s/t");
     assert_string_equal(c.services, "/services.d");
     assert_true(c.observe);
@@ -255,12 +264,14 @@ test_each_wrong_value_is_named(void **state)
          "gossipvs.conf:1: peers = lb2..example:80: HOST:PORT expected, or [IPV6]:PORT"},
         {"IPv6 without brackets", "cluster=x node { peers = { \"fd00::1:7900\" } }",
          "gossipvs.conf:1: peers = fd00::1:7900: HOST:PORT expected, or [IPV6]:PORT"},
-        {"later: admission", "cluster=x node {\nadmission = allowlist }",
-         "gossipvs.conf:2: admission = allowlist: not in this version"},
-        {"later: allow", "cluster=x node { allow = { abc } }",
-         "gossipvs.conf:1: allow = abc: not in this version"},
-        {"later: deny", "cluster=x node { deny = { abc } }",
-         "gossipvs.conf:1: deny = abc: not in this version"},
+        {"an admission that is none", "cluster=x node {\nadmission = list }",
+         "gossipvs.conf:2: admission = list: psk or allowlist expected"},
+        {"an id that is none, to allow", "cluster=x node { allow = { abc } }",
+         "gossipvs.conf:1: allow = abc: a node's id expected (gossipvs -j members)"},
+        {"a name, to deny", "cluster=x node { deny = { " ID1 ",\nlb3 } }",
+         "gossipvs.conf:2: deny = lb3: a node's id expected (gossipvs -j members)"},
+        {"a list of nobody", "cluster=x node { bind = 10.77.0.1:7900 admission = allowlist }",
+         "gossipvs.conf: admission = allowlist, and node.allow is empty: nobody could join"},
         {"later: namespaces", NODE "kernel { namespaces = { host, \"/run/netns/*\" } }",
          "gossipvs.conf:3: namespaces = /run/netns/*: not in this version"},
         {"later: no namespace", NODE "kernel { namespaces = {} }",
