@@ -28,7 +28,14 @@ sim_is_cloned(const struct sim_world *w, const struct gvs_id *id)
 bool
 sim_clone_runs(const struct sim_world *w)
 {
-    return w->clone.began_us > 0 && w->host[w->clone.host].node;
+    return w->clone.began_us > 0 && w->host[w->clone.host].node != NULL;
+}
+
+/* The original may have lost its disk since, and have a new key. */
+static bool
+is_twin(const struct sim_world *w)
+{
+    return gvs_id_cmp(&w->host[w->clone.of].id, &w->clone.id) == 0;
 }
 
 static void
@@ -162,7 +169,8 @@ sim_clone_end(struct sim_world *w)
     w->healed_us = w->now_us;
     if (w->failed || !sim_clone_runs(w))
         return;
-    if (sim_run_till(w, SPEAK_US, both_spoke) && !sim_run_till(w, NOTICE_US, is_noticed))
+    if (is_twin(w) && sim_run_till(w, SPEAK_US, both_spoke) &&
+        !sim_run_till(w, NOTICE_US, is_noticed))
         sim_fail(w, w->clone.of, "I23",
                  "another process has its key, and not both it and others noticed in 60 s");
     if (!w->failed && !sim_intruder_was(w)) /* whose dead are tried all the time */

@@ -143,7 +143,8 @@ write_one(struct sim_world *w, size_t i)
     size_t twin = i == w->clone.of ? w->clone.host : w->clone.of;
 
     write_key(w, i, &key);
-    if (sim_clone_runs(w) && (i == w->clone.of || i == w->clone.host) && may_work(w, twin) &&
+    if (sim_clone_runs(w) && gvs_id_cmp(&w->host[i].id, &w->host[twin].id) == 0 &&
+        (i == w->clone.of || i == w->clone.host) && may_work(w, twin) &&
         sim_chance(&w->desk, TWINS_CHANCE))
         write_key(w, twin, &key);
 }
