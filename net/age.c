@@ -310,6 +310,30 @@ covered(const struct gvs_age *a)
     return gvs_vector_least(a->vector, a->ids, count);
 }
 
+/* A deleted service buries the cluster's backends that are older than its tombstone, too
+ * (core/view.h): while one of these is held, that tombstone is needed. */
+static bool
+buries(const struct gvs_age *a, const struct gvs_entry *e)
+{
+    struct gvs_key service, key;
+    struct gvs_entry held = *e;
+    int rc = gvs_key_parse(&service, e->key, e->key_len);
+
+    GVS_ASSERT(rc == GVS_OK);
+    if (service.kind != GVS_KEY_SERVICE || !gvs_id_is_cluster(&service.owner))
+        return false;
+    while (gvs_table_seek(a->claims, held.key, held.key_len, true, &held)) {
+        rc = gvs_key_parse(&key, held.key, held.key_len);
+        GVS_ASSERT(rc == GVS_OK);
+        if (gvs_svcid_cmp(&key.svc, &service.svc) != 0)
+            return false;
+        if (key.kind == GVS_KEY_BACKEND && gvs_id_is_cluster(&key.owner) && !held.tombstone &&
+            held.order < e->order)
+            return true;
+    }
+    return false;
+}
+
 size_t
 gvs_age_collect(struct gvs_age *a, size_t look, struct gvs_keybuf *out, size_t max, bool *more)
 {
@@ -324,7 +348,7 @@ gvs_age_collect(struct gvs_age *a, size_t look, struct gvs_keybuf *out, size_t m
         }
         a->at.len = e.key_len;
         memcpy(a->at.b, e.key, e.key_len);
-        if (!gvs_vector_forgettable(&e, cut_ms, least))
+        if (!gvs_vector_forgettable(&e, cut_ms, least) || buries(a, &e))
             continue;
         out[n++] = a->at;
         gvs_table_remove(a->claims, a->at.b, a->at.len);

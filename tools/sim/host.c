@@ -76,6 +76,7 @@ sim_wall(const struct sim_world *w, size_t i)
 void
 sim_host_new_key(struct sim_world *w, size_t i)
 {
+    w->keys++;
     sim_fill(&w->host[i].prng, w->host[i].priv, sizeof w->host[i].priv);
 }
 

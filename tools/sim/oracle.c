@@ -157,12 +157,10 @@ by_clocks(const struct sim_world *w, size_t i)
 /* How many hosts have seen, in the last minutes, what lies in the future by the clocks that they
  * know? What they have said of it holds for so long. */
 static size_t
-count_ahead(struct sim_world *w, size_t i, uint64_t takes_ms)
+count_ahead(const struct sim_world *w)
 {
     size_t ahead = sim_intruder_was(w); /* who says whatever it likes */
 
-    if (gvs_hlc_ms(gvs_node_stamp(w->host[i].node)) > takes_ms)
-        w->oracle->host[i].ahead_us = w->now_us;
     for (size_t k = 0; k < w->count; k++)
         ahead += w->oracle->host[k].ahead_us + SAID_US > w->now_us;
     return ahead;
@@ -171,12 +169,12 @@ count_ahead(struct sim_world *w, size_t i, uint64_t takes_ms)
 /* The latest stamp that may be taken now: where fewer than three clocks are known, or most of those
  * who know the time have seen what lies ahead of it, any. */
 static uint64_t
-latest_ms(struct sim_world *w, size_t i)
+latest_ms(const struct sim_world *w, size_t i)
 {
     size_t known = gvs_node_clock(w->host[i].node, sim_mono(w, i)).known;
     uint64_t ms = by_clocks(w, i);
 
-    return known < CLOCKS_MIN || 2 * count_ahead(w, i, ms) > known ? UINT64_MAX : ms;
+    return known < CLOCKS_MIN || 2 * count_ahead(w) > known ? UINT64_MAX : ms;
 }
 
 static void
@@ -199,6 +197,8 @@ check_clock(struct sim_world *w, size_t i)
                      (unsigned long)last);
         v->greatest = last;
     }
+    if (gvs_hlc_ms(last) > by_clocks(w, i))
+        v->ahead_us = w->now_us;
     v->clock = last;
 }
 

@@ -250,6 +250,7 @@ struct sim_world {
     uint64_t hash, no;
     struct sim_queue queue;
     struct gvs_keyring *ring;
+    size_t keys;  /* that hosts have had: so many members are known in the end */
     size_t count; /* of hosts; those from plan.nodes on are spare */
     struct sim_host *host;
     struct sim_link *link; /* [from * count + to] */
