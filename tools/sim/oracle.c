@@ -39,6 +39,7 @@
 #define TOMBSTONE_DAYS 6
 #define AHEAD_MS 30000 /* beyond the median */
 #define ASTRAY_MS 600000
+#define CAME 256
 #define CLOCKS_MIN 3
 #define SAID_US (300 * SIM_SECOND) /* so long a member's clock counts that is not heard */
 #define WINDOW 1984                /* counters behind the greatest */
@@ -58,6 +59,11 @@ struct sim_oracle {
         uint64_t news;
         uint64_t greatest; /* order of a claim that has carried its clock along */
         uint64_t clock;    /* as it was last */
+        struct sim_came {
+            struct gvs_key key;
+            uint64_t at_us;
+        } came[CAME]; /* the latest claims that it had not held before: a ring */
+        size_t came_at;
         uint64_t ahead_us; /* it had seen what lies in the future, the last time */
         uint64_t looked_us;
         uint64_t took_us, latest_ms; /* its last datagram, and what stamps that could bring */
@@ -304,12 +310,25 @@ is_rewritten(struct sim_world *w, size_t i, const struct gvs_entry *held, const 
 }
 
 static void
+note_came(struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
+    struct sim_view_of *v = &w->oracle->host[i];
+    struct sim_came *came = &v->came[v->came_at++ % CAME];
+    int rc = gvs_key_parse(&came->key, e->key, e->key_len);
+
+    GVS_ASSERT(rc == GVS_OK);
+    came->at_us = w->now_us;
+}
+
+static void
 check_entry(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct gvs_entry held;
     bool had = sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held);
     bool less = had && gvs_entry_cmp(e, &held) < 0;
 
+    if (!had && e->kind != GVS_KEY_MEMBER)
+        note_came(w, i, e);
     check_stamp(w, i, e, had ? &held : NULL);
     if (less && e->kind != GVS_KEY_MEMBER && is_rewritten(w, i, &held, e))
         return;
@@ -627,6 +646,24 @@ any_speaks(const struct sim_map *m, const struct gvs_item *item, bool live)
 }
 
 /* Who may have told node i that its table, which does not speak of the item, is all there is. */
+/* Did host k hear of it since then? Who asked it meanwhile may have been told that it knew nothing.
+ */
+static bool
+came_since(const struct sim_world *w, size_t k, const struct gvs_item *item, uint64_t since_us)
+{
+    const struct sim_view_of *v = &w->oracle->host[k];
+
+    for (size_t n = 0; n < CAME; n++) {
+        const struct gvs_key *key = &v->came[n].key;
+
+        if (v->came[n].at_us >= since_us && key->kind != GVS_KEY_MEMBER &&
+            gvs_svcid_cmp(&key->svc, &item->svc) == 0 &&
+            (item->kind == GVS_ITEM_SERVICE || gvs_ep_cmp(&key->ep, &item->ep) == 0))
+            return true;
+    }
+    return false;
+}
+
 static bool
 has_confirmer(const struct sim_world *w, size_t i, const struct gvs_item *item)
 {
@@ -634,7 +671,7 @@ has_confirmer(const struct sim_world *w, size_t i, const struct gvs_item *item)
         const struct sim_host *h = &w->host[k];
 
         if (h->node && h->began_us < w->host[i].began_us && gvs_node_synced(h->node) &&
-            !any_speaks(&h->disk.now, item, false))
+            (!any_speaks(&h->disk.now, item, false) || came_since(w, k, item, w->host[i].began_us)))
             return true;
     }
     return false;
