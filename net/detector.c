@@ -227,6 +227,7 @@ end_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
         m->gone = true;
         m->gone_since = now;
         m->todo |= GVS_DUE_EVENT;
+        ms->clock_stale = true;
     }
     return false;
 }
