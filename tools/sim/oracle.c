@@ -52,7 +52,7 @@ struct sim_oracle {
         uint64_t claims, members; /* fingerprints when its tables were last compared */
         uint64_t news;
         uint64_t greatest; /* order of a claim, */
-        uint64_t within;   /* and of those that others would have taken when it was seen */
+        uint64_t within;   /* and of those that did not lie in the future when it was seen */
         uint64_t ahead_us; /* it had seen what lies in the future, the last time */
         uint64_t looked_us;
         uint64_t took_us, latest_ms; /* its last datagram, and what stamps that could bring */
@@ -153,24 +153,34 @@ count_ahead(struct sim_world *w, size_t i, uint64_t takes_ms)
     return ahead;
 }
 
+/* Beyond lies the future, where three clocks or more are known. */
+static uint64_t
+now_ms(const struct sim_world *w, size_t i)
+{
+    struct gvs_node_clock c = gvs_node_clock(w->host[i].node, sim_mono(w, i));
+
+    return c.known < CLOCKS_MIN ? UINT64_MAX : sim_wall(w, i).ms + (uint64_t)c.median_ms + AHEAD_MS;
+}
+
 /* The latest stamp that may be taken now: where fewer than three clocks are known, or most of those
  * who know the time have seen what lies ahead of it, any. */
 static uint64_t
 latest_ms(struct sim_world *w, size_t i)
 {
     struct gvs_node_clock c = gvs_node_clock(w->host[i].node, sim_mono(w, i));
-    uint64_t ms = sim_wall(w, i).ms + (uint64_t)c.median_ms + AHEAD_MS;
-    size_t ahead = count_ahead(w, i, ms);
+    uint64_t ms = now_ms(w, i);
+    size_t ahead = count_ahead(w, i, sim_wall(w, i).ms + (uint64_t)c.median_ms + AHEAD_MS);
 
-    return c.known < CLOCKS_MIN || 2 * ahead > c.known ? UINT64_MAX : ms;
+    return 2 * ahead > c.known ? UINT64_MAX : ms;
 }
 
+/* Where too few clocks are known nothing says that it does not lie in the future. */
 static void
-see(struct sim_view_of *v, uint64_t order, uint64_t takes_ms)
+see(struct sim_view_of *v, uint64_t order, uint64_t now)
 {
     if (order > v->greatest)
         v->greatest = order;
-    if (order > v->within && gvs_hlc_ms(order) <= takes_ms)
+    if (order > v->within && now != UINT64_MAX && gvs_hlc_ms(order) <= now)
         v->within = order;
 }
 
@@ -178,18 +188,18 @@ void
 sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct sim_view_of *v = &w->oracle->host[i];
-    uint64_t takes_ms = latest_ms(w, i), seen = v->greatest;
+    uint64_t now = now_ms(w, i), seen = v->greatest;
 
     remember(w->oracle, sim_hash(e->b, e->len));
     put_greatest(&w->oracle->greatest, e);
     if (w->watch.took_us && w->watch.hash == 0)
         w->watch.hash = sim_hash(e->b, e->len);
-    if (gvs_hlc_ms(seen) > takes_ms)
+    if (gvs_hlc_ms(seen) > now)
         seen = v->within;
     if (e->order <= seen)
         sim_fail(w, i, "I3", "a local write bears %016lx, not above %016lx, which it has seen",
                  (unsigned long)e->order, (unsigned long)seen);
-    see(v, e->order, takes_ms);
+    see(v, e->order, now);
 }
 
 /* --- what a node holds --- */
@@ -225,13 +235,14 @@ replace_in(struct sim_map *m, const struct gvs_entry *old, const struct gvs_entr
         sim_map_put(m, e, 0);
 }
 
-/* What a node wrote beyond what others take it may write again, the same and with a lesser stamp. */
+/* What a node wrote beyond what others take it may write again, the same and with a lesser stamp.
+ * Most may have seen what lies in the future minutes ago, and say no more that they have. */
 static bool
 is_rewritten(struct sim_world *w, size_t i, const struct gvs_entry *held, const struct gvs_entry *e)
 {
     if (gvs_id_cmp(&held->writer, &w->host[i].id) != 0 ||
-        gvs_id_cmp(&e->writer, &w->host[i].id) != 0 || gvs_hlc_ms(held->order) <= latest_ms(w, i) ||
-        gvs_hlc_ms(e->order) > latest_ms(w, i) || held->tombstone != e->tombstone ||
+        gvs_id_cmp(&e->writer, &w->host[i].id) != 0 || gvs_hlc_ms(held->order) <= now_ms(w, i) ||
+        gvs_hlc_ms(e->order) > now_ms(w, i) || held->tombstone != e->tombstone ||
         held->value_len != e->value_len || memcmp(held->value, e->value, e->value_len) != 0)
         return false;
     remember(w->oracle, sim_hash(e->b, e->len));
@@ -290,7 +301,7 @@ sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
         sim_hash(e->b, e->len) == w->watch.hash)
         w->watch.took_us[w->watch.count++] = w->now_us - w->watch.began_us;
     if (e->kind != GVS_KEY_MEMBER)
-        see(v, e->order, latest_ms(w, i));
+        see(v, e->order, now_ms(w, i));
     if (w->plan.durable && !w->failed)
         check_entry(w, i, e);
 }
