@@ -8,10 +8,10 @@
  * What a wrong clock has once stamped carries along whoever sees it, to where others may not take
  * what he writes. Where it is known what they take, a clock can be lowered to that.
  *
- *   I1  What a clock issues is valid, and above all that it issued or witnessed since it was lowered
- *       last; only at the greatest valid stamp, in the year 10889, does it stand still. (A stamp
- *       past the end would be refused by everybody, and an assertion would let one hostile stamp
- *       stop every node.)
+ *   I1  What a clock issues is valid, and above all that it issued or witnessed since it was
+ *       lowered last; only at the greatest valid stamp, in the year 10889, does it stand still. (A
+ *       stamp past the end would be refused by everybody, and an assertion would let one hostile
+ *       stamp stop every node.)
  *   I2  It is lowered to nothing that it has issued within a limit.
  */
 #pragma once
@@ -39,10 +39,10 @@ uint64_t gvs_hlc_make(uint64_t ms, uint16_t counter); /* ms < 2^48 */
 uint64_t gvs_hlc_ms(uint64_t hlc);
 bool gvs_hlc_valid(uint64_t hlc); /* 1 <= ms <= GVS_HLC_MS_MAX */
 
-/* The stamp of a local write: above all that this clock has issued or witnessed, above `above` (what
- * the write replaces; 0 for nothing), at `wall` if that is later. A wall clock out of bounds counts
- * as the nearest bound. `limit` is the latest that others take; what is replaced and lies beyond
- * carries this one stamp along, and not the clock. */
+/* The stamp of a local write: above all that this clock has issued or witnessed, above `above`
+ * (what the write replaces; 0 for nothing), at `wall` if that is later. A wall clock out of bounds
+ * counts as the nearest bound. `limit` is the latest that others take; what is replaced and lies
+ * beyond carries this one stamp along, and not the clock. */
 uint64_t gvs_hlc_issue(struct gvs_hlc *c, struct gvs_wall wall, uint64_t above, uint64_t limit);
 
 /* Comes down to `to`, or to what I2 allows. */

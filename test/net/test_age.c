@@ -350,7 +350,8 @@ test_an_old_disk_brings_nothing_back_and_is_told(void **state)
 }
 
 /* Its disk is from when it was alone and newborn, so that it knows of nobody. Alone again, it takes
- * itself for all there is; but what it wrote since, others hold, and it must not take for deleted. */
+ * itself for all there is; but what it wrote since, others hold, and it must not take for
+ * deleted. */
 static void
 test_a_disk_from_a_lone_past_makes_nobody_forget(void **state)
 {

@@ -241,8 +241,8 @@ test_what_was_deferred_is_taken_when_its_time_has_come(void **state)
     close_bench(&b);
 }
 
-/* A key that a wrong clock has written would else be locked for as long as that clock was wrong. But
- * thirty seconds an edit, and nothing else with it. */
+/* A key that a wrong clock has written would else be locked for as long as that clock was wrong.
+ * But thirty seconds an edit, and nothing else with it. */
 static void
 test_what_lies_ahead_can_be_edited(void **state)
 {
