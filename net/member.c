@@ -507,9 +507,16 @@ median(int64_t *clocks, size_t count, int64_t own)
     return own - lo < hi - own ? lo : hi;
 }
 
-/* A look at all of them once a period, or when there is a new one. Whoever is dead by the table
- * alone counts: else a liar who accuses all others would be left with a node that knows no clocks,
- * and believes any stamp. */
+/* Whoever was alone says of all others that they are dead. If that made us forget what time it is,
+ * we would take from it whatever a wrong clock had stamped. */
+static bool
+has_say(const struct gvs_member *m, struct gvs_mono now)
+{
+    return m->has_clock && m->state != GVS_LEFT && !(m->state == GVS_DEAD && m->gone) &&
+           now.us - m->clock_at.us < CLOCK_AGE_MS * 1000;
+}
+
+/* A look at all of them once a period, or when there is a new one. */
 struct gvs_clock
 gvs_members_clock(struct gvs_members *ms, struct gvs_mono now)
 {
@@ -522,8 +529,7 @@ gvs_members_clock(struct gvs_members *ms, struct gvs_mono now)
         for (size_t i = 0; i < ms->count; i++) {
             const struct gvs_member *m = &ms->place[i];
 
-            if (!m->has_clock || m->state == GVS_LEFT || m->gone ||
-                now.us - m->clock_at.us >= CLOCK_AGE_MS * 1000)
+            if (!has_say(m, now))
                 continue;
             ms->clocks[n++] = m->clock_ms;
             ahead += m->ahead;

@@ -206,8 +206,8 @@ void gvs_members_assert_at(struct gvs_members *ms, struct gvs_mono at);
 /* --- clocks --- */
 
 struct gvs_clock {
-    size_t known;      /* clocks, our own too, heard in the last minutes, of who is not gone */
-    size_t ahead;      /* of them, but for us: who holds stamps that lie in the future by them */
+    size_t known; /* clocks, our own among them, heard in the last minutes, of who is not gone */
+    size_t ahead; /* of them, but for us: who holds stamps that lie in the future by them */
     int64_t median_ms; /* of them, less our own; 0 while fewer than GVS_CLOCKS_MIN are known */
 };
 

@@ -87,6 +87,102 @@ test_issue_follows_the_wall_and_never_falls_behind_what_was_seen(void **state)
 }
 
 static void
+test_what_is_replaced_beyond_the_limit_carries_one_stamp_along(void **state)
+{
+    static const struct {
+        const char *why;
+        uint64_t last, wall, above, limit, want, then;
+    } rows[] = {
+        {"the limit itself is within", MS(10), 1000, MS(2000), MS(2000), MS(2000) | 1,
+         MS(2000) | 1},
+        {"beyond, the clock stays", MS(10), 1000, MS(2000) | 1, MS(2000), MS(2000) | 2, MS(10)},
+        {"below what was seen it carries nobody along", MS(3000), 1000, MS(2000) | 1, MS(2000),
+         MS(3000) | 1, MS(3000) | 1},
+        {"at the end it stands still", MS(10), 1000, LAST, MS(2000), LAST, MS(10)},
+        {"all ones do not push it over", MS(10), 1000, UINT64_MAX, MS(2000), LAST, MS(10)},
+        {"nothing is replaced", MS(10), 1000, 0, MS(2000), MS(1000), MS(1000)},
+        {"what was seen beyond is topped all the same", MS(3000), 1000, 0, MS(2000), MS(3000) | 1,
+         MS(3000) | 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_hlc c = {.last = rows[i].last};
+
+        print_message("%s\n", rows[i].why);
+        assert_int_equal(
+            gvs_hlc_issue(&c, (struct gvs_wall){rows[i].wall}, rows[i].above, rows[i].limit),
+            rows[i].want);
+        assert_int_equal(c.last, rows[i].then);
+    }
+}
+
+static void
+test_a_clock_is_lowered_to_nothing_that_it_issued_within_a_limit(void **state)
+{
+    struct gvs_hlc c = {0};
+    uint64_t first, second;
+
+    (void)state;
+    first = gvs_hlc_issue(&c, (struct gvs_wall){1000}, 0, MS(2000));
+    gvs_hlc_witness(&c, MS(9000));
+    gvs_hlc_lower(&c, MS(5000));
+    assert_int_equal(c.last, MS(5000));
+    gvs_hlc_lower(&c, MS(6000)); /* never up */
+    assert_int_equal(c.last, MS(5000));
+    gvs_hlc_issue(&c, (struct gvs_wall){1000}, 0, MS(2000)); /* beyond */
+    gvs_hlc_issue(&c, (struct gvs_wall){7000}, 0, GVS_HLC_NO_LIMIT);
+    gvs_hlc_lower(&c, 0);
+    assert_int_equal(c.last, first);
+    second = gvs_hlc_issue(&c, (struct gvs_wall){3000}, 0, MS(3000));
+    assert_int_equal(second, MS(3000));
+    gvs_hlc_lower(&c, 0);
+    assert_int_equal(c.last, second);
+}
+
+/* I1 and I2 against a model: what was issued or witnessed since it was lowered last, and what was
+ * ever issued within its limit. */
+static void
+test_what_is_issued_is_above_what_counts(void **state)
+{
+    (void)state;
+    for (uint64_t seed = test_seed_first(); seed < test_seed_end(2000); seed++) {
+        struct gvs_prng prng = gvs_prng_init(seed);
+        struct gvs_hlc c = {0};
+        uint64_t seen = 0, within = 0;
+
+        for (int step = 0; step < 200; step++) {
+            uint64_t hlc = MS(1 + gvs_prng_below(&prng, 50)) | gvs_prng_below(&prng, 2);
+            uint64_t limit = gvs_prng_chance(&prng, 1, 4) ? GVS_HLC_NO_LIMIT : MS(30);
+            struct gvs_wall wall = {gvs_prng_below(&prng, 40)};
+            uint64_t got;
+
+            switch (gvs_prng_below(&prng, 4)) {
+            case 0:
+                gvs_hlc_witness(&c, hlc);
+                seen = hlc > seen ? hlc : seen;
+                break;
+            case 1:
+                gvs_hlc_lower(&c, hlc);
+                hlc = hlc > within ? hlc : within;
+                seen = hlc < seen ? hlc : seen;
+                break;
+            default:
+                hlc = gvs_prng_chance(&prng, 1, 2) ? hlc : 0;
+                got = gvs_hlc_issue(&c, wall, hlc, limit);
+                if (got <= seen || got <= hlc || got <= within || !gvs_hlc_valid(got))
+                    fail_msg("step %d, replay with GVS_SEED=%" PRIu64, step, seed);
+                if (hlc <= limit || hlc <= seen)
+                    seen = got;
+                if (limit != GVS_HLC_NO_LIMIT && got <= limit)
+                    within = got;
+            }
+            if (c.last != seen)
+                fail_msg("step %d, replay with GVS_SEED=%" PRIu64, step, seed);
+        }
+    }
+}
+
+static void
 test_witness_keeps_the_greatest(void **state)
 {
     struct gvs_hlc c = {0};
@@ -177,6 +273,9 @@ main(void)
         cmocka_unit_test(test_valid_is_from_one_millisecond_to_the_year_10889),
         cmocka_unit_test(test_make_and_ms_are_48_bits_over_16),
         cmocka_unit_test(test_issue_follows_the_wall_and_never_falls_behind_what_was_seen),
+        cmocka_unit_test(test_what_is_replaced_beyond_the_limit_carries_one_stamp_along),
+        cmocka_unit_test(test_a_clock_is_lowered_to_nothing_that_it_issued_within_a_limit),
+        cmocka_unit_test(test_what_is_issued_is_above_what_counts),
         cmocka_unit_test(test_witness_keeps_the_greatest),
         cmocka_unit_test(test_a_later_write_beats_what_its_writer_had_seen),
         cmocka_unit_test(test_two_hundred_thousand_writes_in_one_millisecond_all_ascend),

@@ -373,6 +373,51 @@ test_an_old_disk_brings_nothing_back_and_is_told(void **state)
     cluster_close(c);
 }
 
+/* Its disk is from when it was alone and newborn, so that it knows of nobody. Alone again, it takes
+ * itself for all there is; but what it wrote since, others hold, and it must not take for
+ * deleted. */
+static void
+test_a_disk_from_a_lone_past_makes_nobody_forget(void **state)
+{
+    struct cluster_config config = {.nodes = 3, .seed = 15, .disks = true};
+    struct cluster *c = cluster_open(&config);
+    struct gvs_id self;
+    struct old_disk old;
+
+    (void)state;
+    cluster_start(c, 0);
+    assert_int_equal(cluster_write(c, 0, 1, 1), GVS_OK);
+    time_passes(c, HOUR);
+    cluster_kill(c, 0);
+    old = keep_disk(c, 0);
+    cluster_start_all(c);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    write_keys(c, 0, 100, 110);
+    time_passes(c, 8 * DAY);
+    cluster_kill(c, 0);
+    restore_disk(c, 0, &old);
+    cluster_split(c, 1);
+    cluster_start(c, 0);
+    self = gvs_node_self(c->host[0].node);
+    cluster_run(c, 15 * SECOND);
+    assert_int_equal(cluster_write(c, 0, 2, 2), GVS_OK);
+    cluster_run(c, 2 * MINUTE);
+    assert_true(gvs_hlc_ms(gvs_vector_get(age_of(c, 0)->vector, &self)) + 7 * DAY <
+                cluster_wall(c, 0).ms);
+    cluster_heal(c);
+    assert_true(cluster_run_until(c, MINUTE, cluster_converged));
+    time_passes(c, 3 * HOUR);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(count_refused(c, i), 0);
+        assert_int_equal(gvs_node_count(c->host[i].node).dropped, 0);
+    }
+    for (unsigned k = 100; k < 110; k++)
+        assert_read_everywhere(c, k, k);
+    assert_read_everywhere(c, 2, 2);
+    free_disk(&old);
+    cluster_close(c);
+}
+
 /* Its vector is lost with its records: it refuses nothing of what it wrote itself. */
 static void
 test_a_wiped_node_takes_all_and_brings_nothing_back(void **state)
@@ -508,6 +553,26 @@ test_our_own_component_waits_for_all(void **state)
     time_passes(c, HOUR);
     assert_true(gvs_vector_get(age_of(c, 2)->vector, &id) > component);
     assert_true(gvs_vector_get(age_of(c, 1)->vector, &id) > component);
+    cluster_close(c);
+}
+
+/* I2: a clock may be lowered to what a component says, and so to nothing in the future. */
+static void
+test_our_own_component_does_not_lie_in_the_future(void **state)
+{
+    struct cluster *c = joined_cluster(2, 22);
+    struct gvs_id id = gvs_node_self(c->host[0].node);
+    uint64_t component;
+
+    (void)state;
+    c->host[0].skew_ms = (int64_t)DAY;
+    write_keys(c, 0, 0, 5);
+    c->host[0].skew_ms = 0;
+    assert_true(gvs_hlc_ms(gvs_node_stamp(c->host[0].node)) > cluster_wall(c, 0).ms + 23 * HOUR);
+    cluster_run(c, 5 * MINUTE);
+    component = gvs_vector_get(age_of(c, 0)->vector, &id);
+    assert_true(component > 0);
+    assert_true(gvs_hlc_ms(component) <= cluster_wall(c, 0).ms);
     cluster_close(c);
 }
 
@@ -792,11 +857,13 @@ main(void)
         cmocka_unit_test(test_memory_is_left_only_when_all_are_covered),
         cmocka_unit_test(test_whoever_slept_brings_nothing_back),
         cmocka_unit_test(test_an_old_disk_brings_nothing_back_and_is_told),
+        cmocka_unit_test(test_a_disk_from_a_lone_past_makes_nobody_forget),
         cmocka_unit_test(test_a_wiped_node_takes_all_and_brings_nothing_back),
         cmocka_unit_test(test_the_retired_bring_nothing_back),
         cmocka_unit_test_teardown(test_what_lives_outlasts_restarts_old_disks_and_a_wipe,
                                   test_seed_teardown),
         cmocka_unit_test(test_our_own_component_waits_for_all),
+        cmocka_unit_test(test_our_own_component_does_not_lie_in_the_future),
         cmocka_unit_test(test_the_retired_ones_component_waits_for_all),
         cmocka_unit_test(test_a_vector_is_taken_from_an_equal_peer_only),
         cmocka_unit_test(test_components_beyond_the_clocks_are_not_taken),

@@ -106,7 +106,7 @@ open_bench(uint64_t seed)
 {
     struct bench *b = calloc(1, sizeof *b);
     struct gvs_random random;
-    struct gvs_node_config cfg = {.limits = {.entries = 4096, .members = 64},
+    struct gvs_node_config cfg = {.limits = {.entries = 4096, .members = 1024},
                                   .cluster = "test",
                                   .boot = 1,
                                   .name = "node",
@@ -229,6 +229,55 @@ test_an_arc_is_served_whether_or_not_the_entry_is_news(void **state)
     push_claim(b, 4, 2, 2, 1);
     assert_int_equal(r->level[1].log.head, of[1] + 1);
     assert_int_equal(r->level[2].log.head, of[2] + 1 + r->level[1].split);
+    close_bench(b);
+}
+
+static struct gvs_entry
+with_order(uint8_t buf[static GVS_ENTRY_LEN_MAX], const struct gvs_entry *e, uint64_t order)
+{
+    struct gvs_key key;
+    struct gvs_entry out;
+    size_t len;
+
+    assert_int_equal(gvs_key_parse(&key, e->key, e->key_len), GVS_OK);
+    len = gvs_entry_build(buf, &key, order, NULL, false, e->value, e->value_len);
+    assert_int_equal(gvs_entry_parse(&out, buf, len), GVS_OK);
+    return out;
+}
+
+/* Of many, those have sessions with us that we hand entries to: who they are is found out when all
+ * else that was due is done, and no other call is waited for. */
+static void
+test_whoever_is_to_be_served_is_asked_for_a_session_at_once(void **state)
+{
+    struct bench *b = open_bench(1);
+    const struct gvs_level *level = &b->node->replica.relay.level[0];
+    uint8_t pkt[GVS_DATAGRAM_LEN_MAX];
+    struct gvs_ep to;
+    size_t heads = 0;
+
+    (void)state;
+    add_members(b, 200);
+    gvs_node_start(b->node, b->now, b->wall);
+    while (gvs_node_next(b->node, b->now, b->wall, pkt, &to) > 0)
+        continue;
+    wait_ms(b, 300);
+    while (gvs_node_next(b->node, b->now, b->wall, pkt, &to) > 0)
+        continue;
+    for (size_t i = 0; i < level->lane_count; i++) {
+        struct gvs_entry e;
+        uint8_t buf[GVS_ENTRY_LEN_MAX];
+
+        if (!level->lane[i].head)
+            continue;
+        heads++;
+        assert_true(gvs_replica_get_member(&b->node->replica, &level->lane[i].head->id, &e));
+        e = with_order(buf, &e, gvs_member_order(1, GVS_LEFT));
+        assert_true(gvs_replica_load(&b->node->replica, b->now, &e) >= 0);
+    }
+    assert_true(heads > 0);
+    assert_true(gvs_node_next(b->node, b->now, b->wall, pkt, &to) > 0);
+    assert_int_equal(pkt[0], GVS_PACKET_INIT);
     close_bench(b);
 }
 
@@ -455,6 +504,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_arc_is_served_whether_or_not_the_entry_is_news),
+        cmocka_unit_test(test_whoever_is_to_be_served_is_asked_for_a_session_at_once),
         cmocka_unit_test_teardown(test_acknowledgements_say_what_came_and_nothing_else,
                                   test_seed_teardown),
         cmocka_unit_test(test_a_late_push_is_acknowledged_after_a_pause),

@@ -244,6 +244,68 @@ test_what_was_deferred_is_taken_when_its_time_has_come(void **state)
     close_bench(&b);
 }
 
+/* A key that a wrong clock has written would else be locked for as long as that clock was wrong.
+ * But thirty seconds an edit, and nothing else with it. */
+static void
+test_what_lies_ahead_can_be_edited(void **state)
+{
+    const uint64_t far = WALL + UINT64_C(31536000000);
+    uint8_t buf[GVS_ENTRY_LEN_MAX];
+    struct gvs_entry e;
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 16);
+    set_clocks(&b, 0, 3);
+    e = claim_entry(buf, &b.id[1], 1, far);
+    assert_int_equal(gvs_replica_load(&b.r, b.now, &e), GVS_OK);
+    assert_int_equal(take_claim(&b, 1, far + 30001), GVS_E_RANGE);
+    assert_int_equal(take_claim(&b, 1, far + 30000), 1);
+    assert_int_equal(take_claim(&b, 2, far), GVS_E_RANGE); /* another key */
+    assert_int_equal(take_claim(&b, 2, WALL), 1);
+    assert_int_equal(take_claim(&b, 2, far), GVS_E_RANGE);
+    assert_int_equal(b.r.ahead, 0);
+    close_bench(&b);
+}
+
+/* More than half of those whose clocks are known, and we are one of them. */
+static void
+test_what_most_have_seen_is_not_deferred(void **state)
+{
+    static const struct {
+        const char *why;
+        size_t clocks; /* of others */
+        bool say[PEERS];
+        int rc;
+    } rows[] = {
+        {"nobody", 3, {0}, GVS_E_RANGE},
+        {"two others of four", 3, {0, 1, 1, 0}, GVS_E_RANGE},
+        {"another and we, of four", 3, {1, 0, 1, 0}, GVS_E_RANGE},
+        {"three others of four", 3, {0, 1, 1, 1}, 1},
+        {"two others and we, of four", 3, {1, 0, 1, 1}, 1},
+        {"another of three", 2, {0, 0, 1, 0}, GVS_E_RANGE},
+        {"another and we, of three", 2, {1, 0, 1, 0}, 1},
+        {"whose clock is not known has no say", 2, {1, 0, 0, 1}, GVS_E_RANGE},
+    };
+    const uint64_t far = WALL + UINT64_C(31536000000);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct bench b;
+
+        print_message("%s\n", rows[i].why);
+        open_bench(&b, 16);
+        set_clocks(&b, 0, rows[i].clocks);
+        for (size_t k = 1; k < PEERS; k++)
+            gvs_member_ahead(b.r.members, member(&b, k), rows[i].say[k]);
+        if (rows[i].say[0])
+            gvs_hlc_witness(&b.r.clock, gvs_hlc_make(far, 0));
+        assert_int_equal(gvs_replica_is_ahead(&b.r, b.now, b.wall), rows[i].say[0]);
+        assert_int_equal(take_claim(&b, 1, far), rows[i].rc);
+        close_bench(&b);
+    }
+}
+
 static void
 test_our_own_disk_is_taken_whatever_its_stamps(void **state)
 {
@@ -606,6 +668,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stamps_are_held_against_the_median_of_now),
+        cmocka_unit_test(test_what_lies_ahead_can_be_edited),
+        cmocka_unit_test(test_what_most_have_seen_is_not_deferred),
         cmocka_unit_test(test_what_was_deferred_is_taken_when_its_time_has_come),
         cmocka_unit_test(test_our_own_disk_is_taken_whatever_its_stamps),
         cmocka_unit_test(test_a_clock_that_is_off_stamps_nothing),

@@ -128,6 +128,48 @@ test_a_sketch_tells_whether_we_lack_anything(void **state)
 
 /* --- what is asked for --- */
 
+static bool
+ids_show_all(struct bench *b, uint64_t first, const uint64_t *id, size_t count)
+{
+    struct side *s = &b->side[0];
+    struct gvs_msg m = {.type = GVS_MSG_IDS, .first = first, .last = UINT64_MAX};
+    uint8_t bin[8 * 4];
+
+    for (size_t i = 0; i < count; i++)
+        gvs_put64(bin + 8 * i, id[i]);
+    m.bin = (struct gvs_bytes){bin, 8 * count};
+    return gvs_sync_ids(&s->sync, &s->peer, b->now, &m);
+}
+
+/* So do ids, if they are all that he has. A deletion that we hold and do not count is not lacking.
+ */
+static void
+test_ids_tell_whether_we_lack_anything(void **state)
+{
+    struct bench *b = open_bench(1);
+    struct side *s = &b->side[0];
+    uint64_t id[3];
+
+    (void)state;
+    id[0] = put(s, 1, 1);
+    id[1] = put(s, 2, 1);
+    if (id[0] > id[1]) {
+        uint64_t swap = id[0];
+
+        id[0] = id[1];
+        id[1] = swap;
+    }
+    id[2] = UINT64_MAX - 1;
+    assert_true(ids_show_all(b, 0, id, 2));
+    assert_true(ids_show_all(b, 0, id, 1)); /* we have more */
+    assert_false(ids_show_all(b, 0, id, 3));
+    assert_false(ids_show_all(b, 1, id, 2)); /* of a part of his table */
+    assert_false(ids_show_all(b, 0, id, 0)); /* he has nothing, and wants everything */
+    gvs_table_set_cut(s->table[GVS_TABLE_CLAIMS], gvs_hlc_make(2, 0));
+    assert_true(ids_show_all(b, 0, id, 2));
+    close_bench(b);
+}
+
 static void
 test_wanted_ids_travel_together(void **state)
 {
@@ -301,6 +343,77 @@ test_a_search_is_not_repeated_too_soon(void **state)
     assert_true(gvs_sync_start(&s->sync, &s->peer, b->now, GVS_TABLE_MEMBERS, 4, false));
     drop_all(s); /* the other table was apart; the first one's search waited to be sent */
     assert_true(gvs_sync_start(&s->sync, &s->peer, b->now, GVS_TABLE_CLAIMS, 4, false));
+    close_bench(b);
+}
+
+/* Starts a search as soon as it may be, and says what came of it. */
+static void
+search(struct bench *b, uint64_t his, bool came)
+{
+    struct side *s = &b->side[0];
+
+    while (!gvs_sync_start(&s->sync, &s->peer, b->now, GVS_TABLE_CLAIMS, his, false))
+        b->now.us += 10000;
+    drop_all(s);
+    if (came)
+        gvs_sync_came(&s->sync, &s->peer, b->now, GVS_TABLE_CLAIMS, 0);
+}
+
+static bool
+is_vain(const struct bench *b)
+{
+    return gvs_sync_is_vain(&b->side[0].peer, GVS_TABLE_CLAIMS);
+}
+
+/* He answers, and what he gives makes no difference: that alone is in vain. Loss is not, and both
+ * tables may go on. */
+static void
+test_a_search_is_in_vain_if_what_comes_makes_no_difference(void **state)
+{
+    struct bench *b = open_bench(1);
+    const struct gvs_table *own = b->side[0].table[0];
+
+    (void)state;
+    for (unsigned k = 0; k < 10; k++)
+        search(b, 7, false);
+    assert_false(is_vain(b));
+    for (unsigned k = 0; k < 3; k++)
+        search(b, 7, true);
+    assert_false(is_vain(b));
+    search(b, 7, false); /* lost */
+    for (unsigned k = 0; k < 4; k++) {
+        put(&b->side[0], k, 1);
+        search(b, 7 + gvs_table_fingerprint(own), true);
+        assert_false(is_vain(b));
+    }
+    search(b, 7 + gvs_table_fingerprint(own), true);
+    assert_true(is_vain(b));
+    search(b, 8 + gvs_table_fingerprint(own), true);
+    assert_false(is_vain(b));
+    close_bench(b);
+}
+
+/* Whoever is being given everything searches no more until that is over: which it is when nothing
+ * comes but what is refused. */
+static void
+test_what_is_refused_is_no_reason_to_wait(void **state)
+{
+    struct bench *b = open_bench(1);
+    struct side *s = &b->side[0];
+
+    (void)state;
+    for (unsigned news = 0; news < 2; news++) {
+        gvs_sync_reset(&s->sync, &s->peer);
+        assert_true(gvs_sync_start(&s->sync, &s->peer, b->now, GVS_TABLE_CLAIMS, 2, true));
+        drop_all(s);
+        for (unsigned k = 0; k < 10; k++) {
+            b->now.us += 100000;
+            gvs_sync_came(&s->sync, &s->peer, b->now, GVS_TABLE_CLAIMS, news);
+        }
+        assert_int_equal(gvs_sync_start(&s->sync, &s->peer, b->now, GVS_TABLE_CLAIMS, 2, false),
+                         news == 0);
+        drop_all(s);
+    }
     close_bench(b);
 }
 
@@ -533,6 +646,7 @@ main(void)
         cmocka_unit_test(test_more_than_the_queues_hold_takes_some_searches),
         cmocka_unit_test_teardown(test_loss_costs_time_only, test_seed_teardown),
         cmocka_unit_test(test_a_sketch_tells_whether_we_lack_anything),
+        cmocka_unit_test(test_ids_tell_whether_we_lack_anything),
         cmocka_unit_test(test_wanted_ids_travel_together),
         cmocka_unit_test(test_wanted_ids_are_cut_to_the_room),
         cmocka_unit_test(test_a_want_is_answered_by_what_is_held),
@@ -540,6 +654,8 @@ main(void)
         cmocka_unit_test(test_who_joins_is_given_everything),
         cmocka_unit_test(test_a_range_leaves_the_young_alone),
         cmocka_unit_test(test_a_search_is_not_repeated_too_soon),
+        cmocka_unit_test(test_a_search_is_in_vain_if_what_comes_makes_no_difference),
+        cmocka_unit_test(test_what_is_refused_is_no_reason_to_wait),
         cmocka_unit_test(test_what_is_still_given_counts_as_a_search),
         cmocka_unit_test(test_a_range_that_brings_no_news_is_given_no_further),
         cmocka_unit_test(test_a_lost_part_of_a_range_is_given_again),

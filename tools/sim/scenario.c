@@ -483,39 +483,6 @@ run_flood(const struct sim_options *o)
     return sim_end(w);
 }
 
-/* --- time --- */
-
-/* One clock of five runs an hour ahead: its writes must not bear the future, and nobody may take
- * what does; once it is right again, it writes as before. */
-static bool
-run_clock(const struct sim_options *o)
-{
-    struct sim_plan plan = sim_plan_calm(o->nodes);
-    struct sim_world *w = sim_begin(o, &plan, o->seed);
-    uint64_t latest_ms;
-    struct gvs_entry e;
-
-    w->host[1].clock.offset_ms = 3600000;
-    sim_run(w, 30 * SIM_SECOND);
-    sim_write_some(w, 1, 2, 0, 10);
-    sim_run(w, 5 * SIM_SECOND);
-    latest_ms = sim_true_ms(w) + 30000;
-    for (size_t i = 0; i < w->count && !w->failed; i++) {
-        const struct gvs_table *t = gvs_node_claims(w->host[i].node);
-
-        for (bool more = gvs_table_seek(t, NULL, 0, false, &e); more;
-             more = gvs_table_seek(t, e.key, e.key_len, true, &e)) {
-            if (gvs_hlc_ms(e.order) > latest_ms)
-                sim_fail(w, i, "I4", "holds a stamp %.0f s ahead of four clocks of five",
-                         ((double)gvs_hlc_ms(e.order) - (double)latest_ms) / 1e3 + 30);
-        }
-    }
-    w->host[1].clock.offset_ms = 0;
-    sim_write_some(w, 1, 2, 0, 10);
-    sim_await_rest(w, "clock set right", 120);
-    return sim_end(w);
-}
-
 /* --- relay --- */
 
 #define SILENT_ROUNDS 100
@@ -652,7 +619,15 @@ static const struct scenario {
     {"stale-return", "back with an old disk, for a moment", sim_run_stale_return, 3, 0},
     {"clock-behind", "without a disk, alone and an hour behind", sim_run_clock_behind, 3, 0},
     {"ages", "one after the other is away for days", sim_run_ages, 4, 0},
-    {"clock-ahead", "one clock of five is an hour ahead", run_clock, 5, 0},
+    {"clock-ahead", "one clock of five is an hour ahead", sim_run_clock_ahead, 5, 0},
+    {"clocks-ahead", "all were an hour ahead, and are right since then", sim_run_clocks_ahead, 5,
+     0},
+    {"clock-was-ahead", "one was an hour ahead while it was alone", sim_run_clock_was_ahead, 5, 0},
+    {"clock-spreads", "what a wrong clock stamped reaches one of two others", sim_run_clock_spreads,
+     3, 0},
+    {"clocks-1970", "all lose power, and their clocks with it", sim_run_clocks_1970, 5, 0},
+    {"clocks-apart", "two clocks 48 hours apart, a week after deletions", sim_run_clocks_apart, 2,
+     0},
 };
 
 void

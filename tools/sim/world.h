@@ -471,3 +471,11 @@ bool sim_run_slow_lender(const struct sim_options *o);
 bool sim_run_stale_return(const struct sim_options *o);
 bool sim_run_clock_behind(const struct sim_options *o);
 bool sim_run_retired(const struct sim_options *o);
+
+/* scenario_clock.c: likewise. */
+bool sim_run_clock_ahead(const struct sim_options *o);
+bool sim_run_clocks_ahead(const struct sim_options *o);
+bool sim_run_clock_was_ahead(const struct sim_options *o);
+bool sim_run_clock_spreads(const struct sim_options *o);
+bool sim_run_clocks_1970(const struct sim_options *o);
+bool sim_run_clocks_apart(const struct sim_options *o);
