@@ -449,6 +449,9 @@ on_kernel_timer(uv_timer_t *t)
     struct gvs_agent *a = t->data;
     void (*on_left)(void *) = a->on_left;
 
+    if (a->resolved.us == 0)
+        resolve_peers(a); /* not at the opening: the resolver's threads, as those of the store, begin
+                             when the caller has given up what he does not want them to have */
     gvs_agent_pump(a);
     if (!a->left || !on_left)
         return;
@@ -591,7 +594,6 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     gvs_agent_absorb(a);
     a->quiet = false;
     gvs_node_start(a->node, gvs_udp_now(), gvs_udp_wall());
-    resolve_peers(a);
     gvs_agent_read_claims(a);
     gvs_agent_pump(a);
     *out = a;

@@ -214,13 +214,21 @@ start_writer(struct writer *w)
 
 /* On the loop. */
 
+/* A thread starts when there is first something for it to do: by then a process that gives up
+ * privileges, which are a thread's own, has done so. What cannot start now can the next time. */
 static void
 hand_over(struct gvs_store *s, struct writer *w)
 {
+    int rc = 0;
+
     if (w->gathered.count == 0 && w->asked.first == NULL)
         return;
     s->handed_over = true;
+    if (!w->running)
+        rc = start_writer(w);
     uv_mutex_lock(&w->mutex);
+    if (rc != 0)
+        w->status = rc;
     gvs_batch_move(&w->gathered, &w->queue);
     tickets_move(&w->asked, &w->waiting);
     uv_cond_signal(&w->cond);
@@ -510,6 +518,8 @@ fini_writer(struct gvs_store *s, struct writer *w)
     uv_mutex_unlock(&w->mutex);
     if (w->running)
         uv_thread_join(&w->thread);
+    else if (w->queue.count != 0)
+        work(w);
     uv_cond_destroy(&w->cond);
     uv_mutex_destroy(&w->mutex);
     gvs_batch_clear(&w->queue);
@@ -561,10 +571,6 @@ gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, 
     uv_async_init(loop, &s->async, on_async);
     s->async.data = s;
     uv_unref((uv_handle_t *)&s->async);
-    if (start_writer(&s->data) != 0 || start_writer(&s->ledger) != 0) {
-        gvs_store_close(s);
-        return gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot start a thread for %s", dir);
-    }
     *out = s;
     return GVS_OK;
 }

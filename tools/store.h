@@ -6,9 +6,10 @@
  *             "stamp_floor" "vector" and a number
  *     ledger  record of ipvs/ledger.h, "place"  (empty)      checksum
  *
- * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and
- * then tells the loop. Nobody waits for the disk but who asked to be told. All that one callback of
- * the loop puts shares a transaction, ledger apart.
+ * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and then
+ * tells the loop. Nobody waits for the disk but who asked to be told. All that one callback of the
+ * loop puts shares a transaction, ledger apart. A writer's thread starts when the loop first has
+ * work for it, so that it has no privilege that the caller has given up before running the loop.
  *
  * DIR holds two files. data.mdb has all but the ledger, and each of its commits is on the disk
  * before anybody is told. ledger.mdb has the ledger alone and is never synced: it has to survive
@@ -39,10 +40,10 @@ struct gvs_store;
 
 enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCKET_LEDGER };
 
-/* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB, starts
- * the writers. A directory that another agent holds: exit 2, naming its pid. *set_aside tells that
- * a damaged data.mdb was moved away. `entries` sizes the map; more than that fit, at the price of a
- * pause. On a fault *out is NULL and nothing is left open. The loop must outlive the store. */
+/* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB. A
+ * directory that another agent holds: exit 2, naming its pid. *set_aside tells that a damaged
+ * data.mdb was moved away. `entries` sizes the map; more than that fit, at the price of a pause. On
+ * a fault *out is NULL and nothing is left open. The loop must outlive the store. */
 int gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, size_t entries,
                    bool *set_aside, struct gvs_fault *fault);
 
