@@ -27,7 +27,7 @@ foreach(module
 endforeach()
 
 foreach(module crossing crypto cursor hostile keylog keyring member node_in noise overwrite pace
-        relay relay_all replica ring session sync sync_cells window wire)
+        relay relay_all replica ring secret session sync sync_cells window wire)
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
 endforeach()

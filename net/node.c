@@ -58,6 +58,12 @@ gvs_node_close(struct gvs_node *n)
     free(n);
 }
 
+bool
+gvs_node_keys_locked(const struct gvs_node *n)
+{
+    return gvs_sessions_locked(n->sessions);
+}
+
 struct gvs_id
 gvs_node_self(const struct gvs_node *n)
 {

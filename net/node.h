@@ -51,6 +51,9 @@ struct gvs_node;
 struct gvs_node *gvs_node_open(const struct gvs_node_config *cfg, struct gvs_mono now);
 void gvs_node_close(struct gvs_node *n);
 
+/* Are all its keys in memory that is never swapped out? The process may be allowed too little. */
+bool gvs_node_keys_locked(const struct gvs_node *n);
+
 struct gvs_id gvs_node_self(const struct gvs_node *n);
 const struct gvs_table *gvs_node_claims(const struct gvs_node *n);
 const struct gvs_table *gvs_node_members(const struct gvs_node *n);
