@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "net/crypto.h"
+#include "net/secret.h"
+#include "tools/store_key.h"
 
 #define TICK_MS 1000
 #define RESOLVE_MS 30000
@@ -134,10 +136,36 @@ raise_floor(struct gvs_agent *a)
 }
 
 static int
+open_key(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    int rc;
+
+    if (!a->priv)
+        a->priv = gvs_secret_alloc(1, GVS_KEY_SECRET_LEN);
+    if (!a->priv)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
+    rc = gvs_store_key_read(a->priv, a->cfg.state, fault);
+    if (rc == GVS_E_NOTFOUND) {
+        gvs_crypto_random(NULL, a->priv, GVS_KEY_SECRET_LEN);
+        a->fresh = a->newborn = true;
+        return GVS_OK;
+    }
+    return rc;
+}
+
+static void
+close_key(struct gvs_agent *a)
+{
+    if (a->priv)
+        gvs_crypto_wipe(a->priv, GVS_KEY_SECRET_LEN);
+    gvs_secret_free(a->priv);
+    a->priv = NULL;
+}
+
+static int
 open_store(struct gvs_agent *a, struct gvs_fault *fault)
 {
     bool set_aside = false;
-    int len;
 
     if (gvs_store_open(&a->store, a->loop, a->cfg.state, a->cfg.limits.entries, &set_aside, fault) <
         0)
@@ -145,11 +173,8 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     if (set_aside)
         gvs_agent_log(a, GVS_LOG_WARN, "%s: the store was damaged and set aside; joining anew",
                       a->cfg.state);
-    len = gvs_store_get(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
-    if (len != (int)sizeof a->priv) {
-        gvs_crypto_random(NULL, a->priv, sizeof a->priv);
-        a->fresh = a->newborn = true;
-    }
+    if (open_key(a, fault) < 0)
+        return -1;
     a->fresh |= set_aside;
     a->lost = set_aside;
     if (gvs_store_get(a->store, GVS_BUCKET_META, "stamp_floor", 11, &a->stamp_floor_ms,
@@ -158,6 +183,7 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     if (gvs_store_get(a->store, GVS_BUCKET_META, "init_floor", 10, &a->floor_ns,
                       sizeof a->floor_ns) != (int)sizeof a->floor_ns)
         a->floor_ns = 0;
+    a->keyless = a->newborn && a->floor_ns != 0;
     if (gvs_store_get(a->store, GVS_BUCKET_META, "seq", 3, &a->events.seq, sizeof a->events.seq) !=
         (int)sizeof a->events.seq)
         a->events.seq = 0;
@@ -215,7 +241,7 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
 
     if (gvs_config_keyring(&ring, a->cfg.keyring, fault) < 0)
         return -1;
-    memcpy(nc.priv, a->priv, sizeof nc.priv);
+    memcpy(nc.priv, a->priv, GVS_KEY_SECRET_LEN);
     gvs_crypto_random(NULL, &nc.boot, sizeof nc.boot);
     a->node = gvs_node_open(&nc, gvs_udp_now());
     gvs_crypto_wipe(&nc.priv, sizeof nc.priv);
@@ -235,12 +261,13 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
     return GVS_OK;
 }
 
-/* An id that was retired is so for ever. The old store is kept, beside; the new one goes on with
- * the numbers of events, and with the ledger, which has a file of its own: the kernel's services
- * stay ours. */
+/* An id that was retired is so for ever, and a table without its key is another node's. The old
+ * store is kept, beside; the new one goes on with the numbers of events, and with the ledger, which
+ * has a file of its own: the kernel's services stay ours. */
 static int
 begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
 {
+    const char *why = a->keyless ? "node.key is missing or damaged" : "this node's id was retired";
     uint64_t seq = a->events.seq;
 
     gvs_node_close(a->node);
@@ -252,11 +279,8 @@ begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
         return -1;
     a->events.seq = seq;
     a->events.first = seq + 1;
-    gvs_agent_log(
-        a, GVS_LOG_WARN,
-        "this node's id was retired: its store is set aside in %s, and it joins with a new "
-        "id",
-        a->cfg.state);
+    gvs_agent_log(a, GVS_LOG_WARN, "%s: its store is set aside in %s, and it joins with a new id",
+                  why, a->cfg.state);
     return GVS_OK;
 }
 
@@ -450,7 +474,8 @@ on_kernel_timer(uv_timer_t *t)
     void (*on_left)(void *) = a->on_left;
 
     if (a->resolved.us == 0)
-        resolve_peers(a); /* not at the opening: the resolver's threads, as those of the store, begin
+        resolve_peers(
+            a); /* not at the opening: the resolver's threads, as those of the store, begin
                              when the caller has given up what he does not want them to have */
     gvs_agent_pump(a);
     if (!a->left || !on_left)
@@ -514,7 +539,7 @@ free_agent(struct gvs_agent *a)
     gvs_names_free(&a->names);
     gvs_claims_free(&a->claims);
     gvs_events_free(&a->events);
-    gvs_crypto_wipe(a->priv, sizeof a->priv);
+    close_key(a);
     free(a->ledger); /* each was initialised at the start of its block */
     free(a->shown);
     free(a->dirty);
@@ -570,16 +595,24 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     }
     if (gvs_config_read(&a->cfg, config, fault) < 0 || open_store(a, fault) < 0 ||
         open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||
-        (gvs_node_retired(a->node) && begin_anew(a, fault) < 0) || open_ledger(a, fault) < 0 ||
-        open_kernel(a, fault) < 0 || open_udp(a, fault) < 0)
+        ((a->keyless || gvs_node_retired(a->node)) && begin_anew(a, fault) < 0) ||
+        open_ledger(a, fault) < 0 || open_kernel(a, fault) < 0 || open_udp(a, fault) < 0)
         goto out;
     a->handles++; /* the socket's */
     rc = gvs_control_open(&a->control, a, fault);
     if (rc < 0)
         goto out;
-    /* Everything is read: from here on the store is written. */
-    if (a->fresh)
-        gvs_store_put(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
+    /* Everything is read: from here on the state is written, the key before all else. */
+    if (a->newborn) {
+        rc = gvs_store_key_write(a->priv, a->cfg.state, fault);
+        if (rc < 0)
+            goto out;
+    }
+    close_key(a);
+    if (!gvs_node_keys_locked(a->node))
+        gvs_agent_log(a, GVS_LOG_WARN,
+                      "keys may be swapped out: no more memory may be locked (LimitMEMLOCK in the "
+                      "unit, ulimit -l)");
     if (a->lost)
         strike_vector(a);
     raise_floor(a);

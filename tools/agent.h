@@ -68,7 +68,7 @@ struct gvs_agent {
     void *log_ctx;
     struct gvs_config cfg;
     char config_path[GVS_CONFIG_PATH_MAX];
-    uint8_t priv[GVS_KEY_SECRET_LEN];
+    uint8_t *priv; /* this node's key while opening (net/secret.h), then NULL */
 
     struct gvs_store *store;
     struct gvs_node *node;
@@ -126,6 +126,7 @@ struct gvs_agent {
     uint64_t floor_ns; /* the floor of init_time on disk */
     uint64_t stamp_floor_ms;       /* that of stamps */
     bool newborn;                  /* the node's key was made at this start */
+    bool keyless;                  /* for a store that had one: it was another node's */
     bool lost;                     /* some of its records were: its vector is not to be trusted */
     uint64_t vector_changes;       /* of the vector on disk, */
     struct gvs_mono vector_at;     /* written then */

@@ -24,7 +24,6 @@
 #include <uv.h>
 
 #include "core/err.h"
-#include "net/crypto.h"
 #include "tools/store_batch.h"
 #include "tools/store_file.h"
 #include "tools/store_lmdb.h"
@@ -432,41 +431,26 @@ gvs_store_retire(const char *dir, struct gvs_fault *fault)
 {
     char path[GVS_LMDB_PATH_MAX];
 
+    /* The key first: a store without one is known for what it is. */
+    snprintf(path, sizeof path, "%s/node.key", dir);
+    if (access(path, F_OK) == 0 && set_aside(dir, path, "retired", fault) < 0)
+        return -1;
     snprintf(path, sizeof path, "%s/data.mdb", dir);
     return set_aside(dir, path, "retired", fault);
-}
-
-/* The node's key from a damaged file: a record's value with its checksum. */
-static int
-salvage_key(const struct gvs_lmdb *f, uint8_t *val, size_t cap)
-{
-    uint8_t key[] = {kind_of(GVS_BUCKET_META), 'n', 'o', 'd', 'e', '_', 'k', 'e', 'y'};
-
-    return gvs_store_file_salvage(f->path, key, sizeof key, gvs_record_sound, val, cap);
 }
 
 static int
 open_data(struct gvs_store *s, bool *aside, struct gvs_fault *fault)
 {
     struct gvs_lmdb *f = &s->data.file;
-    int code = gvs_lmdb_open(f), len;
-    uint8_t val[512];
+    int code = gvs_lmdb_open(f);
 
     if (code != GVS_LMDB_DAMAGED)
         return code == 0 ? GVS_OK : open_fault(fault, f, code);
-    len = salvage_key(f, val, sizeof val);
     if (set_aside(s->dir, f->path, "damaged", fault) < 0)
         return -1;
     *aside = true;
     code = gvs_lmdb_open(f);
-    if (code == 0 && len >= GVS_RECORD_SUM_LEN) {
-        struct gvs_put *p = gvs_put_new(kind_of(GVS_BUCKET_META), "node_key", 8, val,
-                                        (size_t)len - GVS_RECORD_SUM_LEN);
-
-        code = gvs_lmdb_commit(f, &p, 1);
-        free(p);
-    }
-    gvs_crypto_wipe(val, sizeof val);
     return code == 0 ? GVS_OK : open_fault(fault, f, code);
 }
 

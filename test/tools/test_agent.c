@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -424,6 +425,129 @@ test_a_store_that_was_set_aside_takes_the_vector_along(void **state)
     end(&b);
 }
 
+/* --- the node's key --- */
+
+static struct gvs_id
+id_of(struct bench *b)
+{
+    struct gvs_id id;
+
+    open_agent(b);
+    id = gvs_node_self(b->agent->node);
+    assert_null(b->agent->priv); /* nobody needs it any more */
+    gvs_agent_close(b->agent, NULL, NULL);
+    b->agent = NULL;
+    uv_run(&b->loop, UV_RUN_DEFAULT);
+    return id;
+}
+
+static void
+key_path(const struct bench *b, char path[static 160])
+{
+    snprintf(path, 160, "%s/node.key", b->state);
+}
+
+static size_t
+count_files(const struct bench *b, const char *pattern)
+{
+    char path[256];
+    glob_t g;
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/%s", b->state, pattern);
+    n = glob(path, 0, NULL, &g) == 0 ? g.gl_pathc : 0;
+    globfree(&g);
+    return n;
+}
+
+static void
+test_the_key_outlives_restarts_and_a_damaged_store(void **state)
+{
+    struct gvs_id id, again;
+    struct bench b;
+    struct stat st;
+    char path[160];
+
+    (void)state;
+    begin(&b);
+    id = id_of(&b);
+    key_path(&b, path);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(st.st_size, 40);
+    again = id_of(&b);
+    assert_int_equal(gvs_id_cmp(&id, &again), 0);
+    write_file(b.state, "data.mdb", 0600, "no store at all");
+    again = id_of(&b);
+    assert_int_equal(gvs_id_cmp(&id, &again), 0);
+    assert_int_equal(count_files(&b, "data.mdb.damaged-*"), 1);
+    end(&b);
+}
+
+static void
+test_a_store_without_its_key_is_another_nodes(void **state)
+{
+    static const struct {
+        const char *why, *text; /* NULL: the file is gone */
+    } rows[] = {
+        {"the key is gone", NULL},
+        {"the key is empty", ""},
+        {"a bit of it is wrong", "0123456789abcdef0123456789abcdef01234567"},
+        {"it is too long", "0123456789abcdef0123456789abcdef0123456789"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_id id, again;
+        struct bench b;
+        char path[160];
+
+        print_message("%s\n", rows[i].why);
+        begin(&b);
+        id = id_of(&b);
+        key_path(&b, path);
+        if (rows[i].text)
+            write_file(b.state, "node.key", 0600, rows[i].text);
+        else
+            assert_int_equal(unlink(path), 0);
+        again = id_of(&b);
+        assert_int_not_equal(gvs_id_cmp(&id, &again), 0);
+        assert_int_equal(count_files(&b, "data.mdb.retired-*"), 1);
+        id = id_of(&b);
+        assert_int_equal(gvs_id_cmp(&id, &again), 0);
+        assert_int_equal(count_files(&b, "data.mdb.retired-*"), 1);
+        end(&b);
+    }
+}
+
+static void
+test_a_key_that_others_can_read_is_refused(void **state)
+{
+    struct gvs_fault f;
+    struct bench b;
+    char path[160], more[170];
+
+    (void)state;
+    begin(&b);
+    id_of(&b);
+    key_path(&b, path);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_true(gvs_agent_open(&b.agent, &b.loop, b.conf, NULL, NULL, &f) < 0);
+    assert_non_null(strstr(f.text, "node.key is open to others (0640)"));
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    assert_int_equal(chmod(path, 0600), 0);
+    snprintf(more, sizeof more, "%s.2", path);
+    assert_int_equal(link(path, more), 0);
+    assert_true(gvs_agent_open(&b.agent, &b.loop, b.conf, NULL, NULL, &f) < 0);
+    assert_non_null(strstr(f.text, "not a file of one name"));
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(more, path), 0);
+    assert_true(gvs_agent_open(&b.agent, &b.loop, b.conf, NULL, NULL, &f) < 0);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    end(&b);
+}
+
 int
 main(void)
 {
@@ -434,6 +558,9 @@ main(void)
         cmocka_unit_test(test_what_was_dropped_leaves_the_disk_with_the_vector_that_covers_it),
         cmocka_unit_test(test_a_vector_over_lost_records_is_void),
         cmocka_unit_test(test_a_store_that_was_set_aside_takes_the_vector_along),
+        cmocka_unit_test(test_the_key_outlives_restarts_and_a_damaged_store),
+        cmocka_unit_test(test_a_store_without_its_key_is_another_nodes),
+        cmocka_unit_test(test_a_key_that_others_can_read_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
