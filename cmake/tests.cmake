@@ -86,7 +86,8 @@ endif()
 add_test(NAME tools/cli COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_cli")
 add_test(NAME tools/agents COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_agents")
 add_test(NAME tools/confine COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_confine")
-set_tests_properties(tools/cli tools/agents tools/confine PROPERTIES
+add_test(NAME tools/control COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_control")
+set_tests_properties(tools/cli tools/agents tools/confine tools/control PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
 )
@@ -132,7 +133,8 @@ set_tests_properties(tools/sim PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMA
 # Planted errors, each of which the tests have to find. They build for themselves: once is enough.
 # Those of test/tools/mutants_sim, which the simulator has to find, are tried with it: tools/check.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
-    foreach(script core/mutants ipvs/mutants net/mutants net/mutants_unit tools/mutants)
+    foreach(script core/mutants ipvs/mutants net/mutants net/mutants_unit tools/mutants
+            tools/mutants_control)
         add_test(NAME ${script} COMMAND "${PROJECT_SOURCE_DIR}/test/${script}")
         set_tests_properties(${script} PROPERTIES LABELS mutants)
     endforeach()

@@ -13,6 +13,7 @@
 
 #define TICK_MS 1000
 #define RESOLVE_MS 30000
+#define SELDOM_MS 60000
 #define FLOOR_RESERVE_NS (UINT64_C(600) * 1000 * 1000 * 1000)
 
 const char *
@@ -33,6 +34,28 @@ gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ..
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
     a->log(a->log_ctx, level, line);
+}
+
+void
+gvs_agent_log_seldom(struct gvs_agent *a, enum gvs_seldom what, const char *fmt, ...)
+{
+    struct gvs_mono now = gvs_udp_now();
+    char text[800], more[64] = "";
+    va_list ap;
+
+    if (!gvs_mono_due(a->seldom[what].at, now)) {
+        a->seldom[what].unlogged++;
+        return;
+    }
+    if (a->seldom[what].unlogged)
+        snprintf(more, sizeof more, " (and %llu more of the kind)",
+                 (unsigned long long)a->seldom[what].unlogged);
+    a->seldom[what].at = gvs_mono_add_ms(now, SELDOM_MS);
+    a->seldom[what].unlogged = 0;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    gvs_agent_log(a, GVS_LOG_WARN, "%s%s", text, more);
 }
 
 struct gvs_view_env

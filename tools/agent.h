@@ -45,6 +45,21 @@ enum gvs_via {
     GVS_VIA_NONE,
 };
 
+/* What is worth a line in the log, but not one each time: what strangers, peers and users can make
+ * happen as often as they like. */
+enum gvs_seldom {
+    GVS_SELDOM_FORBIDDEN, /* a change by somebody who may not */
+    GVS_SELDOM_CLIENT,    /* a client that was hung up on */
+    GVS_SELDOM_COUNT
+};
+
+/* Somebody who asks for something. */
+struct gvs_who {
+    char name[160]; /* user@node */
+    long uid, pid;  /* -1, 0: not known */
+    bool may_change;
+};
+
 struct gvs_request;
 struct gvs_control;
 struct gvs_change_sync;
@@ -109,6 +124,11 @@ struct gvs_agent {
     uint64_t overwrite_count, overwrites_missed, overwrites_unlogged;
     struct gvs_mono overwrite_logged;
 
+    struct {
+        struct gvs_mono at;
+        uint64_t unlogged; /* since */
+    } seldom[GVS_SELDOM_COUNT];
+
     struct gvs_names names; /* of services that are shown, or on their way out of the kernel */
 
     enum gvs_via via; /* who causes what happens now */
@@ -151,6 +171,9 @@ struct gvs_agent {
 
 /* agent.c */
 void gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The first of a class at once, then one a minute, which tells how many it stands for. */
+void gvs_agent_log_seldom(struct gvs_agent *a, enum gvs_seldom what, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 struct gvs_view_env gvs_agent_env(const struct gvs_agent *a);
 void gvs_agent_handle_closed(struct gvs_agent *a); /* one of a->handles is gone */
@@ -208,8 +231,7 @@ struct gvs_request {
     const char *words; /* "vip add" */
     size_t argc;
     const char *argv[64]; /* lent from doc */
-    char by[160];
-    bool may_change;
+    struct gvs_who who;
     bool
         running; /* its command stands on the stack: not to be freed, even if its client has gone */
     bool done;
@@ -256,9 +278,9 @@ void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
  * poll), and answers. */
 void gvs_request_sync(struct gvs_request *r);
 void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel);
-/* gvs_agent_command, with the pid of who asks; 0: unknown. */
-void gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pid,
-                       bool may_change, gvs_reply_fn reply, void *ctx);
+/* gvs_agent_command, with all that is known of who asks; copied. */
+void gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
+                       gvs_reply_fn reply, void *ctx);
 
 /* write.c: entries of the cluster's. Each returns false having answered with a fault. */
 struct gvs_key gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc,

@@ -40,7 +40,7 @@ poll_leave(struct gvs_request *r, struct gvs_mono now)
         gvs_agent_log(r->a, GVS_LOG_WARN,
                       "%s: left the cluster (%zu peers have heard it); the "
                       "kernel stays as it is",
-                      r->by, told);
+                      r->who.name, told);
         r->a->left = true;
         return true;
     }
