@@ -246,6 +246,21 @@ gvs_node_count(const struct gvs_node *n)
     return c;
 }
 
+struct gvs_node_refused
+gvs_node_refused(const struct gvs_node *n, enum gvs_refusal why)
+{
+    GVS_ASSERT(why < GVS_REFUSAL_COUNT);
+    return n->refused[why];
+}
+
+bool
+gvs_node_rejected_from(const struct gvs_node *n, enum gvs_reject why, struct gvs_ep *from)
+{
+    GVS_ASSERT(why < GVS_REJECT_COUNT);
+    *from = n->rejected_from[why];
+    return n->rejects_seen[why] > 0;
+}
+
 int
 gvs_node_leave(struct gvs_node *n, struct gvs_mono now)
 {

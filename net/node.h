@@ -200,6 +200,34 @@ struct gvs_node_counts {
 };
 struct gvs_node_counts gvs_node_count(const struct gvs_node *n);
 
+/* Why something that a member said was not taken; status names them. One list makes enum and names.
+ * They are below rejected (of datagrams, by whoever sent them) and refused (of entries, of any
+ * kind) in struct gvs_node_counts, and never renumbered. */
+#define GVS_REFUSALS(X)                                             \
+    X(BODY, "body")       /* a body that does not parse */          \
+    X(ENTRY, "entry")     /* an entry or vector that does not */    \
+    X(DELETED, "deleted") /* an entry that was deleted long ago */  \
+    X(FUTURE, "future")   /* one stamped too far ahead */           \
+    X(LEAP, "leap")       /* an incarnation that nobody can have */ \
+    X(FULL, "full")       /* no room in the table, or for one more member */
+enum gvs_refusal {
+#define X(name, text) GVS_REFUSAL_##name,
+    GVS_REFUSALS(X)
+#undef X
+        GVS_REFUSAL_COUNT
+};
+
+/* How often, and whose the latest was. */
+struct gvs_node_refused {
+    uint64_t count;
+    struct gvs_id by;
+    struct gvs_ep ep; /* his session's */
+};
+struct gvs_node_refused gvs_node_refused(const struct gvs_node *n, enum gvs_refusal why);
+
+/* Where the latest datagram came from that was rejected for this reason. False: none was. */
+bool gvs_node_rejected_from(const struct gvs_node *n, enum gvs_reject why, struct gvs_ep *from);
+
 /* The wall clocks of this node and of those whom it heard in the last five minutes. */
 struct gvs_node_clock {
     size_t known;      /* our own among them */

@@ -488,6 +488,7 @@ on_tick(uv_timer_t *t)
         resolve_peers(a);
     gvs_agent_read_claims(a);
     gvs_agent_pump(a);
+    gvs_agent_tell_refused(a);
 }
 
 static void

@@ -9,6 +9,7 @@
  *     change.c     the commands that change the table; write.c, what they share
  *     show.c       the commands that show; problems.c, what status complains of
  *     conflicts.c  claims that disagree, and writes that overwrote each other
+ *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
  *     control.c    the Unix socket
@@ -35,6 +36,7 @@
 #define GVS_AGENT_OWN_MAX 128 /* addresses of this node that views are told of */
 #define GVS_AGENT_ALONE_MS 10000
 #define GVS_AGENT_OVERWRITES 1000 /* kept for conflicts */
+#define GVS_AGENT_TOLD (GVS_REJECT_COUNT + GVS_REFUSAL_COUNT)
 
 enum gvs_via {
     GVS_VIA_PEER = 0,
@@ -128,6 +130,11 @@ struct gvs_agent {
         struct gvs_mono at;
         uint64_t unlogged; /* since */
     } seldom[GVS_SELDOM_COUNT];
+
+    struct {
+        uint64_t count; /* told of so far */
+        struct gvs_mono next;
+    } told[GVS_AGENT_TOLD]; /* refused.c */
 
     struct gvs_names names; /* of services that are shown, or on their way out of the kernel */
 
@@ -301,6 +308,10 @@ int gvs_write_options(struct gvs_request *r, struct gvs_fault *f);
 /* --if-stamp: is this the stamp held (0: nothing is)? */
 int gvs_write_check_stamp(const struct gvs_request *r, const char *what, uint64_t held,
                           struct gvs_fault *f);
+
+/* refused.c: what strangers sent and members said that was not taken: a line a minute and reason. */
+void gvs_agent_tell_refused(struct gvs_agent *a);
+json_t *gvs_refused_json(const struct gvs_agent *a);
 
 /* conflicts.c */
 void gvs_agent_take_overwrites(struct gvs_agent *a);

@@ -119,11 +119,12 @@ status_json(struct gvs_agent *a)
     json_t *problems = gvs_problems(a, &critical);
     const char *health = critical ? "critical" : json_array_size(problems) ? "warn" : "ok";
 
-    return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}", "schema",
+    return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:o}", "schema",
                      SCHEMA, "node", node_json(a), "health", health, "problems", problems,
                      "members", "alive", (json_int_t)c.alive, "suspect", (json_int_t)c.suspect,
                      "dead", (json_int_t)c.dead, "left", (json_int_t)c.left, "table", table_json(a),
-                     "kernel", kernel_json(a), "packets", packets_json(a));
+                     "kernel", kernel_json(a), "packets", packets_json(a), "refused",
+                     gvs_refused_json(a));
 }
 
 /* Everybody alive has said, in answer to a probe sent after this command began, that his table is
