@@ -309,7 +309,7 @@ int gvs_write_options(struct gvs_request *r, struct gvs_fault *f);
 int gvs_write_check_stamp(const struct gvs_request *r, const char *what, uint64_t held,
                           struct gvs_fault *f);
 
-/* refused.c: what strangers sent and members said that was not taken: a line a minute and reason. */
+/* refused.c: what strangers sent and members said in vain: a line a minute and reason. */
 void gvs_agent_tell_refused(struct gvs_agent *a);
 json_t *gvs_refused_json(const struct gvs_agent *a);
 

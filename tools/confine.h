@@ -8,8 +8,8 @@
  *   I1  After gvs_confine no thread holds a capability but CAP_NET_ADMIN and, as uid 0 alone,
  *       CAP_DAC_READ_SEARCH; ambient, inheritable and bounding set are within these.
  *   I2  No thread may gain any again (PR_SET_NO_NEW_PRIVS).
- *   I3  With a filter (libseccomp), a system call that an agent does not need fails with ENOSYS, and
- *       one that no agent could ever mean ends the process.
+ *   I3  With a filter (libseccomp), a system call that no agent needs fails with ENOSYS, and one
+ *       that no agent could ever mean ends the process.
  *
  * CAP_DAC_READ_SEARCH is kept as uid 0 because a reload reads gossipvs.conf and services.d, which
  * may belong to somebody else and be closed to others: root expects to read them. It writes

@@ -1,11 +1,12 @@
 /* tools/confine_calls.c: the calls that an agent makes, and nothing else.
  *
- * The list was measured (strace -f under test/tools/test_agents, test/kernel/t_* and tools/demo) and
- * then rounded up by family, since the next libc, libuv or resolver asks for the next member of one:
- * openat2 for openat, newfstatat for fstat. What is not on it answers ENOSYS, as a kernel without
- * it would, and libraries fall back: an update of libc must not stop a balancer. (That is also why
- * clone3 is not there: its flags lie in memory, where a filter cannot see them, and libc then uses
- * clone.) io_uring is refused in the same way and not by death, because libuv tries it.
+ * The list was measured (strace -f under test/tools/test_agents; test/kernel/t_confined shows that
+ * it is enough for the kernel's side) and then rounded up by family, since the next libc, libuv or
+ * resolver asks for the next member of one: openat2 for openat, newfstatat for fstat. What is not
+ * on it answers ENOSYS, as a kernel without it would, and libraries fall back: an update of libc
+ * must not stop a balancer. (That is also why clone3 is not there: its flags lie in memory, where a
+ * filter cannot see them, and libc then uses clone.) io_uring is refused in the same way and not by
+ * death, because libuv tries it.
  *
  * Only what nobody but an intruder can mean kills: starting programs, looking into processes, other
  * namespaces, modules, mounts. */
@@ -254,14 +255,14 @@ add_conditions(scmp_filter_ctx f)
 
     for (size_t i = 0; i < sizeof families / sizeof *families && rc == 0; i++)
         rc = seccomp_rule_add(f, pass, SCMP_SYS(socket), 1,
-                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
     if (rc == 0) /* threads, never processes */
         rc = seccomp_rule_add(f, pass, SCMP_SYS(clone), 1,
                               SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
     if (rc == 0) /* to read a limit, never to set one */
-        rc = seccomp_rule_add(f, pass, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0));
+        rc = seccomp_rule_add(f, pass, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0, 0));
     if (rc == 0)
-        rc = seccomp_rule_add(f, pass, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+        rc = seccomp_rule_add(f, pass, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
     return rc;
 }
 

@@ -312,8 +312,9 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     take_line(c);
 }
 
-/* What is left in the buffer: another whole request, which has to let others go first; the beginning
- * of one, the rest of which has to come in time; or nothing. `whole`: one was taken out before it. */
+/* What is left in the buffer: another whole request, which has to let others go first; the
+ * beginning of one, the rest of which has to come in time; or nothing. `whole`: one was taken out
+ * before it. */
 static void
 await_more(struct client *c, bool whole)
 {

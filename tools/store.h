@@ -19,7 +19,8 @@
  *
  *   I1  After done(ctx, 0) everything put before that call's gvs_store_sync is on disk.
  *   I2  A data.mdb that LMDB could not have written so, or in which any record fails its checksum,
- *       is set aside whole (renamed to data.mdb.damaged-UNIXTIME) and a new one begun. A damaged ledger.mdb is removed: the ledger begins empty.
+ *       is set aside whole (renamed to data.mdb.damaged-UNIXTIME) and a new one begun. A damaged
+ *       ledger.mdb is removed: the ledger begins empty.
  *   I3  The directory is locked for the life of the process; who holds it is named.
  *   I4  What gvs_store_each and gvs_store_get read is what was put: a checksum covers bucket, key
  *       and value of each record.
@@ -46,8 +47,8 @@ enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCK
 int gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, size_t entries,
                    bool *set_aside, struct gvs_fault *fault);
 
-/* Sets the data.mdb of a closed store aside, whole, as data.mdb.retired-UNIXTIME, and the node's key
- * (tools/store_key.h), if it is there. */
+/* Sets the data.mdb of a closed store aside, whole, as data.mdb.retired-UNIXTIME, and the node's
+ * key (tools/store_key.h), if it is there. */
 int gvs_store_retire(const char *dir, struct gvs_fault *fault);
 
 /* Commits what is queued, stops the writers (waits for them), closes and unlocks. Pending callbacks
