@@ -428,6 +428,7 @@ forbid(const struct gvs_request *r, struct gvs_fault *f)
 static int
 find_command(struct gvs_request *r, const struct command **out, struct gvs_fault *f)
 {
+    GVS_ASSERT(r->words != NULL); /* read_request's */
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].words, r->words) == 0) {
             *out = &commands[i];
