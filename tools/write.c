@@ -70,13 +70,13 @@ log_write(struct gvs_request *r, const struct gvs_key *key, bool tombstone)
 
     if (++r->written > LOGGED_MAX) {
         if (r->written == LOGGED_MAX + 1)
-            gvs_agent_log(r->a, GVS_LOG_INFO, "%s: ... and more", r->by);
+            gvs_agent_log(r->a, GVS_LOG_INFO, "%s: ... and more", r->who.name);
         return;
     }
     gvs_svcid_format(vip, &key->svc);
     if (key->kind != GVS_KEY_SERVICE)
         gvs_ep_format(ep, &key->ep);
-    gvs_agent_log(r->a, GVS_LOG_INFO, "%s: %s %s %s%s%s at %016llx", r->by,
+    gvs_agent_log(r->a, GVS_LOG_INFO, "%s: %s %s %s%s%s at %016llx", r->who.name,
                   tombstone ? "removed" : "wrote",
                   key->kind == GVS_KEY_SERVICE   ? "vip"
                   : key->kind == GVS_KEY_BACKEND ? "backend"
