@@ -27,7 +27,8 @@ foreach(module
 endforeach()
 
 foreach(module cookie crossing crypto cursor flood hostile keylog keyring keys member node_in noise
-        noise_flynn overwrite pace relay relay_all replica ring session sync sync_cells window wire)
+        noise_flynn overwrite pace relay relay_all replica ring secret session sync sync_cells
+        window wire)
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
 endforeach()
@@ -79,9 +80,17 @@ foreach(module agent claims config fault hide names store store_file)
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
+gvs_test(tools/confined test/tools/test_confine.c tools/confine.c tools/confine_calls.c LIBS)
+if(SECCOMP_FOUND AND NOT GVS_SANITIZE MATCHES "address|leak|memory|thread")
+    target_compile_definitions(test_tools_confined PRIVATE GVS_SECCOMP)
+    target_link_libraries(test_tools_confined PRIVATE PkgConfig::SECCOMP)
+endif()
+
 add_test(NAME tools/cli COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_cli")
 add_test(NAME tools/agents COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_agents")
-set_tests_properties(tools/cli tools/agents PROPERTIES
+add_test(NAME tools/confine COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_confine")
+add_test(NAME tools/control COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_control")
+set_tests_properties(tools/cli tools/agents tools/confine tools/control PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
 )
@@ -127,7 +136,8 @@ set_tests_properties(tools/sim PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMA
 # Planted errors, each of which the tests have to find. They build for themselves: once is enough.
 # Those of test/tools/mutants_sim, which the simulator has to find, are tried with it: tools/check.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
-    foreach(script core/mutants ipvs/mutants net/mutants net/mutants_unit)
+    foreach(script core/mutants ipvs/mutants net/mutants net/mutants_unit tools/mutants
+            tools/mutants_control)
         add_test(NAME ${script} COMMAND "${PROJECT_SOURCE_DIR}/test/${script}")
         set_tests_properties(${script} PROPERTIES LABELS mutants)
     endforeach()

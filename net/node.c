@@ -59,6 +59,12 @@ gvs_node_close(struct gvs_node *n)
     free(n);
 }
 
+bool
+gvs_node_keys_locked(const struct gvs_node *n)
+{
+    return gvs_sessions_locked(n->sessions);
+}
+
 struct gvs_id
 gvs_node_self(const struct gvs_node *n)
 {
@@ -255,6 +261,21 @@ gvs_node_count(const struct gvs_node *n)
     return c;
 }
 
+struct gvs_node_refused
+gvs_node_refused(const struct gvs_node *n, enum gvs_refusal why)
+{
+    GVS_ASSERT(why < GVS_REFUSAL_COUNT);
+    return n->refused[why];
+}
+
+bool
+gvs_node_rejected_from(const struct gvs_node *n, enum gvs_reject why, struct gvs_ep *from)
+{
+    GVS_ASSERT(why < GVS_REJECT_COUNT);
+    *from = n->rejected_from[why];
+    return n->rejects_seen[why] > 0;
+}
+
 int
 gvs_node_leave(struct gvs_node *n, struct gvs_mono now)
 {
@@ -361,14 +382,6 @@ gvs_node_sessions_under(const struct gvs_node *n, uint64_t key)
             m->known && m->state <= GVS_SUSPECT && gvs_sessions_key(n->sessions, &m->id) == key;
     }
     return count;
-}
-
-bool
-gvs_node_refused(const struct gvs_node *n, struct gvs_ep *from, struct gvs_mono *last)
-{
-    *from = n->refused_ep;
-    *last = n->refused_at;
-    return n->counts.no_room > 0;
 }
 
 uint64_t

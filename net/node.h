@@ -54,6 +54,9 @@ struct gvs_node;
 struct gvs_node *gvs_node_open(const struct gvs_node_config *cfg, struct gvs_mono now);
 void gvs_node_close(struct gvs_node *n);
 
+/* Are all its keys in memory that is never swapped out? The process may be allowed too little. */
+bool gvs_node_keys_locked(const struct gvs_node *n);
+
 struct gvs_id gvs_node_self(const struct gvs_node *n);
 const struct gvs_table *gvs_node_claims(const struct gvs_node *n);
 const struct gvs_table *gvs_node_members(const struct gvs_node *n);
@@ -219,10 +222,39 @@ struct gvs_node_counts {
     uint64_t ahead;   /* the same, but taken: fewer than three clocks to judge by */
     uint64_t leaps;   /* members' entries not taken: incarnations that nobody can have */
     uint64_t unknown; /* messages of types that this version does not know */
-    uint64_t no_room; /* sessions given up: their peers would be one member too many */
     size_t alive, suspect, dead, left;
 };
 struct gvs_node_counts gvs_node_count(const struct gvs_node *n);
+
+/* Why something that a member said was not taken; status names them. One list makes enum and names.
+ * They are below rejected (of datagrams, by whoever sent them) and refused (of entries, of any
+ * kind) in struct gvs_node_counts, and never renumbered. */
+#define GVS_REFUSALS(X)                                             \
+    X(BODY, "body")       /* a body that does not parse */          \
+    X(ENTRY, "entry")     /* an entry or vector that does not */    \
+    X(DELETED, "deleted") /* an entry that was deleted long ago */  \
+    X(FUTURE, "future")   /* one stamped too far ahead */           \
+    X(LEAP, "leap")       /* an incarnation that nobody can have */ \
+    X(FULL, "full")       /* no room in the table */                \
+    X(MEMBER, "member")   /* who has the key would be one member too many: no session */
+enum gvs_refusal {
+#define X(name, text) GVS_REFUSAL_##name,
+    GVS_REFUSALS(X)
+#undef X
+        GVS_REFUSAL_COUNT
+};
+
+/* How often, and whose the latest was, and when. */
+struct gvs_node_refused {
+    uint64_t count;
+    struct gvs_mono at;
+    struct gvs_id by;
+    struct gvs_ep ep; /* his session's */
+};
+struct gvs_node_refused gvs_node_refused(const struct gvs_node *n, enum gvs_refusal why);
+
+/* Where the latest datagram came from that was rejected for this reason. False: none was. */
+bool gvs_node_rejected_from(const struct gvs_node *n, enum gvs_reject why, struct gvs_ep *from);
 
 /* The wall clocks of this node and of those whom it heard in the last five minutes. */
 struct gvs_node_clock {
@@ -239,8 +271,5 @@ bool gvs_node_cloned(const struct gvs_node *n, struct gvs_mono *when, struct gvs
 /* Who uses a key that we do not have; who is not admitted (net/session.h). */
 const struct gvs_stranger *gvs_node_stranger(const struct gvs_node *n);
 const struct gvs_stranger *gvs_node_denied(const struct gvs_node *n);
-
-/* Somebody who has the key was refused since there are limits.members: the last one, and when. */
-bool gvs_node_refused(const struct gvs_node *n, struct gvs_ep *from, struct gvs_mono *last);
 
 uint64_t gvs_node_init_time(const struct gvs_node *n); /* see gvs_sessions_init_time */

@@ -86,8 +86,9 @@ struct gvs_node {
     struct gvs_mono collect; /* old tombstones are looked for then */
     struct gvs_mono due;     /* of peers, reconciliation and bootstrap */
     struct gvs_node_counts counts;
-    struct gvs_ep refused_ep;   /* who was refused last for want of room, */
-    struct gvs_mono refused_at; /* and when */
+    struct gvs_node_refused refused[GVS_REFUSAL_COUNT];
+    uint64_t rejects_seen[GVS_REJECT_COUNT]; /* of the sessions' */
+    struct gvs_ep rejected_from[GVS_REJECT_COUNT];
 };
 
 /* The peer of a member; from now on it is busy until there is nothing left to do for it. */

@@ -13,10 +13,50 @@ struct incoming {
     struct gvs_mono now;
     struct gvs_wall wall;
     struct gvs_member *from;
+    struct gvs_ep ep;                /* where it came from */
     uint64_t boot;                   /* his */
     bool answered;                   /* a probe of ours: compare once all of the body was handled */
     uint64_t print[GVS_TABLE_COUNT]; /* his fingerprints */
 };
+
+static void
+note_refusal(struct gvs_node *n, const struct incoming *in, const struct gvs_id *by,
+             enum gvs_refusal why)
+{
+    n->refused[why].count++;
+    n->refused[why].at = in->now;
+    n->refused[why].by = *by;
+    n->refused[why].ep = in->ep;
+}
+
+/* What an error of the replica's means to whoever brought the entry. */
+static enum gvs_refusal
+refusal_of(int rc, bool member)
+{
+    switch (rc) {
+    case GVS_E_DELETED:
+        return GVS_REFUSAL_DELETED;
+    case GVS_E_RANGE:
+        return member ? GVS_REFUSAL_LEAP : GVS_REFUSAL_FUTURE;
+    case GVS_E_FULL:
+        return GVS_REFUSAL_FULL;
+    default:
+        return GVS_REFUSAL_ENTRY;
+    }
+}
+
+/* The sessions count what they reject; whose the latest was they leave to us. */
+static void
+note_rejected(struct gvs_node *n, const struct gvs_ep *from)
+{
+    for (size_t why = 0; why < GVS_REJECT_COUNT; why++) {
+        uint64_t count = gvs_sessions_rejected(n->sessions, (enum gvs_reject)why);
+
+        if (count != n->rejects_seen[why])
+            n->rejected_from[why] = *from;
+        n->rejects_seen[why] = count;
+    }
+}
 
 /* Has every member met all whom it was told of, and we too? Then nobody is missing of whom anybody
  * knows. */
@@ -126,8 +166,10 @@ static void
 on_vector(struct gvs_node *n, struct incoming *in, const struct gvs_msg *m)
 {
     if (is_equal(n, in, m) &&
-        gvs_replica_vector(&n->replica, in->now, in->wall, m->bin.b, m->bin.len) < 0)
+        gvs_replica_vector(&n->replica, in->now, in->wall, m->bin.b, m->bin.len) < 0) {
         n->counts.refused++;
+        note_refusal(n, in, &in->from->id, GVS_REFUSAL_ENTRY);
+    }
 }
 
 static void
@@ -239,6 +281,7 @@ take_entry(struct gvs_node *n, const struct incoming *in, const struct gvs_entry
 
     if (rc < 0) {
         n->counts.refused++;
+        note_refusal(n, in, &in->from->id, refusal_of(rc, e->kind == GVS_KEY_MEMBER));
         if (rc == GVS_E_DELETED)
             refuse(n, in->from, e);
         return false;
@@ -400,6 +443,7 @@ take_body(struct gvs_node *n, struct incoming *in, const uint8_t *b, size_t len)
 
     if (gvs_wire_open(&reader, b, len) < 0) {
         n->counts.rejected[GVS_REJECT_MALFORMED]++;
+        note_refusal(n, in, &in->from->id, GVS_REFUSAL_BODY);
         return;
     }
     n->counts.unknown += reader.unknown;
@@ -460,7 +504,7 @@ void
 gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
               const struct gvs_ep *from, const uint8_t *pkt, size_t len)
 {
-    struct incoming in = {.now = now, .wall = wall};
+    struct incoming in = {.now = now, .wall = wall, .ep = *from};
     struct gvs_session_recv r;
 
     if (!n->started)
@@ -468,18 +512,17 @@ gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     n->counts.received++;
     n->counts.received_bytes += len;
     gvs_sessions_recv(n->sessions, now, wall, from, pkt, len, &r);
-    if (r.event == GVS_SESSION_NOTHING)
+    if (r.event == GVS_SESSION_NOTHING) {
+        note_rejected(n, from);
         return;
+    }
     in.from = gvs_member_get(n->members, &r.peer);
     if (!in.from)
         in.from = gvs_member_add(n->members, &r.peer);
     if (in.from && in.from->self && r.peer_boot != n->replica.value.boot)
         gvs_replica_cloned(&n->replica, now, &r.from);
-    if (!in.from) {
-        n->counts.no_room++;
-        n->refused_ep = r.from;
-        n->refused_at = now;
-    }
+    if (!in.from)
+        note_refusal(n, &in, &r.peer, GVS_REFUSAL_MEMBER);
     if (!in.from || in.from->self) {
         gvs_sessions_drop(n->sessions, &r.peer);
         return;

@@ -1,6 +1,7 @@
 /* net/pool.c */
 #include "net/pool.h"
 #include "core/bytes.h"
+#include "net/secret.h"
 
 #include <stdlib.h>
 
@@ -27,7 +28,7 @@ gvs_pool_init(struct gvs_pool *p, size_t peers_max, size_t handshakes)
     p->bucket_mask = mask_over(peers_max);
     p->sessions_max = 3 * peers_max + handshakes;
     p->place_mask = mask_over(p->sessions_max);
-    p->sessions = calloc(p->sessions_max, sizeof *p->sessions);
+    p->sessions = gvs_secret_alloc(p->sessions_max, sizeof *p->sessions);
     p->peers = calloc(peers_max, sizeof *p->peers);
     p->buckets = calloc((size_t)p->bucket_mask + 1, sizeof(struct gvs_peer *));
     return p->sessions && p->peers && p->buckets ? GVS_OK : GVS_E_SYS;
@@ -38,7 +39,7 @@ gvs_pool_fini(struct gvs_pool *p)
 {
     if (p->sessions != NULL)
         gvs_crypto_wipe(p->sessions, p->used * sizeof *p->sessions);
-    free(p->sessions);
+    gvs_secret_free(p->sessions);
     free(p->peers);
     free(p->buckets);
     *p = (struct gvs_pool){0};

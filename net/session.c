@@ -19,9 +19,9 @@
  * in whatever order the answers come: the responder drops what was begun before what is confirmed,
  * and the initiator what was begun before what it has. */
 #include "core/bytes.h"
+#include "net/secret.h"
 #include "net/session_impl.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PROTO 1 /* the only version of what is inside */
@@ -576,7 +576,7 @@ gvs_sessions_open(const struct gvs_sessions_config *cfg)
     struct gvs_sessions *s;
 
     GVS_ASSERT(cfg->keyring->count >= 1 && cfg->keyring->primary < cfg->keyring->count);
-    s = calloc(1, sizeof *s);
+    s = gvs_secret_alloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
     gvs_noise_self_init(&s->self, cfg->priv, cfg->cluster);
@@ -604,7 +604,13 @@ gvs_sessions_close(struct gvs_sessions *s)
         return;
     gvs_pool_fini(&s->pool);
     gvs_crypto_wipe(s, sizeof *s);
-    free(s);
+    gvs_secret_free(s);
+}
+
+bool
+gvs_sessions_locked(const struct gvs_sessions *s)
+{
+    return gvs_secret_locked(s) && gvs_secret_locked(s->pool.sessions);
 }
 
 struct gvs_id

@@ -82,6 +82,9 @@ struct gvs_sessions;
 struct gvs_sessions *gvs_sessions_open(const struct gvs_sessions_config *cfg);
 void gvs_sessions_close(struct gvs_sessions *s);
 
+/* Are all keys in memory that is never swapped out? (net/secret.h) */
+bool gvs_sessions_locked(const struct gvs_sessions *s);
+
 struct gvs_id gvs_sessions_self(const struct gvs_sessions *s);
 
 enum gvs_session_event {

@@ -8,8 +8,11 @@
 #include <string.h>
 
 #include "net/crypto.h"
+#include "net/secret.h"
+#include "tools/store_key.h"
 
 #define TICK_MS 1000
+#define SELDOM_MS 60000
 #define FLOOR_RESERVE_NS (UINT64_C(600) * 1000 * 1000 * 1000)
 
 const char *
@@ -30,6 +33,28 @@ gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ..
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
     a->log(a->log_ctx, level, line);
+}
+
+void
+gvs_agent_log_seldom(struct gvs_agent *a, enum gvs_seldom what, const char *fmt, ...)
+{
+    struct gvs_mono now = gvs_udp_now();
+    char text[800], more[64] = "";
+    va_list ap;
+
+    if (!gvs_mono_due(a->seldom[what].at, now)) {
+        a->seldom[what].unlogged++;
+        return;
+    }
+    if (a->seldom[what].unlogged)
+        snprintf(more, sizeof more, " (and %llu more of the kind)",
+                 (unsigned long long)a->seldom[what].unlogged);
+    a->seldom[what].at = gvs_mono_add_ms(now, SELDOM_MS);
+    a->seldom[what].unlogged = 0;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    gvs_agent_log(a, GVS_LOG_WARN, "%s%s", text, more);
 }
 
 /* What is in the ledger was in this kernel before a restart, and what was shown is or will be. */
@@ -145,19 +170,42 @@ raise_floor(struct gvs_agent *a)
 }
 
 static int
+open_key(struct gvs_agent *a, struct gvs_fault *fault)
+{
+    int rc;
+
+    if (!a->priv)
+        a->priv = gvs_secret_alloc(1, GVS_KEY_SECRET_LEN);
+    if (!a->priv)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
+    rc = gvs_store_key_read(a->priv, a->cfg.state, fault);
+    if (rc == GVS_E_NOTFOUND) {
+        gvs_crypto_random(NULL, a->priv, GVS_KEY_SECRET_LEN);
+        a->fresh = a->newborn = true;
+        return GVS_OK;
+    }
+    return rc;
+}
+
+static void
+close_key(struct gvs_agent *a)
+{
+    if (a->priv)
+        gvs_crypto_wipe(a->priv, GVS_KEY_SECRET_LEN);
+    gvs_secret_free(a->priv);
+    a->priv = NULL;
+}
+
+static int
 open_store(struct gvs_agent *a, struct gvs_fault *fault)
 {
     bool set_aside = false;
-    int len;
 
     if (gvs_store_open(&a->store, a->loop, a->cfg.state, a->cfg.limits.entries, &set_aside, fault) <
         0)
         return -1;
-    len = gvs_store_get(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
-    if (len != (int)sizeof a->priv) {
-        gvs_crypto_random(NULL, a->priv, sizeof a->priv);
-        a->fresh = a->newborn = true;
-    }
+    if (open_key(a, fault) < 0)
+        return -1;
     if (set_aside)
         gvs_agent_log(
             a, GVS_LOG_WARN,
@@ -171,6 +219,7 @@ open_store(struct gvs_agent *a, struct gvs_fault *fault)
     if (gvs_store_get(a->store, GVS_BUCKET_META, "init_floor", 10, &a->floor_ns,
                       sizeof a->floor_ns) != (int)sizeof a->floor_ns)
         a->floor_ns = 0;
+    a->keyless = a->newborn && a->floor_ns != 0;
     if (gvs_store_get(a->store, GVS_BUCKET_META, "seq", 3, &a->events.seq, sizeof a->events.seq) !=
         (int)sizeof a->events.seq)
         a->events.seq = 0;
@@ -211,11 +260,11 @@ strike_vector(struct gvs_agent *a)
 static int
 open_node(struct gvs_agent *a, struct gvs_fault *fault)
 {
-    struct gvs_keyring ring;
+    struct gvs_keyring *ring = gvs_secret_alloc(1, sizeof *ring);
     struct gvs_node_config nc = {
         .limits = a->cfg.limits,
         .cluster = a->cfg.cluster,
-        .keyring = &ring,
+        .keyring = ring,
         .admission = &a->cfg.admission,
         .init_floor = a->floor_ns,
         .stamp_floor_ms = a->stamp_floor_ms,
@@ -227,14 +276,19 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
     };
     struct load load = {.a = a};
 
-    if (gvs_config_keyring(&ring, a->cfg.keyring, fault) < 0)
+    if (!ring)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
+    if (gvs_config_keyring(ring, a->cfg.keyring, fault) < 0) {
+        gvs_secret_free(ring); /* wiped */
         return -1;
-    memcpy(nc.priv, a->priv, sizeof nc.priv);
+    }
+    memcpy(nc.priv, a->priv, GVS_KEY_SECRET_LEN);
     gvs_crypto_random(NULL, &nc.boot, sizeof nc.boot);
     a->node = gvs_node_open(&nc, gvs_udp_now());
     gvs_crypto_wipe(&nc.priv, sizeof nc.priv);
-    gvs_keys_note(a, &ring);
-    gvs_keyring_wipe(&ring);
+    gvs_keys_note(a, ring);
+    gvs_keyring_wipe(ring);
+    gvs_secret_free(ring);
     if (!a->node)
         return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory for %zu entries",
                              a->cfg.limits.entries);
@@ -250,12 +304,13 @@ open_node(struct gvs_agent *a, struct gvs_fault *fault)
     return GVS_OK;
 }
 
-/* An id that was retired is so for ever. The old store is kept, beside; the new one goes on with
- * the numbers of events, and with the ledger, which has a file of its own: the kernel's services
- * stay ours. */
+/* An id that was retired is so for ever, and a table without its key is another node's. The old
+ * store is kept, beside; the new one goes on with the numbers of events, and with the ledger, which
+ * has a file of its own: the kernel's services stay ours. */
 static int
 begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
 {
+    const char *why = a->keyless ? "node.key is missing or damaged" : "this node's id was retired";
     uint64_t seq = a->events.seq;
 
     gvs_peers_take_former(a);
@@ -268,11 +323,8 @@ begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
         return -1;
     a->events.seq = seq;
     a->events.first = seq + 1;
-    gvs_agent_log(
-        a, GVS_LOG_WARN,
-        "this node's id was retired: its store is set aside in %s, and it joins with a new "
-        "id",
-        a->cfg.state);
+    gvs_agent_log(a, GVS_LOG_WARN, "%s: its store is set aside in %s, and it joins with a new id",
+                  why, a->cfg.state);
     return GVS_OK;
 }
 
@@ -369,6 +421,7 @@ on_tick(uv_timer_t *t)
     gvs_keys_log_strangers(a);
     gvs_agent_pump(a);
     gvs_alarms_log(a);
+    gvs_agent_tell_refused(a);
 }
 
 static void
@@ -377,6 +430,7 @@ on_kernel_timer(uv_timer_t *t)
     struct gvs_agent *a = t->data;
     void (*on_left)(void *) = a->on_left;
 
+    gvs_peers_tick(a, gvs_udp_now());
     gvs_agent_pump(a);
     if (!a->left || !on_left)
         return;
@@ -439,7 +493,7 @@ free_agent(struct gvs_agent *a)
     gvs_names_free(&a->names);
     gvs_claims_free(&a->claims);
     gvs_events_free(&a->events);
-    gvs_crypto_wipe(a->priv, sizeof a->priv);
+    close_key(a);
     free(a->ledger); /* each was initialised at the start of its block */
     free(a->shown);
     free(a->dirty);
@@ -495,17 +549,25 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     }
     if (gvs_config_read(&a->cfg, config, fault) < 0 || open_store(a, fault) < 0 ||
         open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||
-        (gvs_node_retired(a->node) && begin_anew(a, fault) < 0) || open_ledger(a, fault) < 0 ||
-        open_kernel(a, fault) < 0 || open_udp(a, fault) < 0)
+        ((a->keyless || gvs_node_retired(a->node)) && begin_anew(a, fault) < 0) ||
+        open_ledger(a, fault) < 0 || open_kernel(a, fault) < 0 || open_udp(a, fault) < 0)
         goto out;
     a->handles++; /* the socket's */
     rc = gvs_control_open(&a->control, a, fault);
     if (rc < 0)
         goto out;
+    /* Everything is read: from here on the state is written, the key before all else. */
+    if (a->newborn) {
+        rc = gvs_store_key_write(a->priv, a->cfg.state, fault);
+        if (rc < 0)
+            goto out;
+    }
+    close_key(a);
     gvs_peers_keep_former(a);
-    /* Everything is read: from here on the store is written. */
-    if (a->fresh)
-        gvs_store_put(a->store, GVS_BUCKET_META, "node_key", 8, a->priv, sizeof a->priv);
+    if (!gvs_node_keys_locked(a->node))
+        gvs_agent_log(a, GVS_LOG_WARN,
+                      "keys may be swapped out: no more memory may be locked (LimitMEMLOCK in the "
+                      "unit, ulimit -l)");
     if (a->lost)
         strike_vector(a);
     raise_floor(a);
@@ -597,19 +659,22 @@ int
 gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
 {
     struct gvs_config *new = calloc(1, sizeof *new);
-    struct gvs_keyring ring = {0};
+    struct gvs_keyring *ring = gvs_secret_alloc(1, sizeof *ring);
     int rc = -1;
 
-    if (!new)
+    if (!new || !ring) {
+        free(new);
+        gvs_secret_free(ring);
         return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
+    }
     if (gvs_config_read(new, a->config_path, fault) == GVS_OK &&
         refuse_fixed(&a->cfg, new, fault) == GVS_OK &&
-        gvs_keys_check(a, new, force, &ring, fault) == GVS_OK)
+        gvs_keys_check(a, new, force, ring, fault) == GVS_OK)
         rc = GVS_OK;
     if (rc == GVS_OK) {
         a->cfg = *new;
         a->config_fault = (struct gvs_fault){0};
-        gvs_keys_use(a, &ring);
+        gvs_keys_use(a, ring);
         gvs_node_set_admission(a->node, gvs_udp_now(), &a->cfg.admission);
         watch_services(a);
         gvs_agent_dirty_all(a);
@@ -617,11 +682,13 @@ gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
         gvs_agent_pump(a);
         gvs_agent_log(a, GVS_LOG_INFO, "reloaded %s", a->config_path);
         gvs_peers_read(a);
+        gvs_peers_tick(a, gvs_udp_now());
     } else {
         a->config_fault = *fault;
         gvs_agent_log(a, GVS_LOG_ERR, "%s; the running configuration stays", fault->text);
     }
-    gvs_keyring_wipe(&ring);
+    gvs_keyring_wipe(ring);
+    gvs_secret_free(ring);
     free(new);
     return rc;
 }

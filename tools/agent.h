@@ -11,6 +11,7 @@
  *     show.c       the commands that show; problems.c, what status complains of; alarms.c, what
  *                  the log does, too
  *     conflicts.c  claims that disagree, and writes that overwrote each other
+ *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
  *     control.c    the Unix socket
@@ -39,6 +40,7 @@
 #define GVS_AGENT_FORMER_MAX 32
 #define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
 #define GVS_AGENT_OVERWRITES 1000  /* kept for conflicts */
+#define GVS_AGENT_TOLD (GVS_REJECT_COUNT + GVS_REFUSAL_COUNT)
 
 enum gvs_via {
     GVS_VIA_PEER = 0,
@@ -47,6 +49,21 @@ enum gvs_via {
     GVS_VIA_AUDIT,
     GVS_VIA_API,
     GVS_VIA_NONE,
+};
+
+/* What is worth a line in the log, but not one each time: what strangers, peers and users can make
+ * happen as often as they like. */
+enum gvs_seldom {
+    GVS_SELDOM_FORBIDDEN, /* a change by somebody who may not */
+    GVS_SELDOM_CLIENT,    /* a client that was hung up on */
+    GVS_SELDOM_COUNT
+};
+
+/* Somebody who asks for something. */
+struct gvs_who {
+    char name[160]; /* user@node */
+    long uid, pid;  /* -1, 0: not known */
+    bool may_change;
 };
 
 struct gvs_request;
@@ -91,7 +108,7 @@ struct gvs_agent {
     void *log_ctx;
     struct gvs_config cfg;
     char config_path[GVS_CONFIG_PATH_MAX];
-    uint8_t priv[GVS_KEY_SECRET_LEN];
+    uint8_t *priv; /* this node's key while opening (net/secret.h), then NULL */
 
     struct gvs_agent_key { /* keys.c: of the keyring what may be shown, in the file's order */
         uint64_t id;
@@ -143,6 +160,16 @@ struct gvs_agent {
     uint64_t overwrite_count, overwrites_missed, overwrites_unlogged;
     struct gvs_mono overwrite_logged;
 
+    struct {
+        struct gvs_mono at;
+        uint64_t unlogged; /* since */
+    } seldom[GVS_SELDOM_COUNT];
+
+    struct {
+        uint64_t count; /* told of so far */
+        struct gvs_mono next;
+    } told[GVS_AGENT_TOLD]; /* refused.c */
+
     struct gvs_names names; /* of services that are shown, or on their way out of the kernel */
 
     enum gvs_via via; /* who causes what happens now */
@@ -162,6 +189,7 @@ struct gvs_agent {
     uint64_t floor_ns; /* the floor of init_time on disk */
     uint64_t stamp_floor_ms;     /* that of stamps */
     bool newborn;                /* the node's key was made at this start */
+    bool keyless;                /* for a store that had one: it was another node's */
     bool lost;                   /* some of its records were: its vector is not to be trusted */
     uint64_t vector_changes;     /* of the vector on disk, */
     struct gvs_mono vector_at;   /* written then */
@@ -170,7 +198,7 @@ struct gvs_agent {
     size_t peer_count;
     struct gvs_ep former[GVS_AGENT_FORMER_MAX]; /* where members of a retired id's took datagrams */
     size_t former_count;
-    struct gvs_mono resolved;      /* when their names were last looked up */
+    struct gvs_mono resolved;      /* when their names were last looked up; 0: not yet */
     struct gvs_fault claims_fault; /* services.d could not be read */
     struct gvs_fault config_fault; /* the latest reload failed */
 
@@ -190,6 +218,9 @@ struct gvs_agent {
 
 /* agent.c */
 void gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The first of a class at once, then one a minute, which tells how many it stands for. */
+void gvs_agent_log_seldom(struct gvs_agent *a, enum gvs_seldom what, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 struct gvs_view_env gvs_agent_env(const struct gvs_agent *a);
 void gvs_agent_handle_closed(struct gvs_agent *a); /* one of a->handles is gone */
@@ -226,8 +257,10 @@ const struct gvs_node_member *gvs_owners_at(const struct gvs_agent *a, const str
 bool gvs_owners_service_at(const struct gvs_agent *a, const struct gvs_addr *addr,
                            struct gvs_svcid *out);
 
-/* peers.c */
-void gvs_peers_read(struct gvs_agent *a); /* the configuration has been read */
+/* peers.c. _read: the configuration has been read. Names are looked up by _tick, not before the
+ * loop runs: the resolver's threads, as those of the store, are to begin when the caller has given
+ * up what he does not want them to have. */
+void gvs_peers_read(struct gvs_agent *a);
 void gvs_peers_tick(struct gvs_agent *a, struct gvs_mono now);
 /* What the members of a retired id are for its successor, who knows nobody: _take reads them from
  * the node and the store that are about to be closed, _keep settles what the new ones have. */
@@ -259,8 +292,7 @@ struct gvs_request {
     const char *words; /* "vip add" */
     size_t argc;
     const char *argv[64]; /* lent from doc */
-    char by[160];
-    bool may_change;
+    struct gvs_who who;
     bool
         running; /* its command stands on the stack: not to be freed, even if its client has gone */
     bool stays;  /* goes on when its client has gone */
@@ -311,9 +343,9 @@ void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
 void gvs_request_sync(struct gvs_request *r);
 void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
                          const struct gvs_fault *f /* or NULL */);
-/* gvs_agent_command, with the pid of who asks; 0: unknown. */
-void gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pid,
-                       bool may_change, gvs_reply_fn reply, void *ctx);
+/* gvs_agent_command, with all that is known of who asks; copied. */
+void gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
+                       gvs_reply_fn reply, void *ctx);
 
 /* write.c: entries of the cluster's. Each returns false having answered with a fault. What is
  * written is gathered, each key once at most, and goes into the table with gvs_writes_commit, all
@@ -354,6 +386,10 @@ void gvs_keys_note(struct gvs_agent *a, const struct gvs_keyring *ring);
 void gvs_keys_use(struct gvs_agent *a, const struct gvs_keyring *ring);
 void gvs_keys_log_strangers(struct gvs_agent *a);
 void gvs_show_keys(struct gvs_request *r);
+
+/* refused.c: what strangers sent and members said in vain: a line a minute and reason. */
+void gvs_agent_tell_refused(struct gvs_agent *a);
+json_t *gvs_refused_json(const struct gvs_agent *a);
 
 /* conflicts.c */
 void gvs_agent_take_overwrites(struct gvs_agent *a);

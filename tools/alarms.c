@@ -213,12 +213,11 @@ room(const struct gvs_agent *a, struct gvs_mono now, struct gvs_problems *p)
         "raise limits { members } in gossipvs.conf on every node, and restart";
     struct gvs_node_counts c = gvs_node_count(a->node);
     size_t used = c.alive + c.suspect + c.dead + c.left, max = a->cfg.limits.members;
+    struct gvs_node_refused refused = gvs_node_refused(a->node, GVS_REFUSAL_MEMBER);
     char text[GVS_EP_TEXT_LEN];
-    struct gvs_mono last;
-    struct gvs_ep from;
 
-    if (gvs_node_refused(a->node, &from, &last) && is_late(last, now)) {
-        gvs_ep_format(text, &from);
+    if (refused.count > 0 && is_late(refused.at, now)) {
+        gvs_ep_format(text, &refused.ep);
         gvs_problem(p, false, "full", hint,
                     "%s has the key and cannot join (no room for more than %zu members)", text,
                     max);

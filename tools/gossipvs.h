@@ -7,9 +7,10 @@
  *     uv_run(loop, UV_RUN_DEFAULT);
  *
  * One agent takes part in one cluster and programs the IPVS of the network namespace that it was
- * opened in. It uses the calling thread, the loop, and one worker thread for its store. Nothing
- * here may be called from another thread. gossipvsd is this and a main(); an orchestrator that has
- * a libuv loop needs no second process.
+ * opened in. It uses the calling thread, the loop, the loop's worker threads, and two of its own
+ * for its store; all of them start when the loop runs, not before. Nothing here may be called from
+ * another thread, and nothing here changes what the process may do. gossipvsd is this and a main();
+ * an orchestrator that has a libuv loop needs no second process.
  */
 #pragma once
 

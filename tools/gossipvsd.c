@@ -9,6 +9,7 @@
 #include "net/keyring.h"
 #include "tools/claims.h"
 #include "tools/config.h"
+#include "tools/confine.h"
 #include "tools/gossipvs.h"
 
 struct options {
@@ -160,6 +161,7 @@ main(int argc, char **argv)
     struct options o = {"/etc/gossipvs/gossipvs.conf", GVS_LOG_INFO, false, false};
     struct process p = {0};
     struct gvs_fault fault;
+    char text[160];
     uv_loop_t loop;
 
     argp_err_exit_status = GVS_EXIT_USAGE;
@@ -172,12 +174,14 @@ main(int argc, char **argv)
         return check(&o);
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stderr, NULL, _IOLBF, 0);
+    gvs_confine_memory();
     p.level = o.level;
     uv_loop_init(&loop);
     if (gvs_agent_open(&p.agent, &loop, o.config, log_line, &p, &fault) < 0) {
         uv_run(&loop, UV_RUN_DEFAULT); /* what was opened closes */
         return report(&fault);
     }
+    log_line(&p, gvs_confine(text, sizeof text) < 0 ? GVS_LOG_WARN : GVS_LOG_INFO, text);
     catch_signal(&loop, &p, &p.term, SIGTERM);
     catch_signal(&loop, &p, &p.intr, SIGINT);
     catch_signal(&loop, &p, &p.hup, SIGHUP);

@@ -41,7 +41,7 @@ end_leave(struct gvs_request *r, size_t told)
     }
     gvs_agent_log(r->a, GVS_LOG_WARN,
                   "%s: left the cluster (%zu peers have heard it); the kernel stays as it is%s",
-                  r->by, told, r->durable ? "" : ", but this is not on its disk");
+                  r->who.name, told, r->durable ? "" : ", but this is not on its disk");
     r->a->left = true;
 }
 

@@ -216,13 +216,15 @@ gvs_peers_read(struct gvs_agent *a)
     }
     free(was);
     apply(a);
-    look_up_all(a, gvs_udp_now());
+    a->resolved = (struct gvs_mono){0};
 }
 
 void
 gvs_peers_tick(struct gvs_agent *a, struct gvs_mono now)
 {
-    if (gvs_mono_due(gvs_mono_add_ms(a->resolved, RESOLVE_MS), now))
+    bool ever = a->resolved.us != 0;
+
+    if (!ever || gvs_mono_due(gvs_mono_add_ms(a->resolved, RESOLVE_MS), now))
         look_up_all(a, now);
 }
 

@@ -12,6 +12,8 @@
 
 #define TIMEOUT_MS_DEFAULT 10000
 #define TIMEOUT_S_MAX 86400
+#define WORD_LOG_MAX 256 /* a word of one command is no longer than a name, an address, a number */
+#define LINE_LOG_MAX 640
 #define ASK_MS 50 /* between probes of peers that have not got it yet */
 
 struct command {
@@ -274,7 +276,7 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
 
         gvs_agent_absorb(r->a); /* what peers did is theirs */
         r->a->via = GVS_VIA_CLI;
-        r->a->by = r->by;
+        r->a->by = r->who.name;
         r->change = NULL;
         written = change(r) && gvs_writes_commit(r);
         gvs_agent_absorb(r->a);
@@ -411,19 +413,34 @@ unknown_command(const char *words, struct gvs_fault *f)
     return -1;
 }
 
+/* To look is everybody's who may ask; `audit --fix`, which has no other word, is more. */
+static bool
+is_change(const struct gvs_request *r, const struct command *c)
+{
+    return c->changes || (c->run == gvs_show_audit && r->argc > 0);
+}
+
+static int
+forbid(const struct gvs_request *r, struct gvs_fault *f)
+{
+    gvs_agent_log_seldom(r->a, GVS_SELDOM_FORBIDDEN, "%s (uid %ld, pid %ld) may not: %s",
+                         r->who.name, r->who.uid, r->who.pid, r->words);
+    return gvs_fault_set(f, GVS_EXIT_NOT_PERMITTED,
+                         "%s may not change anything (only root, the agent's user and group %s)",
+                         r->who.name, r->a->cfg.admin_group);
+}
+
 static int
 find_command(struct gvs_request *r, const struct command **out, struct gvs_fault *f)
 {
+    GVS_ASSERT(r->words != NULL); /* read_request's */
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].words, r->words) == 0) {
             *out = &commands[i];
             if (!commands[i].run)
                 return gvs_fault_set(f, GVS_EXIT_USAGE, "'%s': not in this version", r->words);
-            if (commands[i].changes && !r->may_change)
-                return gvs_fault_set(f, GVS_EXIT_NOT_PERMITTED,
-                                     "%s may not change anything (only root, the agent's user and "
-                                     "group %s)",
-                                     r->by, r->a->cfg.admin_group);
+            if (is_change(r, &commands[i]) && !r->who.may_change)
+                return forbid(r, f);
             return GVS_OK;
         }
     return unknown_command(r->words, f);
@@ -471,37 +488,59 @@ read_request(struct gvs_request *r, const char *line, struct gvs_fault *f)
     return read_args(r, f);
 }
 
-/* Who asks for what, in printable ASCII: a word with anything else in it is told byte by byte. */
-static void
-log_request(const struct gvs_request *r, long pid)
+/* One argument in printable ASCII: anything else is told byte by byte. Returns its length. */
+static size_t
+escape(char *text, size_t cap, const char *arg)
 {
-    char text[640], process[32] = "";
     size_t at = 0;
 
-    if (pid > 0)
-        snprintf(process, sizeof process, " (pid %ld)", pid);
+    for (; *arg && at + 5 < cap; arg++)
+        at += (size_t)snprintf(text + at, cap - at,
+                               *arg > ' ' && *arg <= '~' && *arg != '\\' ? "%c" : "\\x%02x",
+                               (unsigned char)*arg);
+    if (*arg)
+        at += (size_t)snprintf(text + at, cap - at, "...");
+    return at;
+}
+
+/* Who asks for what: all of it, in as many lines as it takes, since what is left out is where
+ * somebody would hide. No word that means something is cut short. */
+static void
+log_request(const struct gvs_request *r)
+{
+    char who[sizeof r->who.name + 64], word[WORD_LOG_MAX], text[LINE_LOG_MAX];
+    const char *head = "";
+    size_t at = 0, len;
+
+    if (r->who.pid > 0)
+        snprintf(who, sizeof who, "%s (uid %ld, pid %ld)", r->who.name, r->who.uid, r->who.pid);
+    else
+        snprintf(who, sizeof who, "%s", r->who.name);
+    text[0] = 0;
     for (size_t i = 0; i < r->argc; i++) {
-        text[at++] = ' ';
-        for (const char *c = r->argv[i]; *c && at < sizeof text - 8; c++)
-            at += (size_t)snprintf(text + at, sizeof text - at,
-                                   *c > ' ' && *c <= '~' && *c != '\\' ? "%c" : "\\x%02x",
-                                   (unsigned char)*c);
-        if (at >= sizeof text - 8)
-            break;
+        len = escape(word, sizeof word, r->argv[i]);
+        if (at + len + 2 > sizeof text) {
+            gvs_agent_log(r->a, GVS_LOG_INFO, "%s: %s%s%s", who, head, r->words, text);
+            head = "... ";
+            at = 0;
+        }
+        at += (size_t)snprintf(text + at, sizeof text - at, " %s", word);
     }
-    snprintf(text + at, sizeof text - at, "%s", at >= sizeof text - 8 ? "..." : "");
-    gvs_agent_log(r->a, GVS_LOG_INFO, "%s%s: %s%s", r->by, process, r->words, text);
+    gvs_agent_log(r->a, GVS_LOG_INFO, "%s: %s%s%s", who, head, r->words, text);
 }
 
 void
 gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may_change,
                   gvs_reply_fn reply, void *ctx)
 {
-    gvs_request_begin(a, line, by, 0, may_change != 0, reply, ctx);
+    struct gvs_who who = {.uid = -1, .may_change = may_change != 0};
+
+    snprintf(who.name, sizeof who.name, "%s", by);
+    gvs_request_begin(a, line, &who, reply, ctx);
 }
 
 void
-gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pid, bool may_change,
+gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
                   gvs_reply_fn reply, void *ctx)
 {
     struct gvs_request *r = calloc(1, sizeof *r);
@@ -515,16 +554,15 @@ gvs_request_begin(struct gvs_agent *a, const char *line, const char *by, long pi
     r->a = a;
     r->reply = reply;
     r->ctx = ctx;
-    r->may_change = may_change;
+    r->who = *who;
     r->began = gvs_udp_now();
-    snprintf(r->by, sizeof r->by, "%s", by);
     r->next = a->requests;
     a->requests = r;
     if (read_request(r, line, &f) < 0 || find_command(r, &command, &f) < 0) {
         gvs_request_fault(r, &f);
     } else {
-        if (command->changes)
-            log_request(r, pid);
+        if (is_change(r, command))
+            log_request(r);
         r->running = true;
         command->run(r);
         r->running = false;

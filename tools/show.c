@@ -119,11 +119,12 @@ status_json(struct gvs_agent *a)
     json_t *problems = gvs_problems(a, &critical);
     const char *health = critical ? "critical" : json_array_size(problems) ? "warn" : "ok";
 
-    return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}", "schema",
+    return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:o}", "schema",
                      SCHEMA, "node", node_json(a), "health", health, "problems", problems,
                      "members", "alive", (json_int_t)c.alive, "suspect", (json_int_t)c.suspect,
                      "dead", (json_int_t)c.dead, "left", (json_int_t)c.left, "table", table_json(a),
-                     "kernel", kernel_json(a), "packets", packets_json(a));
+                     "kernel", kernel_json(a), "packets", packets_json(a), "refused",
+                     gvs_refused_json(a));
 }
 
 /* Everybody alive has said, in answer to a probe sent after this command began, that his table is
@@ -632,9 +633,6 @@ gvs_show_audit(struct gvs_request *r)
         no_memory(r);
     } else if (r->argc && !fix) {
         gvs_fault_set(&f, GVS_EXIT_USAGE, "audit: no such word '%.40s'", r->argv[0]);
-        gvs_request_fault(r, &f);
-    } else if (fix && !r->may_change) {
-        gvs_fault_set(&f, GVS_EXIT_NOT_PERMITTED, "%s may not change anything", r->by);
         gvs_request_fault(r, &f);
     } else if ((count = gvs_kernel_audit(r->a->kernel, ops, foreign, OPS_MAX)) < 0) {
         gvs_fault_set(&f, GVS_EXIT_NO, "the kernel could not be read: %s", strerror(errno));

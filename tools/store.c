@@ -24,7 +24,6 @@
 #include <uv.h>
 
 #include "core/err.h"
-#include "net/crypto.h"
 #include "tools/store_batch.h"
 #include "tools/store_file.h"
 #include "tools/store_lmdb.h"
@@ -214,13 +213,21 @@ start_writer(struct writer *w)
 
 /* On the loop. */
 
+/* A thread starts when there is first something for it to do: by then a process that gives up
+ * privileges, which are a thread's own, has done so. What cannot start now can the next time. */
 static void
 hand_over(struct gvs_store *s, struct writer *w)
 {
+    int rc = 0;
+
     if (w->gathered.count == 0 && w->asked.first == NULL)
         return;
     s->handed_over = true;
+    if (!w->running)
+        rc = start_writer(w);
     uv_mutex_lock(&w->mutex);
+    if (rc != 0)
+        w->status = rc;
     gvs_batch_move(&w->gathered, &w->queue);
     tickets_move(&w->asked, &w->waiting);
     uv_cond_signal(&w->cond);
@@ -425,17 +432,12 @@ gvs_store_retire(const char *dir, struct gvs_fault *fault)
 {
     char path[GVS_LMDB_PATH_MAX];
 
+    /* The key first: a store without one is known for what it is. */
+    snprintf(path, sizeof path, "%s/node.key", dir);
+    if (access(path, F_OK) == 0 && set_aside(dir, path, "retired", fault) < 0)
+        return -1;
     snprintf(path, sizeof path, "%s/data.mdb", dir);
     return set_aside(dir, path, "retired", fault);
-}
-
-/* The node's key from a damaged file: a record's value with its checksum. */
-static int
-salvage_key(const struct gvs_lmdb *f, uint8_t *val, size_t cap)
-{
-    uint8_t key[] = {kind_of(GVS_BUCKET_META), 'n', 'o', 'd', 'e', '_', 'k', 'e', 'y'};
-
-    return gvs_store_file_salvage(f->path, key, sizeof key, gvs_record_sound, val, cap);
 }
 
 static bool
@@ -450,27 +452,17 @@ static int
 open_data(struct gvs_store *s, bool *aside, struct gvs_fault *fault)
 {
     struct gvs_lmdb *f = &s->data.file;
-    uint8_t val[512];
-    int code, len;
+    int code;
 
     *aside = is_empty(f->path); /* which no commit leaves behind; but there is nothing to keep */
     code = gvs_lmdb_open(f);
 
     if (code != GVS_LMDB_DAMAGED)
         return code == 0 ? GVS_OK : open_fault(fault, f, code);
-    len = salvage_key(f, val, sizeof val);
     if (set_aside(s->dir, f->path, "damaged", fault) < 0)
         return -1;
     *aside = true;
     code = gvs_lmdb_open(f);
-    if (code == 0 && len >= GVS_RECORD_SUM_LEN) {
-        struct gvs_put *p = gvs_put_new(kind_of(GVS_BUCKET_META), "node_key", 8, val,
-                                        (size_t)len - GVS_RECORD_SUM_LEN);
-
-        code = gvs_lmdb_commit(f, &p, 1);
-        free(p);
-    }
-    gvs_crypto_wipe(val, sizeof val);
     return code == 0 ? GVS_OK : open_fault(fault, f, code);
 }
 
@@ -522,6 +514,8 @@ fini_writer(struct gvs_store *s, struct writer *w)
     uv_mutex_unlock(&w->mutex);
     if (w->running)
         uv_thread_join(&w->thread);
+    else if (w->queue.count != 0)
+        work(w);
     uv_cond_destroy(&w->cond);
     uv_mutex_destroy(&w->mutex);
     gvs_batch_clear(&w->queue);
@@ -573,10 +567,6 @@ gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, 
     uv_async_init(loop, &s->async, on_async);
     s->async.data = s;
     uv_unref((uv_handle_t *)&s->async);
-    if (start_writer(&s->data) != 0 || start_writer(&s->ledger) != 0) {
-        gvs_store_close(s);
-        return gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot start a thread for %s", dir);
-    }
     *out = s;
     return GVS_OK;
 }

@@ -2,13 +2,14 @@
  *
  *     entry   key bytes of the claim          entry bytes    checksum
  *     member  key bytes of the member         entry bytes    checksum
- *     meta    "node_key" "init_floor" "seq"                checksum
- *             "stamp_floor" "former" "vector" and a number
+ *     meta    "init_floor" "seq" "stamp_floor"             checksum
+ *             "former" "vector" and a number
  *     ledger  record of ipvs/ledger.h, "place"  (empty)      checksum
  *
- * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and
- * then tells the loop. Nobody waits for the disk but who asked to be told. All that one callback of
- * the loop puts shares a transaction, ledger apart.
+ * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and then
+ * tells the loop. Nobody waits for the disk but who asked to be told. All that one callback of the
+ * loop puts shares a transaction, ledger apart. A writer's thread starts when the loop first has
+ * work for it, so that it has no privilege that the caller has given up before running the loop.
  *
  * DIR holds two files. data.mdb has all but the ledger, and each of its commits is on the disk
  * before anybody is told. ledger.mdb has the ledger alone and is never synced: it has to survive
@@ -18,9 +19,9 @@
  *
  *   I1  After done(ctx, 0) everything put before that call's gvs_store_sync is on disk.
  *   I2  A data.mdb that LMDB could not have written so, or in which any record fails its checksum,
- *       is set aside whole (renamed to data.mdb.damaged-UNIXTIME) and a new one begun; node_key is
- *       kept if its own record is sound. One of 0 bytes, which no commit leaves behind, counts as
- *       such and is used on. A damaged ledger.mdb is removed: the ledger begins empty.
+ *       is set aside whole (renamed to data.mdb.damaged-UNIXTIME) and a new one begun. One of 0
+ *       bytes, which no commit leaves behind, counts as such and is used on. A damaged ledger.mdb
+ *       is removed: the ledger begins empty.
  *   I3  The directory is locked for the life of the process; who holds it is named.
  *   I4  What gvs_store_each and gvs_store_get read is what was put: a checksum covers bucket, key
  *       and value of each record.
@@ -40,15 +41,16 @@ struct gvs_store;
 
 enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCKET_LEDGER };
 
-/* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB, starts
- * the writers. A directory that another agent holds: exit 2, naming its pid. *set_aside tells that
- * what data.mdb held is lost: a damaged one was moved away, or it was there and empty. `entries`
- * sizes the map; more than that fit, at the price of a pause. On a fault *out is NULL and nothing
- * is left open. The loop must outlive the store. */
+/* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB. A
+ * directory that another agent holds: exit 2, naming its pid. *set_aside tells that what data.mdb
+ * held is lost: a damaged one was moved away, or it was there and empty. `entries` sizes the map;
+ * more than that fit, at the price of a pause. On a fault *out is NULL and nothing is left open.
+ * The loop must outlive the store. */
 int gvs_store_open(struct gvs_store **out, struct uv_loop_s *loop, const char *dir, size_t entries,
                    bool *set_aside, struct gvs_fault *fault);
 
-/* Sets the data.mdb of a closed store aside, whole, as data.mdb.retired-UNIXTIME. */
+/* Sets the data.mdb of a closed store aside, whole, as data.mdb.retired-UNIXTIME, and the node's
+ * key (tools/store_key.h), if it is there. */
 int gvs_store_retire(const char *dir, struct gvs_fault *fault);
 
 /* Commits what is queued, stops the writers (waits for them), closes and unlocks. Pending callbacks

@@ -22,11 +22,3 @@ enum gvs_store_file { GVS_STORE_FILE_NONE, GVS_STORE_FILE_SOUND, GVS_STORE_FILE_
 
 /* One of those, or GVS_E_SYS if the disk did not let us look. An empty file is NONE. */
 int gvs_store_file_check(const char *path);
-
-/* Looks through a damaged file for a record of that key which `good` accepts; only reads. Returns
- * its length, copied to val, or GVS_E_NOTFOUND; also if two different ones are there, since nothing
- * then tells which is the newer. */
-typedef bool (*gvs_store_file_fn)(const uint8_t *key, size_t key_len, const uint8_t *val,
-                                  size_t val_len);
-int gvs_store_file_salvage(const char *path, const void *key, size_t key_len,
-                           gvs_store_file_fn good, void *val, size_t cap);

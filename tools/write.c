@@ -70,13 +70,13 @@ log_write(struct gvs_request *r, const struct gvs_key *key, bool tombstone)
 
     if (++r->written > LOGGED_MAX) {
         if (r->written == LOGGED_MAX + 1)
-            gvs_agent_log(r->a, GVS_LOG_INFO, "%s: ... and more", r->by);
+            gvs_agent_log(r->a, GVS_LOG_INFO, "%s: ... and more", r->who.name);
         return;
     }
     gvs_svcid_format(vip, &key->svc);
     if (key->kind != GVS_KEY_SERVICE)
         gvs_ep_format(ep, &key->ep);
-    gvs_agent_log(r->a, GVS_LOG_INFO, "%s: %s %s %s%s%s at %016llx", r->by,
+    gvs_agent_log(r->a, GVS_LOG_INFO, "%s: %s %s %s%s%s at %016llx", r->who.name,
                   tombstone ? "removed" : "wrote",
                   key->kind == GVS_KEY_SERVICE   ? "vip"
                   : key->kind == GVS_KEY_BACKEND ? "backend"
@@ -122,8 +122,8 @@ gvs_writes_free(struct gvs_request *r)
 static int
 check_room(const struct gvs_request *r, struct gvs_fault *f)
 {
-    const struct gvs_table *t = gvs_node_claims(r->a->node);
-    size_t room = gvs_table_capacity(t) - gvs_table_count(t), count = 0;
+    size_t used = gvs_table_count(gvs_node_claims(r->a->node)), max = r->a->cfg.limits.entries;
+    size_t room = used < max ? max - used : 0, count = 0; /* what is above it is for others' */
     struct gvs_entry held;
 
     for (const struct gvs_write *w = r->writes; w; w = w->next)
@@ -131,8 +131,8 @@ check_room(const struct gvs_request *r, struct gvs_fault *f)
     if (count <= room)
         return GVS_OK;
     gvs_fault_set(f, GVS_EXIT_NO,
-                  "the table is full (%zu entries, room for %zu, needed %zu); nothing changed",
-                  gvs_table_capacity(t), room, count);
+                  "the table is full (%zu entries, room for %zu, needed %zu); nothing changed", max,
+                  room, count);
     gvs_fault_hint(f, "raise limits { entries } in gossipvs.conf on every node");
     return -1;
 }

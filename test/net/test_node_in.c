@@ -480,22 +480,138 @@ static void
 test_who_finds_no_room_is_counted(void **state)
 {
     struct bench *b = open_bench(1);
-    struct gvs_ep from;
-    struct gvs_mono at;
-    struct gvs_id id = {{9}};
+    struct gvs_node_refused refused;
+    struct gvs_id id = {{9}}, script = gvs_sessions_self(b->script);
 
     (void)state;
     gvs_node_start(b->node, b->now, b->wall);
     while (gvs_member_add(b->node->members, &id))
         id.b[1]++;
-    assert_false(gvs_node_refused(b->node, &from, &at));
+    assert_int_equal(gvs_node_refused(b->node, GVS_REFUSAL_MEMBER).count, 0);
     wait_ms(b, 1000);
     assert_int_equal(gvs_sessions_connect(b->script, b->now, b->wall, &b->node_ep), GVS_OK);
     talk(b);
-    assert_true(gvs_node_refused(b->node, &from, &at));
-    assert_int_equal(gvs_node_count(b->node).no_room, 1);
-    assert_int_equal(gvs_ep_cmp(&from, &b->script_ep), 0);
-    assert_int_equal(at.us, b->now.us);
+    refused = gvs_node_refused(b->node, GVS_REFUSAL_MEMBER);
+    assert_int_equal(refused.count, 1);
+    assert_int_equal(gvs_id_cmp(&refused.by, &script), 0);
+    assert_int_equal(gvs_ep_cmp(&refused.ep, &b->script_ep), 0);
+    assert_int_equal(refused.at.us, b->now.us);
+    assert_int_equal(gvs_node_refused(b->node, GVS_REFUSAL_FULL).count, 0);
+    close_bench(b);
+}
+
+/* --- what is not taken --- */
+
+static void
+push_member(struct bench *b, uint64_t seq, uint8_t id, uint64_t incarnation)
+{
+    uint8_t buf[GVS_ENTRY_LEN_MAX], value[GVS_VALUE_LEN_MAX];
+    struct gvs_member_value v = {.name = "other", .boot = 3, .version = "0"};
+    struct gvs_msg m = {.type = GVS_MSG_PUSH, .seq = seq, .entry_count = 1};
+    struct gvs_key key = {.kind = GVS_KEY_MEMBER};
+    size_t len;
+
+    memset(key.owner.b, id, sizeof key.owner.b);
+    v.ep = (struct gvs_ep){{GVS_FAMILY_V4, {10, 0, 2, id}}, 7900};
+    len = gvs_entry_build(buf, &key, gvs_member_order(incarnation, GVS_ALIVE), NULL, false, value,
+                          gvs_member_encode(value, &v));
+    assert_int_equal(gvs_entry_parse(&m.entry[0], buf, len), GVS_OK);
+    say(b, &m);
+}
+
+static void
+refused_so_far(const struct bench *b, enum gvs_refusal why, uint64_t want)
+{
+    struct gvs_node_refused r = gvs_node_refused(b->node, why);
+    struct gvs_id script = gvs_sessions_self(b->script);
+
+    assert_int_equal(r.count, want);
+    if (want == 0)
+        return;
+    assert_int_equal(gvs_id_cmp(&r.by, &script), 0);
+    assert_int_equal(gvs_ep_cmp(&r.ep, &b->script_ep), 0);
+}
+
+static void
+test_what_is_refused_is_counted_by_reason_and_bringer(void **state)
+{
+    static const uint8_t junk[] = {0xc1, 0xc1, 0xc1};
+    struct bench *b = open_bench(70);
+    uint8_t pkt[GVS_DATAGRAM_LEN_MAX];
+    struct gvs_ep to;
+    uint64_t seq = 1;
+    int len;
+
+    (void)state;
+    meet(b);
+    for (unsigned why = 0; why < GVS_REFUSAL_COUNT; why++)
+        refused_so_far(b, (enum gvs_refusal)why, 0);
+    push_claim(b, seq++, 0, 1, 1);
+    push_member(b, seq++, 9, 5);
+    for (unsigned why = 0; why < GVS_REFUSAL_COUNT; why++)
+        refused_so_far(b, (enum gvs_refusal)why, 0);
+
+    push_member(b, seq++, 10, UINT64_C(1) << 40);
+    refused_so_far(b, GVS_REFUSAL_LEAP, 1);
+    len = gvs_sessions_seal(b->script, b->now, b->wall, &b->id, junk, sizeof junk, pkt, &to);
+    gvs_node_recv(b->node, b->now, b->wall, &b->script_ep, pkt, (size_t)len);
+    refused_so_far(b, GVS_REFUSAL_BODY, 1);
+    for (uint32_t mark = 2; mark < 4600; mark++) /* a tenth more than 4096 are held */
+        push_claim(b, seq++, 0, mark, 1);
+    assert_true(gvs_node_refused(b->node, GVS_REFUSAL_FULL).count > 90);
+    refused_so_far(b, GVS_REFUSAL_FULL, gvs_node_refused(b->node, GVS_REFUSAL_FULL).count);
+    refused_so_far(b, GVS_REFUSAL_LEAP, 1);
+    refused_so_far(b, GVS_REFUSAL_BODY, 1);
+    refused_so_far(b, GVS_REFUSAL_FUTURE, 0);
+    close_bench(b);
+}
+
+static void
+test_what_is_stamped_in_the_future_is_refused_by_name(void **state)
+{
+    struct bench *b = open_bench(71);
+    struct gvs_members *ms;
+
+    (void)state;
+    add_members(b, 3);
+    meet(b);
+    /* Three clocks: our own, the script's, and one more that was heard. */
+    ms = b->node->members;
+    for (size_t i = 0; i < gvs_members_count(ms); i++) {
+        struct gvs_member *m = gvs_members_place(ms, i);
+
+        if (m->self)
+            continue;
+        gvs_member_heard(ms, b->now, m);
+        gvs_member_clock(ms, b->now, m, b->wall.ms);
+    }
+    push_claim(b, 1, 0, 7, gvs_hlc_make(29000, 0));
+    refused_so_far(b, GVS_REFUSAL_FUTURE, 0);
+    push_claim(b, 2, 0, 8, gvs_hlc_make(31000, 0));
+    refused_so_far(b, GVS_REFUSAL_FUTURE, 1);
+    close_bench(b);
+}
+
+static void
+test_whose_datagram_was_rejected_last_is_known(void **state)
+{
+    struct bench *b = open_bench(72);
+    struct gvs_ep first = {{GVS_FAMILY_V4, {10, 9, 0, 1}}, 1}, last = first, from;
+    uint8_t pkt[64] = {4, 1};
+
+    (void)state;
+    meet(b);
+    last.port = 2;
+    for (unsigned why = 0; why < GVS_REJECT_COUNT; why++)
+        assert_false(gvs_node_rejected_from(b->node, (enum gvs_reject)why, &from));
+    gvs_node_recv(b->node, b->now, b->wall, &first, pkt, sizeof pkt);
+    gvs_node_recv(b->node, b->now, b->wall, &last, pkt, sizeof pkt);
+    gvs_node_recv(b->node, b->now, b->wall, &first, pkt, 3);
+    assert_true(gvs_node_rejected_from(b->node, GVS_REJECT_UNKNOWN_SESSION, &from));
+    assert_int_equal(gvs_ep_cmp(&from, &last), 0);
+    assert_true(gvs_node_rejected_from(b->node, GVS_REJECT_MALFORMED, &from));
+    assert_int_equal(gvs_ep_cmp(&from, &first), 0);
+    assert_false(gvs_node_rejected_from(b->node, GVS_REJECT_BAD_TAG, &from));
     close_bench(b);
 }
 
@@ -513,6 +629,9 @@ main(void)
         cmocka_unit_test(test_a_burst_is_acknowledged_whole),
         cmocka_unit_test(test_a_late_push_of_a_former_process_silences_no_acknowledgement),
         cmocka_unit_test(test_who_finds_no_room_is_counted),
+        cmocka_unit_test(test_what_is_refused_is_counted_by_reason_and_bringer),
+        cmocka_unit_test(test_what_is_stamped_in_the_future_is_refused_by_name),
+        cmocka_unit_test(test_whose_datagram_was_rejected_last_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <glob.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -749,9 +750,8 @@ test_members_that_fill_their_places_are_told(void **state)
     gvs_alarms_log(b.agent);
     assert_has(problem_of(&b, "full", 0), "8 of 10 members' places are taken (7 by members that");
     assert_int_equal(heard.count, 1);
-    b.agent->node->counts.no_room = 1;
-    b.agent->node->refused_at = gvs_udp_now();
-    b.agent->node->refused_ep = (struct gvs_ep){{GVS_FAMILY_V4, {10, 77, 0, 9}}, 7900};
+    b.agent->node->refused[GVS_REFUSAL_MEMBER] = (struct gvs_node_refused){
+        .count = 1, .at = gvs_udp_now(), .ep = {{GVS_FAMILY_V4, {10, 77, 0, 9}}, 7900}};
     assert_has(problem_of(&b, "full", 0),
                "10.77.0.9:7900 has the key and cannot join (no room for more than 10 members)");
     gvs_alarms_log(b.agent);
@@ -759,7 +759,7 @@ test_members_that_fill_their_places_are_told(void **state)
     memset(b.agent->alarm_due, 0, sizeof b.agent->alarm_due); /* a minute later */
     gvs_alarms_log(b.agent);
     assert_has(heard.last, "full: 10.77.0.9:7900 has the key");
-    b.agent->node->refused_at.us = 0;
+    b.agent->node->refused[GVS_REFUSAL_MEMBER].at.us = 0;
     assert_string_equal(problem_of(&b, "full", 1), "");
     end(&b);
 }
@@ -1083,6 +1083,7 @@ test_the_last_addresses_stay_while_a_name_is_not_found(void **state)
     look_up(&b, "127.0.0.2 127.0.0.3");
     first = &b.agent->node->bootstrap[0];
     first->tries = 77;
+    first->next = gvs_mono_add_ms(gvs_udp_now(), 60000); /* it counts no further meanwhile */
     look_up(&b, "");
     assert_true(b.agent->peers[0].failing);
     assert_string_equal(called(&b), "127.0.0.2:7900/0 127.0.0.3:7900/0");
@@ -1181,6 +1182,132 @@ test_who_was_retired_calls_at_those_whom_it_knew(void **state)
     end(&b);
 }
 
+/* --- the node's key --- */
+
+static struct gvs_id
+id_of(struct bench *b)
+{
+    struct gvs_id id;
+
+    open_agent(b);
+    id = gvs_node_self(b->agent->node);
+    assert_null(b->agent->priv); /* nobody needs it any more */
+    gvs_agent_close(b->agent, NULL, NULL);
+    b->agent = NULL;
+    uv_run(&b->loop, UV_RUN_DEFAULT);
+    return id;
+}
+
+static void
+key_path(const struct bench *b, char path[static 160])
+{
+    snprintf(path, 160, "%s/node.key", b->state);
+}
+
+static size_t
+count_files(const struct bench *b, const char *pattern)
+{
+    char path[256];
+    glob_t g;
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/%s", b->state, pattern);
+    n = glob(path, 0, NULL, &g) == 0 ? g.gl_pathc : 0;
+    globfree(&g);
+    return n;
+}
+
+static void
+test_the_key_outlives_restarts_and_a_damaged_store(void **state)
+{
+    struct gvs_id id, again;
+    struct bench b;
+    struct stat st;
+    char path[160];
+
+    (void)state;
+    begin(&b);
+    id = id_of(&b);
+    key_path(&b, path);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(st.st_size, 40);
+    again = id_of(&b);
+    assert_int_equal(gvs_id_cmp(&id, &again), 0);
+    write_file(b.state, "data.mdb", 0600, "no store at all");
+    again = id_of(&b);
+    assert_int_equal(gvs_id_cmp(&id, &again), 0);
+    assert_int_equal(count_files(&b, "data.mdb.damaged-*"), 1);
+    write_file(b.state, "data.mdb", 0600, "");
+    again = id_of(&b);
+    assert_int_equal(gvs_id_cmp(&id, &again), 0);
+    end(&b);
+}
+
+static void
+test_a_store_without_its_key_is_another_nodes(void **state)
+{
+    static const struct {
+        const char *why, *text; /* NULL: the file is gone */
+    } rows[] = {
+        {"the key is gone", NULL},
+        {"the key is empty", ""},
+        {"a bit of it is wrong", "0123456789abcdef0123456789abcdef01234567"},
+        {"it is too long", "0123456789abcdef0123456789abcdef0123456789"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_id id, again;
+        struct bench b;
+        char path[160];
+
+        print_message("%s\n", rows[i].why);
+        begin(&b);
+        id = id_of(&b);
+        key_path(&b, path);
+        if (rows[i].text)
+            write_file(b.state, "node.key", 0600, rows[i].text);
+        else
+            assert_int_equal(unlink(path), 0);
+        again = id_of(&b);
+        assert_int_not_equal(gvs_id_cmp(&id, &again), 0);
+        assert_int_equal(count_files(&b, "data.mdb.retired-*"), 1);
+        id = id_of(&b);
+        assert_int_equal(gvs_id_cmp(&id, &again), 0);
+        assert_int_equal(count_files(&b, "data.mdb.retired-*"), 1);
+        end(&b);
+    }
+}
+
+static void
+test_a_key_that_others_can_read_is_refused(void **state)
+{
+    struct gvs_fault f;
+    struct bench b;
+    char path[160], more[170];
+
+    (void)state;
+    begin(&b);
+    id_of(&b);
+    key_path(&b, path);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_true(gvs_agent_open(&b.agent, &b.loop, b.conf, NULL, NULL, &f) < 0);
+    assert_non_null(strstr(f.text, "node.key is open to others (0640)"));
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    assert_int_equal(chmod(path, 0600), 0);
+    snprintf(more, sizeof more, "%s.2", path);
+    assert_int_equal(link(path, more), 0);
+    assert_true(gvs_agent_open(&b.agent, &b.loop, b.conf, NULL, NULL, &f) < 0);
+    assert_non_null(strstr(f.text, "not a file of one name"));
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(more, path), 0);
+    assert_true(gvs_agent_open(&b.agent, &b.loop, b.conf, NULL, NULL, &f) < 0);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    end(&b);
+}
+
 int
 main(void)
 {
@@ -1205,6 +1332,9 @@ main(void)
         cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
         cmocka_unit_test(test_many_addresses_of_one_name_push_out_nobody),
         cmocka_unit_test(test_who_was_retired_calls_at_those_whom_it_knew),
+        cmocka_unit_test(test_the_key_outlives_restarts_and_a_damaged_store),
+        cmocka_unit_test(test_a_store_without_its_key_is_another_nodes),
+        cmocka_unit_test(test_a_key_that_others_can_read_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
