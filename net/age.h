@@ -6,8 +6,8 @@
  *
  *     a tombstone is a week old             it leaves fingerprint and sketch, on all nodes at the
  *                                           same hour, which every probe names (the cut)
- *     the vector covers it for everybody    it leaves memory (a service's not while a backend is held
- *                                           that it buries)
+ *     the vector covers it for everybody    it leaves memory; but a service's not while a backend
+ *                                           is held that it buries
  *     an unknown key, older than the cut,   was deleted here and forgotten: it is refused, and
  *     that the vector covers                whoever brought it is told, and drops it if it is
  *                                           older than his cut
