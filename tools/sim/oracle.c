@@ -33,42 +33,15 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "tools/sim/world.h"
+#include "tools/sim/oracle_impl.h"
 
 /* A tombstone may be forgotten after seven days by its stamp; less the clocks' faults. */
 #define TOMBSTONE_DAYS 6
 #define AHEAD_MS 30000 /* beyond the median */
 #define ASTRAY_MS 600000
-#define CAME 256
 #define CLOCKS_MIN 3
 #define SAID_US (300 * SIM_SECOND) /* so long a member's clock counts that is not heard */
 #define WINDOW 1984                /* counters behind the greatest */
-
-struct sim_hashes { /* of entries; 0: free */
-    uint64_t *v;
-    size_t count, cap;
-};
-
-struct sim_oracle {
-    struct sim_hashes written, forged, past;
-    struct sim_map greatest; /* by key: of all that was written */
-    struct sim_map graves;   /* deletions that somebody has forgotten */
-    struct sim_map promise;
-    struct sim_view_of {          /* of a host */
-        uint64_t claims, members; /* fingerprints when its tables were last compared */
-        uint64_t news;
-        uint64_t greatest; /* order of a claim that has carried its clock along */
-        uint64_t clock;    /* as it was last */
-        struct sim_came {
-            struct gvs_key key;
-            uint64_t at_us;
-        } came[CAME]; /* the latest claims that it had not held before: a ring */
-        size_t came_at;
-        uint64_t ahead_us; /* it had seen what lies in the future, the last time */
-        uint64_t looked_us;
-        uint64_t took_us, latest_ms; /* its last datagram, and what stamps that could bring */
-    } * host;
-};
 
 void
 sim_oracle_open(struct sim_world *w)
@@ -134,16 +107,16 @@ is_in(const struct sim_hashes *s, const struct gvs_entry *e)
 }
 
 /* Is something greater than e in the map, of its key? */
-static bool
-has_above(const struct sim_map *m, const struct gvs_entry *e)
+bool
+sim_oracle_has_above(const struct sim_map *m, const struct gvs_entry *e)
 {
     struct gvs_entry held;
 
     return sim_map_get(m, e->key, e->key_len, &held) && gvs_entry_cmp(e, &held) < 0;
 }
 
-static void
-put_greatest(struct sim_map *m, const struct gvs_entry *e)
+void
+sim_oracle_put_greatest(struct sim_map *m, const struct gvs_entry *e)
 {
     struct gvs_entry held;
 
@@ -228,7 +201,7 @@ sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e)
     struct sim_view_of *v = &w->oracle->host[i];
 
     remember(&w->oracle->written, sim_hash(e->b, e->len));
-    put_greatest(&w->oracle->greatest, e);
+    sim_oracle_put_greatest(&w->oracle->greatest, e);
     if (w->host[i].disk.restored && gvs_hlc_ms(e->order) + AHEAD_MS < sim_true_ms(w))
         remember(&w->oracle->past, sim_hash(e->b, e->len));
     if (w->watch.took_us && w->watch.hash == 0)
@@ -245,7 +218,7 @@ sim_oracle_forged(struct sim_world *w, const struct gvs_entry *e)
 {
     remember(&w->oracle->written, sim_hash(e->b, e->len));
     remember(&w->oracle->forged, sim_hash(e->b, e->len));
-    put_greatest(&w->oracle->greatest, e);
+    sim_oracle_put_greatest(&w->oracle->greatest, e);
 }
 
 bool
@@ -256,17 +229,17 @@ sim_oracle_was_forged(const struct sim_world *w, const struct gvs_entry *e)
 
 /* --- what a node holds --- */
 
-static bool
-forgettable(const struct sim_world *w, const struct gvs_entry *e)
+bool
+sim_oracle_forgettable(const struct sim_world *w, const struct gvs_entry *e)
 {
     return gvs_hlc_ms(e->order) + TOMBSTONE_DAYS * UINT64_C(86400000) < sim_true_ms(w);
 }
 
 /* May an intruder have taken it away, by a vector or by REFUSED? Only what is old. */
-static bool
-is_at_mercy(const struct sim_world *w, const struct gvs_entry *e)
+bool
+sim_oracle_at_mercy(const struct sim_world *w, const struct gvs_entry *e)
 {
-    return sim_intruder_was(w) && forgettable(w, e);
+    return sim_intruder_was(w) && sim_oracle_forgettable(w, e);
 }
 
 /* I4: by its own clocks, as they were when its last datagram was handled; `held` is what it had. */
@@ -313,7 +286,7 @@ static void
 note_came(struct sim_world *w, size_t i, const struct gvs_entry *e)
 {
     struct sim_view_of *v = &w->oracle->host[i];
-    struct sim_came *came = &v->came[v->came_at++ % CAME];
+    struct sim_came *came = &v->came[v->came_at++ % SIM_CAME];
     int rc = gvs_key_parse(&came->key, e->key, e->key_len);
 
     GVS_ASSERT(rc == GVS_OK);
@@ -348,11 +321,11 @@ check_dropped(struct sim_world *w, size_t i, const struct gvs_entry *e)
 
     if (!sim_map_get(&w->host[i].disk.now, e->key, e->key_len, &held))
         return;
-    if (e->kind == GVS_KEY_MEMBER || !forgettable(w, &held))
+    if (e->kind == GVS_KEY_MEMBER || !sim_oracle_forgettable(w, &held))
         sim_fail(w, i, "I3", "dropped a key, order %016lx, that it had", (unsigned long)held.order);
     else if (held.tombstone)
-        put_greatest(&w->oracle->graves, &held);
-    else if (!is_at_mercy(w, &held) && !has_above(&w->oracle->greatest, &held))
+        sim_oracle_put_greatest(&w->oracle->graves, &held);
+    else if (!sim_oracle_at_mercy(w, &held) && !sim_oracle_has_above(&w->oracle->greatest, &held))
         sim_fail(w, i, "I16", "dropped a key, order %016lx, that nobody has deleted",
                  (unsigned long)held.order);
 }
@@ -377,8 +350,8 @@ sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
         check_entry(w, i, e);
 }
 
-static const struct gvs_table *
-table_of(const struct sim_world *w, size_t i, bool members)
+const struct gvs_table *
+sim_oracle_table(const struct sim_world *w, size_t i, bool members)
 {
     const struct gvs_node *n = w->host[i].node;
 
@@ -394,7 +367,8 @@ find_in_tables(struct sim_world *w, size_t i, const struct sim_map *m)
 
     for (size_t k = 0; k < m->count; k++) {
         sim_map_entry(m, k, &e);
-        if (gvs_table_get(table_of(w, i, e.kind == GVS_KEY_MEMBER), e.key, e.key_len, &held)) {
+        if (gvs_table_get(sim_oracle_table(w, i, e.kind == GVS_KEY_MEMBER), e.key, e.key_len,
+                          &held)) {
             found++;
             if (held.len != e.len || memcmp(held.b, e.b, e.len) != 0)
                 sim_fail(w, i, "I3", "holds order %016lx where its news said %016lx",
@@ -406,10 +380,11 @@ find_in_tables(struct sim_world *w, size_t i, const struct sim_map *m)
     return found;
 }
 
-static void
-compare_with_news(struct sim_world *w, size_t i)
+void
+sim_oracle_compare(struct sim_world *w, size_t i)
 {
-    const struct gvs_table *claims = table_of(w, i, false), *members = table_of(w, i, true);
+    const struct gvs_table *claims = sim_oracle_table(w, i, false),
+                           *members = sim_oracle_table(w, i, true);
     size_t found = find_in_tables(w, i, &w->host[i].disk.now);
     size_t held = gvs_table_count(claims) + gvs_table_count(members);
 
@@ -425,8 +400,8 @@ looked(struct sim_world *w, size_t i)
 {
     struct sim_view_of *v = &w->oracle->host[i];
 
-    v->claims = gvs_table_fingerprint(table_of(w, i, false));
-    v->members = gvs_table_fingerprint(table_of(w, i, true));
+    v->claims = gvs_table_fingerprint(sim_oracle_table(w, i, false));
+    v->members = gvs_table_fingerprint(sim_oracle_table(w, i, true));
     v->news = 0;
 }
 
@@ -441,10 +416,10 @@ sim_oracle_step(struct sim_world *w, size_t i)
         return;
     sim_cover_check(w, i);
     check_clock(w, i);
-    changed = v->claims != gvs_table_fingerprint(table_of(w, i, false)) ||
-              v->members != gvs_table_fingerprint(table_of(w, i, true));
+    changed = v->claims != gvs_table_fingerprint(sim_oracle_table(w, i, false)) ||
+              v->members != gvs_table_fingerprint(sim_oracle_table(w, i, true));
     if ((changed && v->news == 0) || w->now_us - v->looked_us >= SIM_SECOND) {
-        compare_with_news(w, i);
+        sim_oracle_compare(w, i);
         v->looked_us = w->now_us;
     }
     looked(w, i);
@@ -466,7 +441,7 @@ sim_oracle_loaded(struct sim_world *w, size_t i)
     }
     if (!w->plan.durable)
         return;
-    compare_with_news(w, i);
+    sim_oracle_compare(w, i);
     looked(w, i);
 }
 
@@ -653,7 +628,7 @@ came_since(const struct sim_world *w, size_t k, const struct gvs_item *item, uin
 {
     const struct sim_view_of *v = &w->oracle->host[k];
 
-    for (size_t n = 0; n < CAME; n++) {
+    for (size_t n = 0; n < SIM_CAME; n++) {
         const struct gvs_key *key = &v->came[n].key;
 
         if (v->came[n].at_us >= since_us && key->kind != GVS_KEY_MEMBER &&
@@ -694,242 +669,7 @@ sim_oracle_removal(struct sim_world *w, size_t i, const struct gvs_item *item)
                      "removes a %s of %s, of which its table (%zu entries, %s) knows "
                      "nothing, and n%zu holds a claim",
                      item->kind == GVS_ITEM_SERVICE ? "service" : "destination", text,
-                     gvs_table_count(table_of(w, i, false)),
+                     gvs_table_count(sim_oracle_table(w, i, false)),
                      gvs_node_synced(w->host[i].node) ? "synced" : "not synced", k);
-    }
-}
-
-/* --- rest --- */
-
-bool
-sim_oracle_may_lack(const struct sim_world *w, const struct gvs_entry *e)
-{
-    return (e->tombstone && forgettable(w, e)) || has_above(&w->oracle->graves, e);
-}
-
-size_t
-sim_oracle_forgotten(const struct sim_world *w)
-{
-    return w->oracle->graves.count;
-}
-
-void
-sim_oracle_promise(struct sim_world *w)
-{
-    struct sim_map *promise = &w->oracle->promise;
-    struct gvs_entry e;
-
-    for (size_t i = 0; i < w->count; i++) {
-        const struct sim_map *m = &w->host[i].disk.now;
-
-        if (w->host[i].spare)
-            continue;
-        if (!w->host[i].node)
-            m = &w->host[i].disk.durable.map;
-        for (size_t k = 0; k < m->count; k++) {
-            sim_map_entry(m, k, &e);
-            if (e.kind != GVS_KEY_MEMBER && !has_above(&w->oracle->graves, &e))
-                put_greatest(promise, &e);
-        }
-    }
-}
-
-size_t
-sim_running(const struct sim_world *w)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < w->count; i++)
-        count += w->host[i].node != NULL;
-    return count;
-}
-
-bool
-sim_joined(struct sim_world *w)
-{
-    size_t running = sim_running(w);
-
-    for (size_t i = 0; i < w->count; i++) {
-        if (w->host[i].node && gvs_node_count(w->host[i].node).alive != running)
-            return false;
-    }
-    return true;
-}
-
-/* More members than there is room for: each node knows others of them. */
-static bool
-crowded(const struct sim_world *w)
-{
-    return sim_intruder_was(w) && w->plan.invented > w->plan.limits.members / 2;
-}
-
-bool
-sim_agreed(struct sim_world *w)
-{
-    uint64_t claims = 0, members = 0;
-    bool first = true;
-
-    for (size_t i = 0; i < w->count; i++) {
-        if (!w->host[i].node)
-            continue;
-        if (first) {
-            claims = gvs_table_fingerprint(table_of(w, i, false));
-            members = gvs_table_fingerprint(table_of(w, i, true));
-            first = false;
-        }
-        if (gvs_table_fingerprint(table_of(w, i, false)) != claims ||
-            (!crowded(w) && gvs_table_fingerprint(table_of(w, i, true)) != members))
-            return false;
-    }
-    return true;
-}
-
-bool
-sim_converged(struct sim_world *w)
-{
-    if (!sim_agreed(w) || !sim_joined(w))
-        return false;
-    for (size_t i = 0; i < w->count; i++) {
-        if (w->host[i].node && w->host[i].kernel && !sim_kernel_in_step(w->host[i].kernel))
-            return false;
-    }
-    return true;
-}
-
-/* When what is stamped in the future, and so deferred, will be taken by everybody. */
-uint64_t
-sim_oracle_admission(struct sim_world *w)
-{
-    uint64_t greatest_ms = 0;
-    struct gvs_entry e;
-
-    for (size_t i = 0; i < w->plan.nodes; i++) {
-        const struct gvs_table *t = table_of(w, i, false);
-
-        for (bool more = gvs_table_seek(t, NULL, 0, false, &e); more;
-             more = gvs_table_seek(t, e.key, e.key_len, true, &e))
-            greatest_ms = gvs_hlc_ms(e.order) > greatest_ms ? gvs_hlc_ms(e.order) : greatest_ms;
-    }
-    return greatest_ms > SIM_EPOCH_MS + w->leap_ms
-               ? (greatest_ms - SIM_EPOCH_MS - w->leap_ms) * 1000
-               : 0;
-}
-
-/* The next entry after `e` that counts: tombstones past their time are kept or not, as each likes.
- */
-static bool
-next_entry(const struct sim_world *w, const struct gvs_table *t, struct gvs_entry *e)
-{
-    bool more = gvs_table_seek(t, e->key, e->key_len, e->key_len > 0, e);
-
-    while (more && e->tombstone && forgettable(w, e))
-        more = gvs_table_seek(t, e->key, e->key_len, true, e);
-    return more;
-}
-
-static void
-compare_tables(struct sim_world *w, size_t a, size_t b, bool members)
-{
-    const struct gvs_table *ta = table_of(w, a, members), *tb = table_of(w, b, members);
-    struct gvs_entry ea = {0}, eb = {0};
-    bool ma = next_entry(w, ta, &ea), mb = next_entry(w, tb, &eb);
-
-    for (; ma && mb; ma = next_entry(w, ta, &ea), mb = next_entry(w, tb, &eb)) {
-        if (ea.len != eb.len || memcmp(ea.b, eb.b, ea.len) != 0)
-            sim_fail(w, b, "I14", "holds order %016lx where n%zu holds %016lx (%s)",
-                     (unsigned long)eb.order, a, (unsigned long)ea.order,
-                     members ? "members" : "claims");
-    }
-    if (ma != mb)
-        sim_fail(w, b, "I14", "holds %zu %s, n%zu %zu", gvs_table_count(tb),
-                 members ? "members" : "claims", a, gvs_table_count(ta));
-}
-
-static void
-check_members(struct sim_world *w, size_t i)
-{
-    struct gvs_node_member *list;
-    size_t count, max = w->plan.limits.members;
-
-    list = sim_need(calloc(max, sizeof *list));
-    count = gvs_node_list(w->host[i].node, list, max);
-    for (size_t k = 0; k < w->count; k++) {
-        bool seen = false;
-
-        for (size_t m = 0; m < count; m++)
-            seen |= list[m].state == GVS_ALIVE && gvs_id_cmp(&list[m].id, &w->host[k].id) == 0;
-        if (seen != (w->host[k].node != NULL))
-            sim_fail(w, i, "I14", "sees n%zu %s", k, seen ? "alive" : "not alive");
-    }
-    free(list);
-}
-
-/* Two deletions of one key, neither of which counts any more: who slept through the later one is
- * told of it by nobody, and needs not be. */
-static bool
-both_past(const struct sim_world *w, const struct gvs_entry *a, const struct gvs_entry *b)
-{
-    return a->tombstone && b->tombstone && forgettable(w, a) && forgettable(w, b);
-}
-
-static void
-check_promise(struct sim_world *w, size_t i)
-{
-    struct gvs_entry e, held;
-    struct sim_map *promise = &w->oracle->promise;
-
-    for (size_t k = 0; k < promise->count; k++) {
-        sim_map_entry(promise, k, &e);
-        if (is_at_mercy(w, &e))
-            continue;
-        if (!gvs_table_get(table_of(w, i, false), e.key, e.key_len, &held)) {
-            if ((!e.tombstone || !forgettable(w, &e)) && !has_above(&w->oracle->graves, &e))
-                sim_fail(w, i, "I16", "lacks a key, order %016lx, that was held when faults ended",
-                         (unsigned long)e.order);
-        } else if (gvs_entry_cmp(&held, &e) < 0 && !both_past(w, &held, &e)) {
-            sim_fail(w, i, e.tombstone && !held.tombstone ? "I17" : "I16",
-                     "holds order %016lx where %016lx%s was held when faults ended",
-                     (unsigned long)held.order, (unsigned long)e.order,
-                     e.tombstone ? ", a deletion," : "");
-        }
-    }
-}
-
-/* What was forgotten after all had heard of it stays deleted. */
-static void
-check_graves(struct sim_world *w, size_t i)
-{
-    struct sim_map *graves = &w->oracle->graves;
-    struct gvs_entry e, held;
-
-    for (size_t k = 0; k < graves->count; k++) {
-        sim_map_entry(graves, k, &e);
-        if (gvs_table_get(table_of(w, i, false), e.key, e.key_len, &held) &&
-            gvs_entry_cmp(&held, &e) < 0 && !sim_oracle_was_forged(w, &held))
-            sim_fail(w, i, "I17", "holds order %016lx, whose deletion %016lx was forgotten",
-                     (unsigned long)held.order, (unsigned long)e.order);
-    }
-}
-
-void
-sim_oracle_rest(struct sim_world *w)
-{
-    size_t first = SIZE_MAX;
-
-    for (size_t i = 0; i < w->count; i++) {
-        if (!w->host[i].node)
-            continue;
-        if (first == SIZE_MAX)
-            first = i;
-        compare_tables(w, first, i, false);
-        if (!crowded(w))
-            compare_tables(w, first, i, true);
-        check_members(w, i);
-        check_promise(w, i);
-        check_graves(w, i);
-        if (w->plan.durable)
-            compare_with_news(w, i);
-        if (w->host[i].kernel)
-            sim_kernel_check(w, i);
     }
 }

@@ -11,7 +11,8 @@
  *     clone     one machine that is there twice
  *     intruder  a member that means ill
  *     work      writes at random
- *     oracle    all that was ever written; what must be true at every step, and at rest
+ *     oracle    all that was ever written; what must be true at every step
+ *     rest      what must be true at rest
  *     cover     what a node's version vector may cover
  *     run       the schedule of one seed: faults, heal, rest
  *     scenario  runs with a name
