@@ -470,10 +470,10 @@ add_overwrite(struct gvs_replica *r, const struct gvs_entry *kept, const struct 
     memcpy(o->lost, lost->b, lost->len);
 }
 
-/* The writer of a cluster's entry says in it what it replaced (`prev`; nothing: 0). If that is
- * below what loses now, it did not know the loser: else the table would have held that, or more.
- * Equal is an ordinary write; above it, this node has missed one in between. An owner does not race
- * with itself. */
+/* The writer of a cluster's entry says in it what of others' it has replaced last (`prev`; nothing:
+ * 0). If that is below what loses now, it did not know the loser: else the table would have held
+ * that, or more. Equal is an ordinary write; above it, this node has missed one in between. Nobody
+ * races with himself, an owner least of all. */
 static void
 note_overwrite(struct gvs_replica *r, const struct gvs_entry *e)
 {
@@ -492,7 +492,8 @@ note_overwrite(struct gvs_replica *r, const struct gvs_entry *e)
         kept = &held;
         lost = e;
     }
-    if (gvs_prev_get(kept->value, kept->value_len) >= lost->order)
+    if (gvs_id_cmp(&kept->writer, &lost->writer) == 0 ||
+        gvs_prev_get(kept->value, kept->value_len) >= lost->order)
         return;
     rc = gvs_key_parse(&key, e->key, e->key_len);
     GVS_ASSERT(rc == GVS_OK);

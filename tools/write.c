@@ -137,6 +137,17 @@ check_room(const struct gvs_request *r, struct gvs_fault *f)
     return -1;
 }
 
+/* Of other writers': what this node overwrites of its own says nothing of whom it has heard. */
+static uint64_t
+known_before(const struct gvs_request *r, const struct gvs_entry *held)
+{
+    struct gvs_id self = gvs_node_self(r->a->node);
+
+    if (gvs_id_cmp(&held->writer, &self) == 0)
+        return gvs_prev_get(held->value, held->value_len);
+    return held->order;
+}
+
 static int
 write_one(struct gvs_request *r, const struct gvs_write *w, struct gvs_fault *f)
 {
@@ -147,7 +158,7 @@ write_one(struct gvs_request *r, const struct gvs_write *w, struct gvs_fault *f)
 
     memcpy(value, w->value, len);
     if (gvs_write_get(r, &w->key, &held))
-        len = gvs_prev_add(value, len, held.order);
+        len = gvs_prev_add(value, len, known_before(r, &held));
     rc = gvs_node_write(r->a->node, gvs_udp_now(), gvs_udp_wall(), &w->key, w->tombstone, value,
                         len, &r->stamp);
     if (rc < 0) /* no room for very long entries; or a stamp that cannot be surpassed */

@@ -71,6 +71,9 @@ test_what_the_writer_did_not_know_is_lent(void **state)
         {"one in between was missed", "0 2 10 0; 0 3 30 20", ""},
         {"an old one comes late", "0 2 10 0; 0 3 30 20; 0 2 20 10", ""},
         {"or an even older", "0 3 30 20; 0 2 10 0", ""},
+        {"who wrote twice knew no more", "0 2 10 0; 0 3 20 0; 0 3 30 0", "20>10"},
+        {"of which the first was missed", "0 2 10 0; 0 3 30 0", "30>10"},
+        {"nobody races with himself", "0 2 10 0; 0 2 20 0", ""},
         {"the same again", "0 2 10 0; 0 3 20 0; 0 3 20 0", "20>10"},
         {"an owner does not race", "2 2 10 0; 2 2 20 0", ""},
     };
