@@ -100,9 +100,9 @@ int gvs_override_decode(struct gvs_override *out, const uint8_t *b, size_t len);
 int gvs_member_decode(struct gvs_member_value *out, const uint8_t *b, size_t len);
 int gvs_tombstone_decode(bool *force, const uint8_t *b, size_t len);
 
-/* Field 64 of any value: the hlc of the latest entry of another writer that its writer replaced, and
- * so knew. `add` appends it to what encode wrote, in a buffer that holds GVS_VALUE_LEN_MAX, and
- * returns the new length; hlc 0 adds nothing. `get` is 0 where there is none. */
+/* Field 64 of any value: the hlc of the latest entry of another writer that its writer replaced, so
+ * that he knew it. `add` appends it to what encode wrote, in a buffer that holds GVS_VALUE_LEN_MAX,
+ * and returns the new length; hlc 0 adds nothing. `get` is 0 where there is none. */
 size_t gvs_prev_add(uint8_t *value, size_t len, uint64_t hlc);
 uint64_t gvs_prev_get(const uint8_t *b, size_t len);
 
