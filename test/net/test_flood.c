@@ -195,15 +195,15 @@ test_a_flood_of_what_was_sent_to_others_shuts_nobody_out(void **state)
 
     (void)state;
     world_open(&w, 2, 47);
-    for (uint16_t k = 0; k < count; k++) {
-        struct gvs_ep to = ep_make(49, k);
+    for (size_t k = 0; k < count; k++) {
+        struct gvs_ep to = ep_make(49, (uint16_t)k);
 
         assert_int_equal(gvs_sessions_connect(w.node[0].s, w.now, w.wall, &to), GVS_OK);
         stolen[k].len = gvs_sessions_next(w.node[0].s, w.now, stolen[k].b, &stolen[k].to);
     }
     world_sleep(&w, 5000);
     for (int round = 0; round < 10; round++)
-        for (uint16_t k = 0; k < count; k++) {
+        for (size_t k = 0; k < count; k++) {
             struct gvs_ep from = crowd_ep(k, (size_t)round);
 
             node_recv(&w, 1, &from, stolen[k].b, stolen[k].len);
