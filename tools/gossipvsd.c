@@ -179,6 +179,7 @@ main(int argc, char **argv)
     uv_loop_init(&loop);
     if (gvs_agent_open(&p.agent, &loop, o.config, log_line, &p, &fault) < 0) {
         uv_run(&loop, UV_RUN_DEFAULT); /* what was opened closes */
+        uv_loop_close(&loop);
         return report(&fault);
     }
     log_line(&p, gvs_confine(text, sizeof text) < 0 ? GVS_LOG_WARN : GVS_LOG_INFO, text);

@@ -9,13 +9,23 @@
 #include "test/ipvs/fake.h"
 #include "tools/agent.h"
 
-static struct gvs_agent *
-open_agent(uv_loop_t *loop)
+static struct gvs_agent *agent;
+static uv_loop_t loop;
+
+static void
+close_agent(void)
+{
+    gvs_agent_close(agent, NULL, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    must(uv_loop_close(&loop) == 0);
+}
+
+static void
+open_agent(void)
 {
     static const char key[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= primary\n";
     const char *conf = scratch_path("gossipvs.conf"), *ring = scratch_path("keyring");
     const char *dir = scratch_get()->dir;
-    struct gvs_agent *a;
     struct gvs_fault fault;
     char text[1024];
 
@@ -31,14 +41,14 @@ open_agent(uv_loop_t *loop)
                           20000 + getpid() % 20000, ring, dir, dir, dir) < sizeof text);
     scratch_write(conf, (const uint8_t *)text, strlen(text));
     scratch_write(ring, (const uint8_t *)key, sizeof key - 1);
-    must(chmod(ring, 0600) == 0 && uv_loop_init(loop) == 0);
+    must(chmod(ring, 0600) == 0 && uv_loop_init(&loop) == 0);
     fake_reset();
-    if (gvs_agent_open(&a, loop, conf, NULL, NULL, &fault) < 0) {
+    if (gvs_agent_open(&agent, &loop, conf, NULL, NULL, &fault) < 0) {
         fprintf(stderr, "%s\n", fault.text);
         abort();
     }
-    a->started.us -= 60 * UINT64_C(1000000); /* alone for long enough */
-    return a;
+    agent->started.us -= 60 * UINT64_C(1000000); /* alone for long enough */
+    atexit(close_agent);
 }
 
 static void
@@ -55,13 +65,11 @@ check_answer(void *ctx, const char *line, int last)
 int
 LLVMFuzzerTestOneInput(const uint8_t *b, size_t len)
 {
-    static struct gvs_agent *agent;
-    static uv_loop_t loop;
     char *text, *rest = NULL;
     int requests = 0, ended = 0;
 
     if (agent == NULL)
-        agent = open_agent(&loop);
+        open_agent();
     text = feed_text(b, len);
     for (char *line = strtok_r(text, "\n", &rest); line && requests < 16;
          line = strtok_r(NULL, "\n", &rest)) {
