@@ -95,6 +95,9 @@ set_tests_properties(tools/cli tools/agents tools/confine tools/control PROPERTI
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
 )
 
+# It waits more than it computes: first, so that nothing waits for it.
+set_tests_properties(tools/agents PROPERTIES COST 100)
+
 # Foreign bytes: each target of test/fuzz runs its corpus here, in every build. With GVS_FUZZ, which
 # wants clang, they are linked with libFuzzer, for tools/fuzz, and are no tests.
 option(GVS_FUZZ "link test/fuzz with libFuzzer" OFF)

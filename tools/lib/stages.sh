@@ -12,6 +12,8 @@
 #   gvs_kernel      the preset that the tests in the virtual machine use
 #   gvs_limit       seconds that one test may take, a unit test or one in the virtual machine
 #   gvs_asan_seeds  GVS_SEEDS for the unit tests under sanitizers
+#   gvs_asan_not    a pattern of the unit tests that do not run under sanitizers; may be empty
+#   gvs_tidy_nodes  how far clang's analyzer follows one function
 #   gvs_sim         which seeds the simulator runs
 #   gvs_sim_mutants one in so many of the errors is planted that it has to find; 1: all
 
@@ -43,13 +45,13 @@ try()
 build()
 {
     mkdir -p build
-    (flock 8 && gvs_build "$1" 8>&-) 8>"build/.$1.lock"
+    (flock 8 && gvs_build "$@" 8>&-) 8>"build/.$1.lock"
 }
 
-# need PRESET: a build that another job counts, or that proves nothing by itself.
+# need PRESET [OPTION...]: a build that another job counts, or that proves nothing by itself.
 need()
 {
-    build "$1" && return
+    build "$@" && return
     echo "not ok build $1" >&3
     return 1
 }
@@ -71,7 +73,25 @@ job_asan()
 {
     try "build with AddressSanitizer" build asan || return
     GVS_SEEDS=$gvs_asan_seeds ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
-        UBSAN_OPTIONS=print_stacktrace=1 ctests asan -L unit
+        UBSAN_OPTIONS=print_stacktrace=1 ctests asan -L unit ${gvs_asan_not:+-E "$gvs_asan_not"}
+}
+
+# What is shipped is built with clang; clang-tidy sees everything, and says what clang would.
+job_clang()
+{
+    try "build with clang" build clang --target gossipvsd gossipvs sim || return
+    # One output a file: two run at a time.
+    # shellcheck disable=SC2016,SC2154 # for the inner shell; the caller's
+    jq -r '.[].file' build/clang/compile_commands.json | sed "s|^$PWD/||" | sort -u |
+        xargs -P 2 -I {} sh -c '
+            if said=$(clang-tidy -p build/clang --quiet --extra-arg=-Xclang \
+                    --extra-arg=-analyzer-config --extra-arg=-Xclang \
+                    --extra-arg=max-nodes="$1" "$2" 2>&1); then
+                echo "ok clang-tidy $2" >&3
+            else
+                printf "%s\n" "$said"
+                echo "not ok clang-tidy $2" >&3
+            fi' sh "$gvs_tidy_nodes" {}
 }
 
 job_unit()
@@ -97,11 +117,11 @@ job_sim()
     try "sim --scenario many --nodes 140" build/release/sim --scenario many --nodes 140
 }
 
-# The programs are named by GVS_BIN; what the test prints is kept apart from the machine's own.
+# What runs in the virtual machine. The programs are named by GVS_BIN; what the test prints is kept apart from the machine's own.
 job_kernel()
 {
     if [ "$1" != test_vm ]; then
-        need "$gvs_kernel" || return
+        need "$gvs_kernel" --target gossipvsd gossipvs kernel_live link_live nl_live || return
         set -- "$1" env GVS_BIN="$PWD/build/$gvs_kernel" test/kernel/vm -m 1G -t "$gvs_limit"
     fi
     name=$1
