@@ -11,6 +11,7 @@
 #include "tools/config.h"
 #include "tools/confine.h"
 #include "tools/gossipvs.h"
+#include "tools/notify.h"
 
 struct options {
     const char *config;
@@ -22,6 +23,7 @@ struct process {
     struct gvs_agent *agent;
     enum gvs_log_level level;
     uv_signal_t term, intr, hup;
+    struct gvs_notify notify;
 };
 
 static error_t
@@ -122,6 +124,7 @@ stop(void *ctx)
     uv_close((uv_handle_t *)&p->term, NULL);
     uv_close((uv_handle_t *)&p->intr, NULL);
     uv_close((uv_handle_t *)&p->hup, NULL);
+    gvs_notify_close(&p->notify);
     gvs_agent_close(p->agent, NULL, NULL);
 }
 
@@ -132,7 +135,10 @@ on_signal(uv_signal_t *s, int signum)
     struct gvs_fault f;
 
     if (signum == SIGHUP) {
+        gvs_notify_reloading();
+        f.text[0] = '\0';
         (void)gvs_agent_reload(p->agent, false, &f); /* which logs how it went */
+        gvs_notify_reloaded(f.text);
         return;
     }
     stop(p);
@@ -187,6 +193,7 @@ main(int argc, char **argv)
     catch_signal(&loop, &p, &p.intr, SIGINT);
     catch_signal(&loop, &p, &p.hup, SIGHUP);
     gvs_agent_on_left(p.agent, stop, &p);
+    gvs_notify_ready(&p.notify, &loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     return 0;

@@ -14,6 +14,7 @@
 #   gvs_asan_seeds  GVS_SEEDS for the unit tests under sanitizers
 #   gvs_asan_not    a pattern of the unit tests that do not run under sanitizers; may be empty
 #   gvs_tidy_nodes  how far clang's analyzer follows one function
+#   gvs_mutants     a pattern of the scripts that plant errors for the unit tests
 #   gvs_sim         which seeds the simulator runs
 #   gvs_sim_mutants one in so many of the errors is planted that it has to find; 1: all
 
@@ -61,7 +62,8 @@ ctests()
 {
     preset=$1
     shift
-    junit=$PWD/$gvs_out/ctest-$preset.xml
+    junit=$(mktemp -p "$gvs_out" "ctest-$preset.XXXX.xml") || return
+    junit=$PWD/$junit
     CMOCKA_MESSAGE_OUTPUT=TAP ctest --test-dir "build/$preset" -j 2 --timeout "$gvs_limit" \
         --no-tests=error --output-on-failure --test-output-size-passed 100000000 \
         --test-output-size-failed 100000000 --output-junit "$junit" "$@"
@@ -97,7 +99,8 @@ job_clang()
 job_unit()
 {
     try "build release with gcc" build release || return
-    ctests release
+    ctests release -LE mutants
+    ctests release -R "^($gvs_mutants)\$"
 }
 
 # job_sim [SECONDS]: the seeds of gvs_sim, or as many others as that time allows. A seed that fails
