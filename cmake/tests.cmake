@@ -91,7 +91,9 @@ add_test(NAME tools/agents COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_agents
 add_test(NAME tools/confine COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_confine")
 add_test(NAME tools/control COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_control")
 add_test(NAME tools/notify COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_notify")
-set_tests_properties(tools/cli tools/agents tools/confine tools/control tools/notify PROPERTIES
+add_test(NAME tools/threats COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_threats")
+set_tests_properties(tools/cli tools/agents tools/confine tools/control tools/notify tools/threats
+    PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
 )

@@ -248,6 +248,7 @@ struct arguments {
     struct gvs_fault fault; /* text "": none */
     char **words;           /* noun, verb and the rest */
     size_t count;
+    int next; /* the word behind the last option that was understood; 0: none was */
 };
 
 static const struct argp_option options[] = {
@@ -290,9 +291,13 @@ static error_t
 parse_option(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
+    error_t rc;
 
-    if (key != ARGP_KEY_ARG)
-        return take_option(a, key, arg);
+    if (key != ARGP_KEY_ARG) {
+        rc = take_option(a, key, arg);
+        a->next = rc == 0 ? state->next : a->next;
+        return rc;
+    }
     a->words = state->argv + state->next - 1;
     a->count = (size_t)state->argc - (size_t)state->next + 1;
     state->next = state->argc; /* the rest is the command's */
@@ -332,12 +337,11 @@ parse(struct arguments *a, int argc, char **argv)
 {
     const struct argp argp = {options, parse_option, NULL, NULL, NULL, NULL, NULL};
     const unsigned flags = ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT;
-    int end = 0;
 
-    if (argp_parse(&argp, argc, argv, flags, &end, a) == 0)
+    if (argp_parse(&argp, argc, argv, flags, NULL, a) == 0)
         return take_late_options(a);
     if (!a->fault.text[0]) {
-        const char *word = argv[end > 1 ? end - 1 : 1];
+        const char *word = argv[a->next ? a->next : 1];
 
         gvs_fault_set(&a->fault, GVS_EXIT_USAGE,
                       strcmp(word, "-n") == 0 || strcmp(word, "-S") == 0 ? "%s takes a value"

@@ -57,8 +57,8 @@ tell_rejects(struct gvs_agent *a)
         if (fresh == 0)
             continue;
         gvs_ep_format(ep, &from);
-        gvs_agent_log(a, GVS_LOG_WARN, "%llu datagrams %s; the latest from %s",
-                      (unsigned long long)fresh, rejects[why], ep);
+        gvs_agent_log(a, GVS_LOG_WARN, "datagrams that %s: %llu; the latest from %s", rejects[why],
+                      (unsigned long long)fresh, ep);
     }
 }
 
@@ -75,8 +75,8 @@ tell_refusals(struct gvs_agent *a)
             continue;
         gvs_text_id_name(a, &r.by, name, sizeof name);
         gvs_ep_format(ep, &r.ep);
-        gvs_agent_log(a, GVS_LOG_WARN, "refused %s, %llu times; the latest of %s at %s",
-                      refusals[why], (unsigned long long)fresh, name, ep);
+        gvs_agent_log(a, GVS_LOG_WARN, "refused %s: %llu; the latest of %s at %s", refusals[why],
+                      (unsigned long long)fresh, name, ep);
     }
 }
 
