@@ -177,10 +177,11 @@ struct gvs_agent {
 
     struct gvs_mono alarm_due[GVS_ALARM_KINDS]; /* the log is told of each no earlier */
     struct gvs_mono started;
-    bool quiet;        /* what views bring now is no news for watch */
-    bool fresh;        /* the store was empty: this node has never been part of anything */
-    bool claims_read;  /* services.d has been read at least once */
-    bool claims_tried; /* or could not be */
+    bool quiet;           /* what views bring now is no news for watch */
+    bool fresh;           /* the store was empty: this node has never been part of anything */
+    bool claims_read;     /* services.d has been read at least once */
+    bool claims_tried;    /* or could not be */
+    uint64_t ledger_upto; /* what the sync under way makes durable */
     bool ledger_pending;
     bool ledger_again;        /* the latest could not be written: ask again */
     struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */

@@ -398,22 +398,15 @@ take_own_addresses(struct gvs_agent *a)
 
 /* --- kernel --- */
 
-struct ledger_sync {
-    struct gvs_agent *a;
-    uint64_t upto;
-};
-
 static void
 ledger_durable(void *ctx, int status)
 {
-    struct ledger_sync *s = ctx;
-    struct gvs_agent *a = s->a;
+    struct gvs_agent *a = ctx;
 
     a->ledger_pending = false;
     a->ledger_again = status != 0; /* the store keeps what it could not write, and tries again */
     if (status == 0)
-        gvs_kernel_ledger_durable(a->kernel, s->upto);
-    free(s);
+        gvs_kernel_ledger_durable(a->kernel, a->ledger_upto);
     gvs_agent_pump(a);
 }
 
@@ -421,7 +414,6 @@ static void
 store_ledger(struct gvs_agent *a)
 {
     struct gvs_ledger_rec rec;
-    struct ledger_sync *s;
     bool any = a->ledger_again;
 
     if (a->ledger_pending)
@@ -432,12 +424,9 @@ store_ledger(struct gvs_agent *a)
     }
     if (!any)
         return;
-    s = malloc(sizeof *s);
-    if (!s)
-        return; /* the records are queued; the next change asks again */
-    *s = (struct ledger_sync){a, gvs_kernel_ledger_wanted(a->kernel)};
+    a->ledger_upto = gvs_kernel_ledger_wanted(a->kernel);
     a->ledger_pending = true;
-    gvs_store_sync_ledger(a->store, ledger_durable, s);
+    gvs_store_sync_ledger(a->store, ledger_durable, a);
 }
 
 static void
