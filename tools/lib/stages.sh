@@ -62,8 +62,7 @@ ctests()
 {
     preset=$1
     shift
-    junit=$(mktemp -p "$gvs_out" "ctest-$preset.XXXX.xml") || return
-    junit=$PWD/$junit
+    junit=$PWD/$(mktemp -p "$gvs_out" "ctest-$preset.XXXX.xml") || return
     CMOCKA_MESSAGE_OUTPUT=TAP ctest --test-dir "build/$preset" -j 2 --timeout "$gvs_limit" \
         --no-tests=error --output-on-failure --test-output-size-passed 100000000 \
         --test-output-size-failed 100000000 --output-junit "$junit" "$@"
@@ -120,7 +119,8 @@ job_sim()
     try "sim --scenario many --nodes 140" build/release/sim --scenario many --nodes 140
 }
 
-# What runs in the virtual machine. The programs are named by GVS_BIN; what the test prints is kept apart from the machine's own.
+# What runs in the virtual machine is named by GVS_BIN; what the test prints is kept apart from the
+# machine's own.
 job_kernel()
 {
     if [ "$1" != test_vm ]; then
