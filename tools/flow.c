@@ -9,7 +9,6 @@
  * A pump runs all of it, in that order, whoever called: a datagram, a command, a timer, the store.
  * Each pass does a bounded amount of work and asks the kernel timer for another pass at once if
  * there is more, so that the loop's other users get their turn. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"

@@ -133,12 +133,12 @@ on_signal(uv_signal_t *s, int signum)
 {
     struct process *p = s->data;
     struct gvs_fault f;
+    int rc;
 
     if (signum == SIGHUP) {
         gvs_notify_reloading();
-        f.text[0] = '\0';
-        (void)gvs_agent_reload(p->agent, false, &f); /* which logs how it went */
-        gvs_notify_reloaded(f.text);
+        rc = gvs_agent_reload(p->agent, false, &f); /* which logs how it went */
+        gvs_notify_reloaded(rc < 0 ? f.text : "");
         return;
     }
     stop(p);
