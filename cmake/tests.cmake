@@ -143,7 +143,7 @@ set_tests_properties(tools/sim PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMA
 # Those of test/tools/mutants_sim, which the simulator has to find, are tried with it: tools/check.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
     foreach(script core/mutants ipvs/mutants net/mutants net/mutants_unit tools/mutants
-            tools/mutants_control)
+            tools/mutants_agents)
         add_test(NAME ${script} COMMAND "${PROJECT_SOURCE_DIR}/test/${script}")
         set_tests_properties(${script} PROPERTIES LABELS mutants)
     endforeach()
