@@ -177,7 +177,7 @@ raise_own(struct gvs_age *a, struct gvs_wall wall)
     uint64_t now = gvs_hlc_make(wall.ms < GVS_HLC_MS_MAX ? wall.ms : GVS_HLC_MS_MAX, 0);
     uint64_t hlc = a->clock->last < now ? a->clock->last : now;
 
-    if (a->waits || is_retired(self) || hlc == 0 || !(a->lends || a->newborn))
+    if (a->waits || is_retired(self) || hlc == 0)
         return;
     if (all_equal_since(a, a->began))
         raise(a, &self->id, hlc); /* I2 */

@@ -273,6 +273,31 @@ test_a_deleted_service_is_remembered_while_it_buries_a_backend(void **state)
     cluster_close(c);
 }
 
+/* One that was deleted before needs nobody to bury it: both go in the same hour. */
+static void
+test_a_deleted_service_does_not_wait_for_what_was_deleted_before(void **state)
+{
+    struct cluster *c = joined_cluster(2, 22);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_key key;
+    unsigned hours = 0;
+
+    (void)state;
+    write_keys(c, 0, 0, 1);
+    delete_keys(c, 1, 0, 1);
+    cluster_key(&key, 0);
+    key = (struct gvs_key){.kind = GVS_KEY_SERVICE, .svc = key.svc};
+    assert_int_equal(gvs_node_write(c->host[1].node, c->now, cluster_wall(c, 1), &key, true, value,
+                                    gvs_tombstone_encode(value, false), NULL),
+                     GVS_OK);
+    time_passes(c, 6 * DAY);
+    assert_tombstones_everywhere(c, 2);
+    while (tombstones(c, 0) == 2 && hours++ < 72)
+        time_passes(c, HOUR);
+    assert_tombstones_everywhere(c, 0);
+    cluster_close(c);
+}
+
 static void
 test_whoever_is_dead_holds_tombstones_up_until_it_is_forgotten(void **state)
 {
@@ -853,6 +878,7 @@ main(void)
         cmocka_unit_test(test_a_tombstone_is_gone_after_a_week_and_costs_nothing_before),
         cmocka_unit_test(test_a_lone_node_forgets_by_itself),
         cmocka_unit_test(test_a_deleted_service_is_remembered_while_it_buries_a_backend),
+        cmocka_unit_test(test_a_deleted_service_does_not_wait_for_what_was_deleted_before),
         cmocka_unit_test(test_whoever_is_dead_holds_tombstones_up_until_it_is_forgotten),
         cmocka_unit_test(test_memory_is_left_only_when_all_are_covered),
         cmocka_unit_test(test_whoever_slept_brings_nothing_back),
