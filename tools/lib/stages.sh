@@ -4,7 +4,7 @@
 # A job is a function job_NAME, or job_NAME ARG for the name NAME/ARG. It writes a line `ok FACT`
 # or `not ok FACT` to descriptor 3 for each fact it tried, and whatever explains them to stdout.
 # A job that proves nothing, or fails without saying what, is a failure itself: what did not
-# run did not pass.
+# run did not pass. A line `# WHY` after `not ok FACT` is shown with it.
 #
 # The caller sets
 #   gvs_out         where the logs go; emptied first
@@ -21,7 +21,10 @@
 # tell NAME STATUS FILE: what a program that prints `ok` lines has proven.
 tell()
 {
-    sed -n "s,^\(not ok\|ok\) \(.*\),\1 $1: \2,p" "$3" >&3
+    awk -v name="$1" '
+        /^# / { if (bad) print substr($0, 1, 1000); next }
+        !/^(not )?ok / { bad = 0; next }
+        { bad = /^not/; sub(/^(not )?ok /, "&" name ": "); print }' "$3" >&3
     if ! grep -q '^\(not \)\?ok ' "$3"; then
         echo "not ok $1: nothing ran, status $2" >&3
     elif [ "$2" != 0 ] && ! grep -q '^not ok ' "$3"; then
@@ -161,13 +164,13 @@ run_job()
         echo "not ok $1: status $status" >>"$log.new"
     fi
     passed=$(grep -c '^ok ' "$log.new")
-    bad=$(grep '^not ok ' "$log.new")
+    bad=$(grep '^\(not ok\|#\) ' "$log.new")
     # In one piece: another worker prints too.
     if [ -z "$bad" ]; then
         printf '%s: %s passed, %s s\n' "$1" "$passed" $(($(date +%s) - begin))
     else
         printf '%s: %s passed, %s failed, %s s, see %s\n%s\n' "$1" "$passed" \
-            "$(printf '%s\n' "$bad" | grep -c '')" $(($(date +%s) - begin)) "$log.log" "$bad"
+            "$(grep -c '^not ok ' "$log.new")" $(($(date +%s) - begin)) "$log.log" "$bad"
     fi
     mv "$log.new" "$log.results"
 }
