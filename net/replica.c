@@ -375,14 +375,15 @@ gvs_replica_vector(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall w
 }
 
 /* Is what is held of this key as far ahead already? Then clocks were wrong when it was written, and
- * the key would be locked for as long as they were. */
+ * the key would be locked for as long as they were. What is not ahead carries nothing further, or
+ * one entry after the other would climb as far as it likes. */
 static bool
-is_matched(const struct gvs_replica *r, const struct gvs_entry *e)
+is_matched(const struct gvs_replica *r, uint64_t limit, const struct gvs_entry *e)
 {
     struct gvs_entry held;
 
     return gvs_table_get(r->table[GVS_TABLE_CLAIMS], e->key, e->key_len, &held) &&
-           gvs_hlc_ms(e->order) <= gvs_hlc_ms(held.order) + GVS_AHEAD_MS;
+           held.order > limit && gvs_hlc_ms(e->order) <= gvs_hlc_ms(held.order) + GVS_AHEAD_MS;
 }
 
 static int
@@ -390,10 +391,11 @@ admit_claim(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
             struct gvs_member *from, const struct gvs_entry *e)
 {
     struct gvs_clock clock = gvs_members_clock(r->members, now);
+    uint64_t limit = by_clocks(&clock, wall);
 
     if (gvs_age_refuses(&r->age, e))
         return GVS_E_DELETED;
-    if (e->order <= by_clocks(&clock, wall) || is_matched(r, e))
+    if (e->order <= limit || is_matched(r, limit, e))
         return GVS_OK;
     if (latest(r, now, wall) == GVS_HLC_NO_LIMIT) {
         r->ahead++;

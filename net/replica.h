@@ -15,7 +15,7 @@
  *   - a claim's stamp lies more than 30 s beyond the median of the clocks, as they are now, and
  *     there are three or more: it is deferred, and reconciliation offers it again. Compared with
  *     what is held instead, one wild stamp would shut out every sane one. But where what is held
- *     lies as far ahead, since clocks were wrong when it was written, the next edit may, too. And
+ *     lies ahead, since clocks were wrong when it was written, the next edit may be 30 s later. And
  *     where most members say that they have seen stamps ahead of the clocks, it is the clocks that
  *     are wrong, or were: nothing is deferred then;
  *   - a member's incarnation is one that no process can have counted up to. Up to 2^32 (136 years
@@ -69,7 +69,7 @@ struct gvs_replica {
     size_t entries;              /* with so many claims our own writes end */
     unsigned usurped;            /* how often another process asserted our name */
     struct gvs_mono reassert_at; /* not before, against such a one */
-    uint64_t rewritten;     /* the latest stamp of what was written again, with a lesser one */
+    uint64_t rewritten;          /* the latest stamp of what was written again, with a lesser one */
     struct gvs_mono astray; /* our clock is beyond what others take since then; NEVER: it is not */
     struct gvs_siphash_key hash_key;
     void *memory[GVS_TABLE_COUNT];

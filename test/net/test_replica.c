@@ -245,7 +245,8 @@ test_what_was_deferred_is_taken_when_its_time_has_come(void **state)
 }
 
 /* A key that a wrong clock has written would else be locked for as long as that clock was wrong.
- * But thirty seconds an edit, and nothing else with it. */
+ * But thirty seconds an edit, nothing else with it, and not one edit after the other from what anybody
+ * may write. */
 static void
 test_what_lies_ahead_can_be_edited(void **state)
 {
@@ -264,6 +265,8 @@ test_what_lies_ahead_can_be_edited(void **state)
     assert_int_equal(take_claim(&b, 2, far), GVS_E_RANGE); /* another key */
     assert_int_equal(take_claim(&b, 2, WALL), 1);
     assert_int_equal(take_claim(&b, 2, far), GVS_E_RANGE);
+    assert_int_equal(take_claim(&b, 2, WALL + 30000), 1);
+    assert_int_equal(take_claim(&b, 2, WALL + 30001), GVS_E_RANGE);
     assert_int_equal(b.r.ahead, 0);
     close_bench(&b);
 }

@@ -251,7 +251,8 @@ check_stamp(struct sim_world *w, size_t i, const struct gvs_entry *e, const stru
     if (e->kind == GVS_KEY_MEMBER || v->took_us != w->now_us ||
         gvs_id_cmp(&e->writer, &w->host[i].id) == 0)
         return;
-    if (held && gvs_hlc_ms(e->order) <= gvs_hlc_ms(held->order) + AHEAD_MS)
+    if (held && gvs_hlc_ms(held->order) >= v->latest_ms &&
+        gvs_hlc_ms(e->order) <= gvs_hlc_ms(held->order) + AHEAD_MS)
         return;
     if (gvs_hlc_ms(e->order) > v->latest_ms)
         sim_fail(w, i, "I4", "took a stamp %.1f s beyond the median of clocks",
