@@ -19,7 +19,7 @@ struct image {
 static void
 write_records(struct gvs_lmdb *f, unsigned first, unsigned count, bool del)
 {
-    struct gvs_put *puts[RECORDS];
+    struct gvs_put *puts[RECORDS] = {0};
     uint8_t big[6000];
 
     memset(big, 'x', sizeof big);

@@ -66,7 +66,7 @@ def sh(command, check=True):
     return r.stdout
 
 
-def wait(seconds, condition, step=0.05):
+def wait(seconds, condition, step=0.1):
     """Waits until condition() is true; returns its last value."""
     end = time.monotonic() + seconds
     while True:
@@ -349,7 +349,7 @@ class Client(threading.Thread):
     what its own TCP says.
     """
 
-    def __init__(self, lb, vip, port=6379, source=None, netns="c", pause=0.02):
+    def __init__(self, lb, vip, port=6379, source=None, netns="c", pause=0.05):
         super().__init__(daemon=True)
         self.lb, self.vip, self.port = lb, vip, port
         self.source = f"10.78.{lb}.2" if source is None else source

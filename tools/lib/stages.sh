@@ -7,16 +7,18 @@
 # run did not pass. A line `# WHY` after `not ok FACT` is shown with it.
 #
 # The caller sets
-#   gvs_out         where the logs go; emptied first
-#   gvs_workers     how many jobs run at a time
-#   gvs_kernel      the preset that the tests in the virtual machine use
-#   gvs_limit       seconds that one test may take, a unit test or one in the virtual machine
-#   gvs_asan_seeds  GVS_SEEDS for the unit tests under sanitizers
-#   gvs_asan_not    a pattern of the unit tests that do not run under sanitizers; may be empty
-#   gvs_tidy_nodes  how far clang's analyzer follows one function
-#   gvs_mutants     a pattern of the scripts that plant errors for the unit tests
-#   gvs_sim         which seeds the simulator runs
-#   gvs_sim_mutants one in so many of the errors is planted that it has to find; 1: all
+#   gvs_out           where the logs go; emptied first
+#   gvs_workers       how many jobs run at a time
+#   gvs_kernel        the preset that the tests in the virtual machine use
+#   gvs_limit         seconds that one test may take, a unit test or one in the virtual machine
+#   gvs_unit_seeds    GVS_SEEDS for the unit tests
+#   gvs_asan_seeds    GVS_SEEDS for the unit tests under sanitizers
+#   gvs_asan_not      a pattern of the unit tests that do not run under sanitizers; may be empty
+#   gvs_clang_builds  not empty: clang builds everything; empty: clang-tidy only reads it
+#   gvs_tidy_nodes    how far clang's analyzer follows one function
+#   gvs_mutants       a pattern of the scripts that plant errors for the unit tests
+#   gvs_sim           which seeds the simulator runs
+#   gvs_sim_mutants   one in so many of the errors is planted that it has to find; 1: all
 
 # tell NAME STATUS FILE: what a program that prints `ok` lines has proven.
 tell()
@@ -80,12 +82,17 @@ job_asan()
         UBSAN_OPTIONS=print_stacktrace=1 ctests asan -L unit ${gvs_asan_not:+-E "$gvs_asan_not"}
 }
 
-# What is shipped is built with clang; clang-tidy sees everything, and says what clang would.
+# clang-tidy says what clang would; that what clang builds also links is for the soak.
+# shellcheck disable=SC2154 # the caller's
 job_clang()
 {
-    try "build with clang" build clang --target gossipvsd gossipvs sim || return
+    if [ -n "$gvs_clang_builds" ]; then
+        try "build with clang" build clang || return
+    else
+        try "configure with clang" cmake --preset clang || return
+    fi
     # One output a file: two run at a time.
-    # shellcheck disable=SC2016,SC2154 # for the inner shell; the caller's
+    # shellcheck disable=SC2016 # for the inner shell
     jq -r '.[].file' build/clang/compile_commands.json | sed "s|^$PWD/||" | sort -u |
         xargs -P 2 -I {} sh -c '
             if said=$(clang-tidy -p build/clang --quiet --extra-arg=-Xclang \
@@ -101,7 +108,7 @@ job_clang()
 job_unit()
 {
     try "build release with gcc" build release || return
-    ctests release -LE mutants
+    GVS_SEEDS=$gvs_unit_seeds ctests release -LE mutants
     ctests release -R "^($gvs_mutants)\$"
 }
 
