@@ -122,6 +122,7 @@ class Liar:
         self.id = node_id(self.pub)
         self.boot = int.from_bytes(os.urandom(8), "little")
         self.sessions = {}
+        self.ahead_ns = 0  # of the clock, in init_time
         host, port = address.split(":")
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, int(port)))
@@ -141,7 +142,8 @@ class Liar:
         key_id = hashlib.sha256(b"gossipvs-key-id" + self.psk).digest()[:8]
         packet = struct.pack("<BBHI", INIT, 1, 0, index) + key_id + public(e) + \
             n.encrypt(self.pub) + \
-            n.encrypt(struct.pack("<QQHHHH8x", time.time_ns(), self.boot, 1, 1, 1232, 0))
+            n.encrypt(struct.pack("<QQHHHH8x", time.time_ns() + self.ahead_ns,
+                                  self.boot, 1, 1, 1232, 0))
         mac = hashlib.blake2b(b"", digest_size=32, key=self.psk, salt=struct.pack("<QQ", 1, 0),
                               person=b"vgpsk__1").digest()
         return packet + hashlib.blake2b(packet, digest_size=16, key=mac).digest() + bytes(16), \
