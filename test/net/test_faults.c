@@ -565,6 +565,62 @@ test_a_wild_clock_is_outvoted_and_locks_nobody_out(void **state)
     cluster_close(c);
 }
 
+/* By its own word or by what it sees of the others. */
+static bool
+is_alarmed(struct cluster *c, size_t i, const struct gvs_id *id)
+{
+    struct gvs_node_member m[8];
+    size_t count = gvs_node_list(c->host[i].node, m, sizeof m / sizeof *m);
+    struct gvs_mono when;
+    struct gvs_ep ep;
+
+    if (gvs_node_cloned(c->host[i].node, &when, &ep))
+        return true;
+    for (size_t k = 0; k < count; k++)
+        if (m[k].cloned && gvs_id_cmp(&m[k].id, id) == 0)
+            return true;
+    return false;
+}
+
+static bool
+claims_agree(struct cluster *c)
+{
+    uint64_t first = gvs_table_fingerprint(gvs_node_claims(c->host[0].node));
+
+    for (size_t i = 1; i < c->config.nodes; i++)
+        if (gvs_table_fingerprint(gvs_node_claims(c->host[i].node)) != first)
+            return false;
+    return true;
+}
+
+static void
+test_t23_two_machines_of_one_key_alarm_all_within_a_minute_and_tables_agree(void **state)
+{
+    (void)state;
+    for (uint64_t seed = test_seed_first(); test_seed_run(seed, 20); seed++) {
+        struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 5, .seed = seed});
+        size_t alarmed = 0;
+        struct gvs_id id;
+        unsigned s;
+
+        memcpy(c->host[4].priv, c->host[3].priv, sizeof c->host[4].priv);
+        cluster_set_peers(c, 4, (size_t[]){0}, 1);
+        cluster_start_all(c);
+        id = gvs_node_self(c->host[3].node);
+        for (s = 0; s < 60 && alarmed < 5; s++) {
+            cluster_write(c, 3, s % 7, 10 + s); /* both write, also the same keys */
+            cluster_write(c, 4, s % 5, 100 + s);
+            cluster_run(c, 1000);
+            alarmed = 0;
+            for (size_t i = 0; i < 5; i++)
+                alarmed += is_alarmed(c, i, &id);
+        }
+        assert_int_equal(alarmed, 5);
+        assert_true(cluster_run_until(c, 60000, claims_agree));
+        cluster_close(c);
+    }
+}
+
 static void
 test_two_machines_of_one_key_are_an_alarm_and_no_duel(void **state)
 {
@@ -577,7 +633,7 @@ test_two_machines_of_one_key_are_an_alarm_and_no_duel(void **state)
     memcpy(c->host[4].priv, c->host[3].priv, sizeof c->host[4].priv);
     cluster_set_peers(c, 4, (size_t[]){0}, 1);
     cluster_start_all(c);
-    cluster_run(c, 130 * SECOND); /* one at once, the other when it was outbid for a minute */
+    cluster_run(c, 130 * SECOND); /* one at once, the other when it was outbid for half a minute */
     assert_true(gvs_node_cloned(c->host[3].node, &when, &ep));
     assert_int_equal(gvs_ep_cmp(&ep, &c->host[4].ep), 0);
     assert_true(gvs_node_cloned(c->host[4].node, &when, &ep));
@@ -751,6 +807,9 @@ main(void)
         cmocka_unit_test(test_who_leaves_is_let_go_by_all_and_for_ever),
         cmocka_unit_test(test_the_forgotten_hear_of_it_when_they_return),
         cmocka_unit_test(test_a_wild_clock_is_outvoted_and_locks_nobody_out),
+        cmocka_unit_test_teardown(
+            test_t23_two_machines_of_one_key_alarm_all_within_a_minute_and_tables_agree,
+            test_seed_teardown),
         cmocka_unit_test(test_two_machines_of_one_key_are_an_alarm_and_no_duel),
         cmocka_unit_test(test_a_wrong_key_changes_nothing_and_is_counted),
         cmocka_unit_test(test_another_cluster_with_the_same_key_stays_another),
