@@ -34,6 +34,7 @@ foreach(module cookie crossing crypto cursor flood hostile keylog keyring keys m
 endforeach()
 gvs_test(net/node test/net/test_node.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/faults test/net/test_faults.c test/lib/cluster.c LIBS gvs_net)
+gvs_test(net/clocks test/net/test_clocks.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/apart test/net/test_apart.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/age test/net/test_age.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/rotate test/net/test_rotate.c test/lib/cluster.c LIBS gvs_net)

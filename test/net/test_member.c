@@ -386,7 +386,7 @@ test_who_did_not_run_accuses_nobody(void **state)
 /* --- gone --- */
 
 static void
-test_dead_is_a_rumour_until_our_own_round_failed(void **state)
+test_t16_dead_is_a_rumour_until_our_own_round_failed(void **state)
 {
     struct bench b;
     uint64_t heard_of;
@@ -838,7 +838,7 @@ main(void)
         cmocka_unit_test(test_who_has_left_is_let_go),
         cmocka_unit_test(test_who_hears_nobody_doubts_itself_first),
         cmocka_unit_test(test_who_did_not_run_accuses_nobody),
-        cmocka_unit_test(test_dead_is_a_rumour_until_our_own_round_failed),
+        cmocka_unit_test(test_t16_dead_is_a_rumour_until_our_own_round_failed),
         cmocka_unit_test(test_gone_takes_a_whole_round_by_probe_and_handshake),
         cmocka_unit_test(test_what_is_heard_in_the_round_saves_it),
         cmocka_unit_test(test_suspects_and_the_living_are_never_gone),
