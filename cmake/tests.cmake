@@ -34,6 +34,7 @@ foreach(module cookie crossing crypto cursor flood hostile keylog keyring keys m
 endforeach()
 gvs_test(net/node test/net/test_node.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/faults test/net/test_faults.c test/lib/cluster.c LIBS gvs_net)
+gvs_test(net/clocks test/net/test_clocks.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/apart test/net/test_apart.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/age test/net/test_age.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/rotate test/net/test_rotate.c test/lib/cluster.c LIBS gvs_net)
@@ -90,9 +91,12 @@ add_test(NAME tools/cli COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_cli")
 add_test(NAME tools/agents COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_agents")
 add_test(NAME tools/confine COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_confine")
 add_test(NAME tools/control COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_control")
+add_test(NAME tools/insiders COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_insiders")
 add_test(NAME tools/notify COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_notify")
+add_test(NAME tools/rotation COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_rotation")
 add_test(NAME tools/threats COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_threats")
-set_tests_properties(tools/cli tools/agents tools/confine tools/control tools/notify tools/threats
+set_tests_properties(tools/cli tools/agents tools/confine tools/control tools/insiders tools/notify
+    tools/rotation tools/threats
     PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"

@@ -7,7 +7,8 @@
 #include "core/err.h"
 
 #define TELL_AGAIN_MS 1000
-#define FALLS_FREE 2 /* so often it may come back at once; a restart is one */
+#define ASKED_MS 1000 /* an answer may take so long; nothing special about it */
+#define FALLS_FREE 2  /* so often it may come back at once; a restart is one */
 #define FALLS_MAX 8
 #define FALLS_HALVE_MS 300000
 #define HOLD_MS 4000 /* doubles with each further fall; nothing special about it */
@@ -395,11 +396,23 @@ gvs_member_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member 
         gvs_detector_demand(ms, now, m, GVS_DUE_PROBE);
 }
 
+/* Would one more probe push out another whose answer may still be on its way? */
+static bool
+is_asked_enough(const struct gvs_member *m, struct gvs_mono now)
+{
+    struct gvs_mono oldest = m->asked[m->asked_count % GVS_ASKED_MAX].at;
+
+    return m->asked_count >= GVS_ASKED_MAX && oldest.us > m->answered.us &&
+           !gvs_mono_due(gvs_mono_add_ms(oldest, ASKED_MS), now);
+}
+
 void
 gvs_members_probe_all(struct gvs_members *ms, struct gvs_mono now)
 {
-    for (size_t i = 0; i < ms->count; i++)
-        gvs_member_probe(ms, now, &ms->place[i]);
+    for (size_t i = 0; i < ms->count; i++) {
+        if (!is_asked_enough(&ms->place[i], now))
+            gvs_member_probe(ms, now, &ms->place[i]);
+    }
 }
 
 void

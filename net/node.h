@@ -265,7 +265,7 @@ struct gvs_node_clock {
 struct gvs_node_clock gvs_node_clock(struct gvs_node *n, struct gvs_mono now);
 
 /* Another process uses this node's key: true if one was ever noticed; when last, and where it is.
- * Our own entry is then asserted against it once a minute, no more. */
+ * Our own entry is then asserted against it after half a minute, and once a minute, no more. */
 bool gvs_node_cloned(const struct gvs_node *n, struct gvs_mono *when, struct gvs_ep *ep);
 
 /* Who uses a key that we do not have; who is not admitted (net/session.h). */

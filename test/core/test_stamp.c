@@ -51,7 +51,7 @@ test_make_and_ms_are_48_bits_over_16(void **state)
 }
 
 static void
-test_issue_follows_the_wall_and_never_falls_behind_what_was_seen(void **state)
+test_t21_issue_follows_the_wall_and_never_falls_behind_what_was_seen(void **state)
 {
     static const struct {
         const char *why;
@@ -272,7 +272,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_valid_is_from_one_millisecond_to_the_year_10889),
         cmocka_unit_test(test_make_and_ms_are_48_bits_over_16),
-        cmocka_unit_test(test_issue_follows_the_wall_and_never_falls_behind_what_was_seen),
+        cmocka_unit_test(test_t21_issue_follows_the_wall_and_never_falls_behind_what_was_seen),
         cmocka_unit_test(test_what_is_replaced_beyond_the_limit_carries_one_stamp_along),
         cmocka_unit_test(test_a_clock_is_lowered_to_nothing_that_it_issued_within_a_limit),
         cmocka_unit_test(test_what_is_issued_is_above_what_counts),

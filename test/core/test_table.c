@@ -285,7 +285,7 @@ test_any_program_ends_as_in_the_model(void **state)
 }
 
 static void
-test_a_full_table_refuses_new_keys_only(void **state)
+test_t14_a_full_table_refuses_new_keys_only(void **state)
 {
     struct gvs_table *t = table_new(3);
     static struct image before, after;
@@ -544,7 +544,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_any_program_ends_as_in_the_model, test_seed_teardown),
-        cmocka_unit_test(test_a_full_table_refuses_new_keys_only),
+        cmocka_unit_test(test_t14_a_full_table_refuses_new_keys_only),
         cmocka_unit_test(test_a_table_of_one_holds_any_entry),
         cmocka_unit_test(test_a_full_arena_still_replaces_in_place),
         cmocka_unit_test(test_room_given_back_is_found_again),

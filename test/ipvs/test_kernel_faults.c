@@ -23,7 +23,7 @@ test_a_deleted_service_comes_back(void **state)
 }
 
 static void
-test_a_weight_set_by_hand_is_set_back(void **state)
+test_t24_a_weight_set_by_hand_is_set_back(void **state)
 {
     struct gvs_kernel_event ev;
     uint64_t missed;
@@ -53,7 +53,7 @@ test_a_weight_set_by_hand_is_set_back(void **state)
 }
 
 static void
-test_a_flush_is_repaired_anchor_first(void **state)
+test_t24_a_flush_is_repaired_anchor_first(void **state)
 {
     struct world w;
 
@@ -506,7 +506,7 @@ test_a_look_that_misses_the_service_looks_again(void **state)
 }
 
 static void
-test_a_dump_that_is_lost_concludes_nothing(void **state)
+test_t24_a_dump_that_is_lost_concludes_nothing(void **state)
 {
     struct world w;
 
@@ -581,8 +581,8 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(test_a_deleted_service_comes_back),
-        TEST(test_a_weight_set_by_hand_is_set_back),
-        TEST(test_a_flush_is_repaired_anchor_first),
+        TEST(test_t24_a_weight_set_by_hand_is_set_back),
+        TEST(test_t24_a_flush_is_repaired_anchor_first),
         TEST(test_a_missing_anchor_is_put_back),
         TEST(test_everything_inside_our_service_is_ours),
         TEST(test_what_an_item_cannot_say_is_drift),
@@ -602,7 +602,7 @@ main(void)
         TEST(test_lost_answers_lead_to_a_look_never_to_a_guess),
         TEST(test_a_removal_whose_answer_was_lost),
         TEST(test_a_look_that_misses_the_service_looks_again),
-        TEST(test_a_dump_that_is_lost_concludes_nothing),
+        TEST(test_t24_a_dump_that_is_lost_concludes_nothing),
         TEST(test_a_wish_taken_back_under_way_stops_the_rest),
         TEST(test_what_is_wanted_and_unwanted_before_its_turn_leaves_nothing),
     };

@@ -247,7 +247,7 @@ calm_down(struct world *w)
 }
 
 static void
-test_whatever_happens_it_ends_as_wanted_and_the_steady_one_is_never_touched(void **state)
+test_t24_whatever_happens_it_ends_as_wanted_and_the_steady_one_is_never_touched(void **state)
 {
     static const char *const strangers[] = {"10.98.0.1:80/tcp", "fwmark:99"};
     struct world w;
@@ -305,7 +305,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            test_whatever_happens_it_ends_as_wanted_and_the_steady_one_is_never_touched,
+            test_t24_whatever_happens_it_ends_as_wanted_and_the_steady_one_is_never_touched,
             own_namespace, test_seed_teardown),
     };
 

@@ -362,7 +362,7 @@ test_whoever_slept_brings_nothing_back(void **state)
 
 /* The disk is older than the tombstones, which nobody has any more. */
 static void
-test_an_old_disk_brings_nothing_back_and_is_told(void **state)
+test_t20_an_old_disk_brings_nothing_back_and_is_told(void **state)
 {
     struct cluster *c = joined_cluster(3, 11);
     struct old_disk old;
@@ -774,7 +774,7 @@ test_what_is_young_is_taken_whatever_its_stamp(void **state)
 }
 
 static void
-test_no_stamp_is_issued_again_by_an_earlier_clock(void **state)
+test_t21_no_stamp_is_issued_again_by_an_earlier_clock(void **state)
 {
     struct cluster *c = joined_cluster(1, 32);
     uint64_t order;
@@ -882,7 +882,7 @@ main(void)
         cmocka_unit_test(test_whoever_is_dead_holds_tombstones_up_until_it_is_forgotten),
         cmocka_unit_test(test_memory_is_left_only_when_all_are_covered),
         cmocka_unit_test(test_whoever_slept_brings_nothing_back),
-        cmocka_unit_test(test_an_old_disk_brings_nothing_back_and_is_told),
+        cmocka_unit_test(test_t20_an_old_disk_brings_nothing_back_and_is_told),
         cmocka_unit_test(test_a_disk_from_a_lone_past_makes_nobody_forget),
         cmocka_unit_test(test_a_wiped_node_takes_all_and_brings_nothing_back),
         cmocka_unit_test(test_the_retired_bring_nothing_back),
@@ -896,7 +896,7 @@ main(void)
         cmocka_unit_test(test_a_vector_has_48_writers_at_most),
         cmocka_unit_test(test_what_is_young_or_unknown_is_not_dropped),
         cmocka_unit_test(test_what_is_young_is_taken_whatever_its_stamp),
-        cmocka_unit_test(test_no_stamp_is_issued_again_by_an_earlier_clock),
+        cmocka_unit_test(test_t21_no_stamp_is_issued_again_by_an_earlier_clock),
         cmocka_unit_test(test_clocks_almost_an_hour_apart_age_together),
         cmocka_unit_test(test_a_clock_that_was_years_ahead_leaves_nothing_behind),
         cmocka_unit_test(test_peers_raise_the_cut_by_less_than_a_day),

@@ -173,7 +173,7 @@ test_every_form_has_one_spelling(void **state)
 }
 
 static void
-test_a_declared_length_alone_is_refused(void **state)
+test_t17_a_declared_length_alone_is_refused(void **state)
 {
     static const uint8_t wide[] = {0xc4, 0xc5, 0xc6, 0xdc, 0xdd, 0xde, 0xdf,
                                    0xd9, 0xda, 0xdb, 0xc7, 0xc8, 0xc9};
@@ -311,7 +311,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_form_has_one_spelling),
-        cmocka_unit_test(test_a_declared_length_alone_is_refused),
+        cmocka_unit_test(test_t17_a_declared_length_alone_is_refused),
         cmocka_unit_test(test_a_deep_nest_is_refused_without_descending),
         cmocka_unit_test_teardown(test_what_msgpack_c_packs_is_read_the_same, test_seed_teardown),
         cmocka_unit_test_teardown(test_random_bytes_are_read_the_same_or_refused,

@@ -386,7 +386,7 @@ test_who_did_not_run_accuses_nobody(void **state)
 /* --- gone --- */
 
 static void
-test_dead_is_a_rumour_until_our_own_round_failed(void **state)
+test_t16_dead_is_a_rumour_until_our_own_round_failed(void **state)
 {
     struct bench b;
     uint64_t heard_of;
@@ -701,6 +701,65 @@ test_only_the_latest_probes_can_be_answered(void **state)
     close_bench(&b);
 }
 
+/* Somebody waits for what all hold, and asks every 50 ms; the network is slow. */
+static void
+test_who_answers_slowly_has_answered_however_often_we_ask(void **state)
+{
+    static const uint64_t rtts[] = {0, 199000, 250000, 400000, 900000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rtts / sizeof *rtts; i++) {
+        uint64_t seq[200], sent[200], first;
+        size_t asked = 0, answered = 0;
+        struct gvs_member_action a;
+        struct gvs_member *m;
+        struct bench b;
+
+        open_bench(&b, 2, 16);
+        m = member_of(&b, 1);
+        first = b.now.us;
+        for (; b.now.us < first + 2000000; b.now.us += 1000) {
+            if ((b.now.us - first) % 50000 == 0)
+                gvs_members_probe_all(b.ms, b.now);
+            while (gvs_members_next(b.ms, b.now, &a)) {
+                if (a.act == GVS_ACT_PROBE) {
+                    seq[asked] = a.seq;
+                    sent[asked++] = b.now.us;
+                }
+            }
+            for (; answered < asked && sent[answered] + rtts[i] <= b.now.us; answered++) {
+                gvs_member_heard(b.ms, b.now, m);
+                gvs_member_answered(b.ms, b.now, m, seq[answered]);
+            }
+        }
+        assert_true(m->answered.us + rtts[i] + 500000 > b.now.us);
+        close_bench(&b);
+    }
+}
+
+/* But not for ever: what is lost is asked again. */
+static void
+test_who_owes_four_answers_is_asked_again_after_a_second(void **state)
+{
+    struct bench b;
+    unsigned asked;
+
+    (void)state;
+    open_bench(&b, 2, 17);
+    b.silent[1] = true;
+    for (size_t i = 0; i < 18; i++) {
+        gvs_members_probe_all(b.ms, b.now);
+        run(&b, 50);
+    }
+    assert_in_range(b.seen[1][GVS_ACT_PROBE], 4, 5); /* the detector's own may be one of them */
+    run(&b, 400);
+    asked = b.seen[1][GVS_ACT_PROBE];
+    gvs_members_probe_all(b.ms, b.now);
+    run(&b, 1);
+    assert_int_equal(b.seen[1][GVS_ACT_PROBE], asked + 1);
+    close_bench(&b);
+}
+
 static void
 test_places_are_bounded_and_in_order_of_ids(void **state)
 {
@@ -779,7 +838,7 @@ main(void)
         cmocka_unit_test(test_who_has_left_is_let_go),
         cmocka_unit_test(test_who_hears_nobody_doubts_itself_first),
         cmocka_unit_test(test_who_did_not_run_accuses_nobody),
-        cmocka_unit_test(test_dead_is_a_rumour_until_our_own_round_failed),
+        cmocka_unit_test(test_t16_dead_is_a_rumour_until_our_own_round_failed),
         cmocka_unit_test(test_gone_takes_a_whole_round_by_probe_and_handshake),
         cmocka_unit_test(test_what_is_heard_in_the_round_saves_it),
         cmocka_unit_test(test_suspects_and_the_living_are_never_gone),
@@ -791,6 +850,8 @@ main(void)
         cmocka_unit_test(test_a_quiet_cluster_is_no_reason_for_doubt),
         cmocka_unit_test(test_a_favour_is_done_once_and_only_on_an_answer),
         cmocka_unit_test(test_only_the_latest_probes_can_be_answered),
+        cmocka_unit_test(test_who_answers_slowly_has_answered_however_often_we_ask),
+        cmocka_unit_test(test_who_owes_four_answers_is_asked_again_after_a_second),
         cmocka_unit_test(test_places_are_bounded_and_in_order_of_ids),
         cmocka_unit_test_teardown(test_invariants_hold_under_random_scripts, test_seed_teardown),
     };

@@ -569,7 +569,7 @@ test_what_is_refused_is_counted_by_reason_and_bringer(void **state)
 }
 
 static void
-test_what_is_stamped_in_the_future_is_refused_by_name(void **state)
+test_t13_what_is_stamped_in_the_future_is_refused_by_name(void **state)
 {
     struct bench *b = open_bench(71);
     struct gvs_members *ms;
@@ -632,7 +632,7 @@ main(void)
         cmocka_unit_test(test_a_late_push_of_a_former_process_silences_no_acknowledgement),
         cmocka_unit_test(test_who_finds_no_room_is_counted),
         cmocka_unit_test(test_what_is_refused_is_counted_by_reason_and_bringer),
-        cmocka_unit_test(test_what_is_stamped_in_the_future_is_refused_by_name),
+        cmocka_unit_test(test_t13_what_is_stamped_in_the_future_is_refused_by_name),
         cmocka_unit_test(test_whose_datagram_was_rejected_last_is_known),
     };
 

@@ -41,7 +41,7 @@ flags_at(const void *p, unsigned long *resident_kb)
 }
 
 static void
-test_it_is_zeroed_locked_and_in_no_core_file(void **state)
+test_t19_it_is_zeroed_locked_and_in_no_core_file(void **state)
 {
     uint8_t *p = gvs_secret_alloc(3, 5000);
 
@@ -185,7 +185,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_it_is_zeroed_locked_and_in_no_core_file),
+        cmocka_unit_test(test_t19_it_is_zeroed_locked_and_in_no_core_file),
         cmocka_unit_test(test_what_runs_over_an_end_faults),
         cmocka_unit_test(test_what_is_never_touched_costs_nothing),
         cmocka_unit_test(test_a_size_that_overflows_is_refused),

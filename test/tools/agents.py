@@ -22,6 +22,9 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= primary\n"
 OTHER = "AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= primary\n"
 WEB = "10.99.0.1:80/tcp"
 
+with open(f"{BIN}/gossipvsd", "rb") as program:
+    SANITIZED = b"__asan_init" in program.read()  # freed memory is kept
+
 
 def wait(seconds, condition):
     """On a machine that has time; a busy one gets four times as much. No fact is how long it took."""

@@ -1281,7 +1281,7 @@ test_a_store_without_its_key_is_another_nodes(void **state)
 }
 
 static void
-test_a_key_that_others_can_read_is_refused(void **state)
+test_t19_a_key_that_others_can_read_is_refused(void **state)
 {
     struct gvs_fault f;
     struct bench b;
@@ -1334,7 +1334,7 @@ main(void)
         cmocka_unit_test(test_who_was_retired_calls_at_those_whom_it_knew),
         cmocka_unit_test(test_the_key_outlives_restarts_and_a_damaged_store),
         cmocka_unit_test(test_a_store_without_its_key_is_another_nodes),
-        cmocka_unit_test(test_a_key_that_others_can_read_is_refused),
+        cmocka_unit_test(test_t19_a_key_that_others_can_read_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -524,7 +524,7 @@ test_inside_a_full_disk(void **state)
 }
 
 static void
-test_a_full_disk_is_told_and_outlived(void **state)
+test_t20_a_full_disk_is_told_and_outlived(void **state)
 {
     int status;
     pid_t pid = fork();
@@ -643,7 +643,7 @@ main(int argc, char **argv)
         TEST(test_what_was_acknowledged_survives_kill_9),
         TEST(test_a_limit_on_files_is_told_and_outlived),
         TEST(test_the_ledger_does_not_wait_for_the_data),
-        TEST(test_a_full_disk_is_told_and_outlived),
+        TEST(test_t20_a_full_disk_is_told_and_outlived),
         TEST(test_a_busy_key_does_not_grow_the_queue_while_the_disk_is_full),
         TEST(test_closing_commits_and_calls_nobody),
         TEST(test_a_callback_may_close_the_store),

@@ -356,7 +356,7 @@ damage_one(const uint8_t *good, size_t len, size_t where, uint8_t mask, const st
 }
 
 static void
-test_a_damaged_byte_is_found_or_harmless(void **state)
+test_t20_a_damaged_byte_is_found_or_harmless(void **state)
 {
     struct model *m = malloc(sizeof *m);
     struct damage d = {0};
@@ -551,7 +551,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_structure_that_lmdb_could_not_have_written_is_damage),
         TEST(test_what_is_no_file_is_not_judged),
-        TEST(test_a_damaged_byte_is_found_or_harmless),
+        TEST(test_t20_a_damaged_byte_is_found_or_harmless),
         TEST(test_a_damaged_meta_page_never_brings_the_past_back),
         TEST(test_a_file_cut_short_is_set_aside),
         TEST(test_any_other_file_is_set_aside),
