@@ -11,7 +11,7 @@
  *
  *   I3  Under load no INIT passes without proof, and without load mac2 is not looked at.
  *   I4  A COOKIE, which costs several times what refusing does, is due once for an INIT, as long as
- *       we remember it (the honest send each but once), and 10,000 times a second, 1,000 at once.
+ *       we remember it (the honest send each but once), and 5,000 times a second, 1,000 at once.
  *
  * Whoever can make a mac1 has the psk, but whoever has seen one can send it again, from anywhere.
  */
