@@ -1,5 +1,5 @@
-"""Loopback, as somebody on the network has it: he sees all that is sent, sends from any address, and
-as much as the machine can. For those test/tools/test_* and tools/lib/bench_* that play him.
+"""Loopback, as somebody on the network has it: he sees all that is sent, sends from any address,
+and as much as the machine can. For those test/tools/test_* and tools/lib/bench_* that play him.
 """
 
 import contextlib
@@ -107,13 +107,14 @@ def forged(dice, recorded):
 def replayed(recorded):
     """What members sent here: INITs from everywhere, with another mac2 as well, DATA as it was."""
     hellos = [p for _, _, p in recorded if p[0] == INIT]
-    return [(ANYWHERE, p) for p in hellos] + [(ANYWHERE, p[:160] + b"\xff" * 16) for p in hellos] + \
+    return [(ANYWHERE, p) for p in hellos] + \
+        [(ANYWHERE, p[:160] + b"\xff" * 16) for p in hellos] + \
         [(source, p) for source, _, p in recorded if p[0] == DATA][-len(hellos):]
 
 
 def sent_elsewhere(wire, top, number, count):
-    """INITs of somebody who has the key, to addresses where nobody is: all they lack is to have been
-    sent to who gets them now."""
+    """INITs of somebody who has the key, to addresses where nobody is: all they lack is to have
+    been sent to who gets them now."""
     seen = wire.mark()
     member = Agent(top, number, peers=range(100, 164))
     member.start()
