@@ -49,7 +49,7 @@ foreach(part "" _faults _random _state)
     gvs_test(ipvs/kernel${part} test/ipvs/test_kernel${part}.c test/ipvs/fake.c LIBS gvs_ipvs)
 endforeach()
 
-# What tools/bench runs.
+# What tools/bench runs, and the tests of agents.
 add_executable(bench_diff test/core/bench_diff.c)
 target_link_libraries(bench_diff PRIVATE gvs_core)
 add_executable(bench_table test/core/bench_table.c)
@@ -60,7 +60,8 @@ add_executable(bench_nl test/kernel/bench_nl.c)
 target_link_libraries(bench_nl PRIVATE gvs_ipvs)
 add_executable(bench_gossip test/net/bench_gossip.c test/lib/loopback.c)
 target_link_libraries(bench_gossip PRIVATE gvs_net)
-set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table PROPERTIES
+add_executable(flood test/net/flood.c)
+set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table flood PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
 )
 

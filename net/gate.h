@@ -10,6 +10,8 @@
  *       whatever comes.
  *
  *   I3  Under load no INIT passes without proof, and without load mac2 is not looked at.
+ *   I4  A COOKIE, which costs several times what refusing does, is due once for an INIT, as long as
+ *       we remember it (the honest send each but once), and 5,000 times a second, 1,000 at once.
  *
  * Whoever can make a mac1 has the psk, but whoever has seen one can send it again, from anywhere.
  */
@@ -22,11 +24,13 @@
 
 #define GVS_GATE_EP_CELLS 1024
 #define GVS_GATE_SEEN_MAX 2048 /* above what passes while a handshake is pending: 1,400 */
+#define GVS_GATE_MET_SETS 1024
+#define GVS_GATE_MET_WAYS 4
 
 enum gvs_gate_verdict {
     GVS_GATE_PASS,
-    GVS_GATE_SEEN,     /* I1 */
-    GVS_GATE_LIMITED,  /* I2 */
+    GVS_GATE_SEEN,     /* I1, I4 */
+    GVS_GATE_LIMITED,  /* I2, I4 */
     GVS_GATE_UNPROVEN, /* I3: a COOKIE is due */
 };
 
@@ -35,6 +39,9 @@ struct gvs_gate {
     struct gvs_limit all, ep[GVS_GATE_EP_CELLS];
     uint64_t seen[GVS_GATE_SEEN_MAX]; /* the mac1, begun, of the latest INITs let through: a ring */
     size_t seen_at;
+    /* Likewise of those let through or answered by COOKIE: the latest of each hash, in order. */
+    uint64_t met[GVS_GATE_MET_SETS][GVS_GATE_MET_WAYS];
+    struct gvs_limit cookies;
     struct gvs_cookie_secrets secrets;
     struct gvs_mono second; /* INITs are counted from then on */
     unsigned count, before; /* in this second, and in the one before */

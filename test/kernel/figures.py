@@ -58,6 +58,12 @@ def anonymous(pid):
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith("RssAnon:"))
 
 
+def resident(pid):
+    """Bytes of memory that are in RAM."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmRSS:"))
+
+
 def cpu(pid):
     """Seconds of processor that all its threads have had."""
     total = 0

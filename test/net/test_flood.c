@@ -1,6 +1,6 @@
 /* test/net/test_flood.c: INITs without end, and what they cost the honest ones: limits, load and
  * cookies (net/gate.h, net/cookie.h). */
-#include "net/cookie.h"
+#include "net/gate.h"
 #include "net/noise.h"
 #include "test/net/forge.h"
 #include "test/net/world.h"
@@ -142,6 +142,80 @@ test_a_flood_from_everywhere_is_answered_by_cookies(void **state)
     w.flying = w.log_count;
     assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
     world_close(&w);
+}
+
+/* I4 of net/gate.h: what an observer recorded on its way to others is worth one COOKIE. */
+static void
+test_an_init_gets_one_cookie_wherever_it_comes_from(void **state)
+{
+    uint8_t pkt[GVS_HANDSHAKE_LEN];
+    struct crowd c;
+    struct world w;
+    size_t at;
+
+    (void)state;
+    open_pair(&w, 37);
+    open_crowd(&c, &w, 37);
+    for (int i = 0; i < 200; i++)
+        flood(&c, &w, 2);
+    at = w.log_count;
+    next_stranger(&c, pkt);
+    for (size_t i = 0; i < 10000; i++) {
+        struct gvs_ep from = crowd_ep(i, i / HOSTS);
+
+        gvs_prng_fill(&c.prng, pkt + GVS_AT_MAC2, i % 2 * GVS_MAC_LEN);
+        node_recv(&w, 1, &from, pkt, sizeof pkt);
+        node_collect(&w, 1);
+    }
+    assert_int_equal(w.log_count, at + 1);
+    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_REPLAY), 9999);
+    print_message("a new one is asked\n");
+    at = c.cookie;
+    flood(&c, &w, 1);
+    assert_int_equal(c.cookie, at + 1);
+    world_close(&w);
+}
+
+/* I4: whoever makes new ones without end has the key, and still does not choose what he costs. */
+static void
+test_cookies_are_5000_a_second(void **state)
+{
+    struct crowd c;
+    struct world w;
+
+    (void)state;
+    open_pair(&w, 38);
+    open_crowd(&c, &w, 38);
+    for (int i = 0; i < 1000; i++)
+        flood(&c, &w, 20);
+    print_message("%zu cookies\n", c.cookie);
+    assert_true(c.cookie >= 5000 && c.cookie <= 1000 + 5000);
+    assert_int_equal(node_rejected(&w, 1, GVS_REJECT_LIMITED) + c.resp, 20000);
+    w.flying = w.log_count;
+    assert_true(node_reaches(&w, 0, 1) && node_reaches(&w, 1, 0));
+    world_close(&w);
+}
+
+/* I1, of INITs whose mac1 begins alike: many of one hash. */
+static void
+test_what_was_let_through_is_known_whatever_came_after_it(void **state)
+{
+    struct gvs_gate *g = calloc(1, sizeof *g);
+    uint8_t pkt[GVS_HANDSHAKE_LEN] = {0};
+    struct gvs_mono now = {1000000};
+
+    (void)state;
+    assert_non_null(g);
+    for (int again = 0; again < 2; again++)
+        for (uint64_t i = 0; i < GVS_GATE_SEEN_MAX; i++) {
+            struct gvs_ep from = crowd_ep(i, i / HOSTS);
+
+            now.us += 20000; /* 50 a second are no load */
+            gvs_put64(pkt + GVS_AT_MAC1, (i + 1) << 32);
+            assert_int_equal(gvs_gate_judge(g, now, &from, pkt, 0),
+                             again ? GVS_GATE_SEEN : GVS_GATE_PASS);
+        }
+    free(g);
 }
 
 static void
@@ -539,6 +613,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_flood_from_everywhere_is_answered_by_cookies),
+        cmocka_unit_test(test_an_init_gets_one_cookie_wherever_it_comes_from),
+        cmocka_unit_test(test_cookies_are_5000_a_second),
+        cmocka_unit_test(test_what_was_let_through_is_known_whatever_came_after_it),
         cmocka_unit_test(test_under_a_flood_a_handshake_takes_one_round_trip_more),
         cmocka_unit_test(test_a_flood_of_what_was_sent_to_others_shuts_nobody_out),
         cmocka_unit_test(test_load_is_more_than_100_a_second),

@@ -245,8 +245,8 @@ test_what_was_deferred_is_taken_when_its_time_has_come(void **state)
 }
 
 /* A key that a wrong clock has written would else be locked for as long as that clock was wrong.
- * But thirty seconds an edit, nothing else with it, and not one edit after the other from what anybody
- * may write. */
+ * But thirty seconds an edit, nothing else with it, and not one edit after the other from what
+ * anybody may write. */
 static void
 test_what_lies_ahead_can_be_edited(void **state)
 {
