@@ -207,7 +207,6 @@ struct gvs_kernel {
     struct gvs_nl *nl; /* NULL: no IPVS here (observing) */
     struct gvs_link *link;
     int lock_fd;    /* bound: the namespace's lock; -1: not ours to take */
-    int ns_fd;      /* the namespace where we were opened */
     bool have_lock; /* of one that was locked out at first */
     bool locked_out, observing;
     bool read_once;
