@@ -169,7 +169,10 @@ void gvs_kernel_take(struct gvs_kernel *k);
 /* An audit as soon as possible, without pauses. */
 void gvs_kernel_audit_now(struct gvs_kernel *k);
 
-/* The addresses of this node (not those on our interface), as of the last audit; lent until the
- * next step. And the name of the interface that has one; NULL: it is none of them. */
+/* The addresses of this node (not those on our interface), as of the last audit, or reading; lent
+ * until the next step. And the name of the interface that has one; NULL: it is none of them. */
 size_t gvs_kernel_own_addresses(const struct gvs_kernel *k, const struct gvs_addr **out);
 const char *gvs_kernel_own_interface(const struct gvs_kernel *k, const struct gvs_addr *addr);
+
+/* Reads them now, for who wants to know before he wants anything. GVS_E_* of netlink. */
+int gvs_kernel_read_addresses(struct gvs_kernel *k);

@@ -279,6 +279,19 @@ gvs_ledger_addr(struct gvs_ledger *l, const struct gvs_addr *addr, bool ours)
     return change(l, &rec, ours);
 }
 
+void
+gvs_ledger_clear(struct gvs_ledger *l)
+{
+    for (uint32_t number = 1; number <= l->used; number++) {
+        struct slot *s = slot_of(l, number);
+
+        if (s->rec.gone)
+            continue; /* or free */
+        set_gone(l, s, true);
+        enqueue(l, s);
+    }
+}
+
 bool
 gvs_ledger_next(struct gvs_ledger *l, struct gvs_ledger_rec *rec)
 {

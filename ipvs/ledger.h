@@ -43,6 +43,8 @@ bool gvs_ledger_has_addr(const struct gvs_ledger *l, const struct gvs_addr *addr
 bool gvs_ledger_service(struct gvs_ledger *l, const struct gvs_svcid *svc, bool ours);
 bool gvs_ledger_addr(struct gvs_ledger *l, const struct gvs_addr *addr, bool ours);
 
+void gvs_ledger_clear(struct gvs_ledger *l); /* strikes out everything */
+
 /* The next change that the store has not been given, in the order in which they came. */
 bool gvs_ledger_next(struct gvs_ledger *l, struct gvs_ledger_rec *rec);
 

@@ -326,6 +326,7 @@ gvs_helper_start(struct gvs_helper *h)
         live(ends[1], agent);
     close(ends[1]);
     if (h->pid < 0) {
+        h->pid = 0;
         close(ends[0]);
         return GVS_E_SYS;
     }
