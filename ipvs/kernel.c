@@ -251,6 +251,7 @@ gvs_kernel_open(struct gvs_kernel **out, const struct gvs_kernel_config *cfg,
     k->ledger = ledger;
     k->ledger_lost = gvs_ledger_services(ledger) == 0;
     k->now = now;
+    k->slice_pause_ms = GVS_SLICE_PAUSE_MS;
     snprintf(k->interface, sizeof k->interface, "%s", cfg->interface);
     k->cfg.interface = k->interface;
     rc = make_state(k);
@@ -438,6 +439,13 @@ gvs_kernel_trust(struct gvs_kernel *k, enum gvs_trust trust)
     k->trust = trust;
     k->vips.stray = true;
     gvs_slot_move_all(&k->slots, GVS_SLOT_GATED, GVS_SLOT_DIRTY);
+}
+
+void
+gvs_kernel_share(struct gvs_kernel *k, size_t kernels)
+{
+    GVS_ASSERT(kernels > 0);
+    k->slice_pause_ms = GVS_SLICE_PAUSE_MS * kernels;
 }
 
 uint64_t

@@ -86,6 +86,10 @@ enum gvs_trust {
 };
 void gvs_kernel_trust(struct gvs_kernel *k, enum gvs_trust trust);
 
+/* So many kernels share the time that audits may take, this one included (1 until told): each reads
+ * its slices so many times more slowly. */
+void gvs_kernel_share(struct gvs_kernel *k, size_t kernels);
+
 /* Does up to one batch of whatever is due: first read, plan, a batch, a slice of an audit. Returns
  * when to be called again (`now` itself: there is more to do; call once more after the loop
  * turned).

@@ -213,6 +213,7 @@ struct gvs_kernel {
     enum gvs_trust trust;
     bool ledger_lost;    /* empty when we came */
     struct gvs_mono now; /* of the step under way */
+    uint64_t slice_pause_ms;
     uint64_t ledger_seq, ledger_durable;
 
     struct gvs_set *wanted, *configured;

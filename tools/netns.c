@@ -96,6 +96,18 @@ is_meant(const struct gvs_agent *a, const char *name)
     return false;
 }
 
+/* One came or went. */
+static void
+share_time(const struct gvs_agent *a)
+{
+    size_t open = 0;
+
+    for (size_t i = 0; i < a->netns_count; i++)
+        open += a->netns[i]->kernel != NULL;
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        gvs_kernel_share(ns->kernel, open);
+}
+
 static void
 free_one(struct gvs_netns *ns)
 {
@@ -250,6 +262,7 @@ close_one(struct gvs_agent *a, struct gvs_netns *ns, const char *why)
     if (ns->kernel) {
         gvs_kernel_close(ns->kernel);
         ns->kernel = NULL;
+        share_time(a);
         gvs_agent_log(a, GVS_LOG_INFO, "namespace %s: %s", ns->name, why);
     }
     strike_ledger(a, ns);
@@ -346,6 +359,7 @@ open_named(struct gvs_agent *a, struct gvs_netns *ns, const struct gvs_helper_an
         ns->dev = answer->dev;
         ns->ino = answer->ino;
         forget_way(ns);
+        share_time(a);
         gvs_netns_refill(ns);
         look_dressed(a, ns, gvs_udp_now());
         if (ns->bare)
