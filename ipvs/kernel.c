@@ -1,18 +1,17 @@
 #include "ipvs/kernel_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 /* Abstract: it belongs to the network namespace, and ends with whoever holds it. */
 static const char lock_name[] = "\0gossipvs-ipvs";
+
+static const struct gvs_kernel_sockets no_sockets = {-1, -1, -1};
 
 /* What both sets and services ask. */
 
@@ -112,6 +111,37 @@ gvs_kernel_disown(struct gvs_kernel *k, struct gvs_slot *s)
 
 /* Opening. */
 
+static int
+lock_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+int
+gvs_kernel_sockets_make(struct gvs_kernel_sockets *s)
+{
+    s->nl = gvs_nl_socket();
+    s->link = gvs_link_socket();
+    s->lock = lock_socket();
+    if (s->nl >= 0 && s->link >= 0 && s->lock >= 0)
+        return GVS_OK;
+    gvs_kernel_sockets_close(s);
+    return GVS_E_SYS;
+}
+
+void
+gvs_kernel_sockets_close(struct gvs_kernel_sockets *s)
+{
+    int *fds[] = {&s->nl, &s->link, &s->lock}, error = errno;
+
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+    errno = error;
+}
+
 /* GVS_E_CONFLICT: another agent has it. */
 static int
 take_lock(struct gvs_kernel *k)
@@ -134,29 +164,41 @@ open_lock(struct gvs_kernel *k)
     k->observing = k->cfg.observe;
     if (k->cfg.observe)
         return GVS_OK;
-    k->ns_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    k->lock_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (k->ns_fd < 0 || k->lock_fd < 0)
+    if (k->lock_fd < 0)
+        k->lock_fd = lock_socket();
+    if (k->lock_fd < 0)
         return GVS_E_SYS;
     rc = take_lock(k);
     k->locked_out = k->observing = rc == GVS_E_CONFLICT;
     return rc == GVS_E_CONFLICT ? GVS_OK : rc;
 }
 
+/* Takes what it uses of the sockets, and leaves -1 in its place. */
 static int
-open_link(struct gvs_kernel *k, struct gvs_link **out)
+take_socket(int *fd)
 {
-    int rc = gvs_link_open(out, k->interface, k->observing);
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
+
+static int
+open_link(struct gvs_kernel *k, struct gvs_kernel_sockets *s)
+{
+    int rc = s->link < 0
+                 ? gvs_link_open(&k->link, k->interface, k->observing)
+                 : gvs_link_open_on(&k->link, take_socket(&s->link), k->interface, k->observing);
 
     if (rc == GVS_OK)
-        gvs_link_source(*out, &k->cfg.source4, &k->cfg.source6);
+        gvs_link_source(k->link, &k->cfg.source4, &k->cfg.source6);
     return rc;
 }
 
 static int
-open_nl(struct gvs_kernel *k)
+open_nl(struct gvs_kernel *k, struct gvs_kernel_sockets *s)
 {
-    int rc = gvs_nl_open(&k->nl);
+    int rc = s->nl < 0 ? gvs_nl_open(&k->nl) : gvs_nl_open_on(&k->nl, take_socket(&s->nl));
 
     if (rc == GVS_OK)
         gvs_nl_version(k->nl, k->version);
@@ -192,28 +234,34 @@ int
 gvs_kernel_open(struct gvs_kernel **out, const struct gvs_kernel_config *cfg,
                 struct gvs_ledger *ledger, struct gvs_mono now)
 {
+    struct gvs_kernel_sockets s = cfg->sockets ? *cfg->sockets : no_sockets;
     struct gvs_kernel *k = calloc(1, sizeof *k);
     int rc;
 
     GVS_ASSERT(cfg->audit_ms >= 1000 && cfg->audit_ms <= 3600000);
     GVS_ASSERT(strlen(cfg->interface) < sizeof k->interface);
     *out = NULL;
-    if (!k)
+    if (!k) {
+        gvs_kernel_sockets_close(&s);
         return GVS_E_FULL;
+    }
     k->cfg = *cfg;
-    k->lock_fd = k->ns_fd = -1;
+    k->cfg.sockets = NULL;
+    k->lock_fd = take_socket(&s.lock);
     k->ledger = ledger;
     k->ledger_lost = gvs_ledger_services(ledger) == 0;
     k->now = now;
+    k->slice_pause_ms = GVS_SLICE_PAUSE_MS;
     snprintf(k->interface, sizeof k->interface, "%s", cfg->interface);
     k->cfg.interface = k->interface;
     rc = make_state(k);
     if (rc == GVS_OK)
-        rc = open_nl(k);
+        rc = open_nl(k, &s);
     if (rc == GVS_OK)
         rc = open_lock(k);
     if (rc == GVS_OK)
-        rc = open_link(k, &k->link);
+        rc = open_link(k, &s);
+    gvs_kernel_sockets_close(&s); /* those that were not come to */
     if (rc == GVS_OK)
         *out = k;
     else
@@ -230,8 +278,6 @@ gvs_kernel_close(struct gvs_kernel *k)
     gvs_nl_close(k->nl);
     if (k->lock_fd >= 0)
         close(k->lock_fd);
-    if (k->ns_fd >= 0)
-        close(k->ns_fd);
     gvs_flight_fini(&k->flight);
     gvs_look_fini(&k->look);
     gvs_vip_fini(k);
@@ -269,34 +315,6 @@ start_over(struct gvs_kernel *k)
     }
 }
 
-/* The link that only looked, again as one that writes, in the namespace where we were opened. If
- * this thread cannot come back from there, nothing that it does is right any more. */
-static int
-reopen_link(struct gvs_kernel *k)
-{
-    int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), rc = GVS_E_SYS;
-    struct gvs_link *link = NULL;
-    struct stat a, b;
-    bool moved, back;
-
-    if (here < 0 || fstat(here, &a) < 0 || fstat(k->ns_fd, &b) < 0)
-        goto out;
-    moved = a.st_ino != b.st_ino || a.st_dev != b.st_dev;
-    if (moved && setns(k->ns_fd, CLONE_NEWNET) < 0)
-        goto out;
-    rc = open_link(k, &link);
-    back = !moved || setns(here, CLONE_NEWNET) == 0;
-    GVS_ASSERT(back);
-    if (rc != GVS_OK)
-        goto out;
-    gvs_link_close(k->link);
-    k->link = link;
-out:
-    if (here >= 0)
-        close(here);
-    return rc;
-}
-
 /* Until the link is there the lock is held, and nothing is written: the next audit tries again. */
 static void
 try_lock(struct gvs_kernel *k)
@@ -307,7 +325,7 @@ try_lock(struct gvs_kernel *k)
     if (!held)
         return;
     k->observing = false;
-    if (reopen_link(k) != GVS_OK) {
+    if (gvs_link_program(k->link) != GVS_OK) {
         k->observing = true;
         gvs_report_error(k, "cannot program this namespace: the interface %s failed", k->interface);
         return;
@@ -421,6 +439,13 @@ gvs_kernel_trust(struct gvs_kernel *k, enum gvs_trust trust)
     k->trust = trust;
     k->vips.stray = true;
     gvs_slot_move_all(&k->slots, GVS_SLOT_GATED, GVS_SLOT_DIRTY);
+}
+
+void
+gvs_kernel_share(struct gvs_kernel *k, size_t kernels)
+{
+    GVS_ASSERT(kernels > 0);
+    k->slice_pause_ms = GVS_SLICE_PAUSE_MS * kernels;
 }
 
 uint64_t

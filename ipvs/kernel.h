@@ -35,12 +35,25 @@
 #include "core/time.h"
 #include "ipvs/ledger.h"
 
+/* What it takes to program a namespace from outside: sockets made inside. A netlink socket speaks
+ * to the namespace where it was made, whoever uses it, and an abstract Unix name is bound there;
+ * and for as long as one is open, the namespace lives. */
+struct gvs_kernel_sockets {
+    int nl, link, lock;
+};
+
+/* Makes them in the namespace of the calling thread. Makes system calls and nothing else. GVS_E_SYS
+ * with errno: none is left open. */
+int gvs_kernel_sockets_make(struct gvs_kernel_sockets *s);
+void gvs_kernel_sockets_close(struct gvs_kernel_sockets *s);
+
 struct gvs_kernel_config {
-    bool observe;                     /* read only; nothing is ever written */
-    const char *interface;            /* dummy for the VIPs, at most 15 bytes; "" = none */
-    struct gvs_addr source4, source6; /* of the VIPs' local routes; family NONE = none */
-    uint32_t audit_ms;                /* between audits; 1,000 to 3,600,000 */
-    size_t items_max;                 /* of wanted; configured takes twice as many */
+    bool observe;                             /* read only; nothing is ever written */
+    const char *interface;                    /* dummy for the VIPs, at most 15 bytes; "" = none */
+    struct gvs_addr source4, source6;         /* of the VIPs' local routes; family NONE = none */
+    uint32_t audit_ms;                        /* between audits; 1,000 to 3,600,000 */
+    size_t items_max;                         /* of wanted; configured takes twice as many */
+    const struct gvs_kernel_sockets *sockets; /* of another namespace; NULL: makes its own */
 };
 
 struct gvs_kernel;
@@ -48,9 +61,9 @@ struct gvs_kernel;
 /* Opens sockets, takes the namespace's lock (an abstract Unix socket; if another agent has it,
  * observes and tries again at each audit: see gvs_kernel_locked_out), does not read yet. `ledger`
  * is borrowed until close, loaded already. Everything belongs to the network namespace of the
- * calling thread. On failure: GVS_E_UNSUPPORTED (no IPVS; in observe mode that is GVS_OK with an
- * empty kernel), GVS_E_REFUSED, GVS_E_CONFLICT (interface), GVS_E_SYS, GVS_E_LOST, GVS_E_FULL
- * (memory). */
+ * sockets in `cfg`, which are taken over, on failure too; else to that of the calling thread. On
+ * failure: GVS_E_UNSUPPORTED (no IPVS; in observe mode that is GVS_OK with an empty kernel),
+ * GVS_E_REFUSED, GVS_E_CONFLICT (interface), GVS_E_SYS, GVS_E_LOST, GVS_E_FULL (memory). */
 int gvs_kernel_open(struct gvs_kernel **out, const struct gvs_kernel_config *cfg,
                     struct gvs_ledger *ledger, struct gvs_mono now);
 void gvs_kernel_close(struct gvs_kernel *k); /* leaves the kernel as it is */
@@ -72,6 +85,10 @@ enum gvs_trust {
     GVS_TRUST_ALL,      /* what is ours and not wanted goes */
 };
 void gvs_kernel_trust(struct gvs_kernel *k, enum gvs_trust trust);
+
+/* So many kernels share the time that audits may take, this one included (1 until told): each reads
+ * its slices so many times more slowly. */
+void gvs_kernel_share(struct gvs_kernel *k, size_t kernels);
 
 /* Does up to one batch of whatever is due: first read, plan, a batch, a slice of an audit. Returns
  * when to be called again (`now` itself: there is more to do; call once more after the loop
@@ -156,7 +173,10 @@ void gvs_kernel_take(struct gvs_kernel *k);
 /* An audit as soon as possible, without pauses. */
 void gvs_kernel_audit_now(struct gvs_kernel *k);
 
-/* The addresses of this node (not those on our interface), as of the last audit; lent until the
- * next step. And the name of the interface that has one; NULL: it is none of them. */
+/* The addresses of this node (not those on our interface), as of the last audit, or reading; lent
+ * until the next step. And the name of the interface that has one; NULL: it is none of them. */
 size_t gvs_kernel_own_addresses(const struct gvs_kernel *k, const struct gvs_addr **out);
 const char *gvs_kernel_own_interface(const struct gvs_kernel *k, const struct gvs_addr *addr);
+
+/* Reads them now, for who wants to know before he wants anything. GVS_E_* of netlink. */
+int gvs_kernel_read_addresses(struct gvs_kernel *k);

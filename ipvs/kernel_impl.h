@@ -207,13 +207,13 @@ struct gvs_kernel {
     struct gvs_nl *nl; /* NULL: no IPVS here (observing) */
     struct gvs_link *link;
     int lock_fd;    /* bound: the namespace's lock; -1: not ours to take */
-    int ns_fd;      /* the namespace where we were opened */
     bool have_lock; /* of one that was locked out at first */
     bool locked_out, observing;
     bool read_once;
     enum gvs_trust trust;
     bool ledger_lost;    /* empty when we came */
     struct gvs_mono now; /* of the step under way */
+    uint64_t slice_pause_ms;
     uint64_t ledger_seq, ledger_durable;
 
     struct gvs_set *wanted, *configured;

@@ -279,6 +279,19 @@ gvs_ledger_addr(struct gvs_ledger *l, const struct gvs_addr *addr, bool ours)
     return change(l, &rec, ours);
 }
 
+void
+gvs_ledger_clear(struct gvs_ledger *l)
+{
+    for (uint32_t number = 1; number <= l->used; number++) {
+        struct slot *s = slot_of(l, number);
+
+        if (s->rec.gone)
+            continue; /* or free */
+        set_gone(l, s, true);
+        enqueue(l, s);
+    }
+}
+
 bool
 gvs_ledger_next(struct gvs_ledger *l, struct gvs_ledger_rec *rec)
 {
@@ -321,16 +334,33 @@ read_line(const char *path, char *line, size_t cap)
     return GVS_OK;
 }
 
+static int
+read_boot(char boot[static 48])
+{
+    return read_line("/proc/sys/kernel/random/boot_id", boot, 48);
+}
+
 int
 gvs_ledger_place(char text[static 96])
 {
     char boot[48];
     struct stat ns;
 
-    if (read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot) < 0)
+    if (read_boot(boot) < 0)
         return GVS_E_SYS;
     if (stat("/proc/thread-self/ns/net", &ns) < 0) /* a thread may be in one of its own */
         return GVS_E_SYS;
     snprintf(text, 96, "%s %ju:%ju", boot, (uintmax_t)ns.st_dev, (uintmax_t)ns.st_ino);
+    return GVS_OK;
+}
+
+int
+gvs_ledger_place_of(char text[static 96], uint64_t dev, uint64_t ino, uint64_t cookie)
+{
+    char boot[48];
+
+    if (read_boot(boot) < 0)
+        return GVS_E_SYS;
+    snprintf(text, 96, "%s %ju:%ju %jx", boot, (uintmax_t)dev, (uintmax_t)ino, (uintmax_t)cookie);
     return GVS_OK;
 }

@@ -43,11 +43,15 @@ bool gvs_ledger_has_addr(const struct gvs_ledger *l, const struct gvs_addr *addr
 bool gvs_ledger_service(struct gvs_ledger *l, const struct gvs_svcid *svc, bool ours);
 bool gvs_ledger_addr(struct gvs_ledger *l, const struct gvs_addr *addr, bool ours);
 
+void gvs_ledger_clear(struct gvs_ledger *l); /* strikes out everything */
+
 /* The next change that the store has not been given, in the order in which they came. */
 bool gvs_ledger_next(struct gvs_ledger *l, struct gvs_ledger_rec *rec);
 
 size_t gvs_ledger_services(const struct gvs_ledger *l);
 
-/* "BOOT-ID NETNS-DEV:INODE" of where this thread runs: what a stored ledger is compared with.
- * GVS_E_SYS. */
+/* What a stored ledger is compared with: "BOOT-ID NETNS-DEV:INODE" of where this thread runs.
+ * GVS_E_SYS. Of another namespace: with the cookie, which no other has had since this boot, while
+ * an inode's number soon has another owner; 0: the kernel tells none (before 5.14). */
 int gvs_ledger_place(char text[static 96]);
+int gvs_ledger_place_of(char text[static 96], uint64_t dev, uint64_t ino, uint64_t cookie);

@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The kernel answers before sendmsg returns; this is for an answer that was lost. */
 #define SILENCE_S 2
@@ -442,13 +443,32 @@ out:
     return result(l, err);
 }
 
+int
+gvs_link_socket(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+}
+
+/* A socket of libnl's own with fd -1. */
 static int
-open_socket(struct gvs_link *l)
+connect_socket(struct gvs_link *l, int fd)
+{
+    l->sk = nl_socket_alloc();
+    if (l->sk && fd < 0)
+        return nl_connect(l->sk, NETLINK_ROUTE) < 0 ? GVS_E_SYS : GVS_OK;
+    if (l->sk && nl_socket_set_fd(l->sk, NETLINK_ROUTE, fd) == 0)
+        return GVS_OK;
+    errno = l->sk ? EINVAL : ENOMEM;
+    if (fd >= 0)
+        close(fd);
+    return GVS_E_SYS;
+}
+
+static int
+set_up_socket(struct gvs_link *l)
 {
     struct timeval silence = {.tv_sec = SILENCE_S};
 
-    if (nl_connect(l->sk, NETLINK_ROUTE) < 0)
-        return GVS_E_SYS;
     /* One lost answer must not put all later ones out of step. */
     nl_socket_disable_seq_check(l->sk);
     nl_socket_modify_err_cb(l->sk, NL_CB_CUSTOM, keep_error, l);
@@ -458,26 +478,30 @@ open_socket(struct gvs_link *l)
                : GVS_OK;
 }
 
-int
-gvs_link_open(struct gvs_link **out, const char *interface, bool observe)
+static int
+open_on(struct gvs_link **out, int fd, const char *interface, bool observe)
 {
     struct gvs_link *l = calloc(1, sizeof *l);
     bool up;
-    int rc = GVS_E_SYS;
+    int rc;
 
     *out = NULL;
-    if (!l)
-        return rc;
-    l->observe = observe || !*interface;
-    l->sk = nl_socket_alloc();
-    if (!l->sk || strlen(interface) >= sizeof l->name) {
-        errno = l->sk ? EINVAL : ENOMEM;
-        goto out;
+    if (!l) {
+        if (fd >= 0)
+            close(fd);
+        return out_of_memory();
     }
-    memcpy(l->name, interface, strlen(interface) + 1);
-    rc = open_socket(l);
+    l->observe = observe || !*interface;
+    rc = connect_socket(l, fd);
+    if (rc == GVS_OK && strlen(interface) >= sizeof l->name) {
+        errno = EINVAL;
+        rc = GVS_E_SYS;
+    }
+    if (rc == GVS_OK)
+        rc = set_up_socket(l);
     if (rc < 0)
         goto out;
+    memcpy(l->name, interface, strlen(interface) + 1);
     if (!l->observe)
         rc = ensure_interface(l);
     else if (*interface && find_interface(l, &up) == GVS_E_CONFLICT)
@@ -487,6 +511,28 @@ gvs_link_open(struct gvs_link **out, const char *interface, bool observe)
 out:
     if (rc < 0)
         gvs_link_close(l); /* keeps errno */
+    return rc;
+}
+
+int
+gvs_link_open(struct gvs_link **out, const char *interface, bool observe)
+{
+    return open_on(out, -1, interface, observe);
+}
+
+int
+gvs_link_open_on(struct gvs_link **out, int fd, const char *interface, bool observe)
+{
+    GVS_ASSERT(fd >= 0);
+    return open_on(out, fd, interface, observe);
+}
+
+int
+gvs_link_program(struct gvs_link *l)
+{
+    int rc = *l->name ? ensure_interface(l) : GVS_OK;
+
+    l->observe = rc != GVS_OK || !*l->name;
     return rc;
 }
 

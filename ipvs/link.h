@@ -27,7 +27,16 @@ struct gvs_link;
  * unless GVS_OK. GVS_E_REFUSED (capability), GVS_E_SYS, GVS_E_CONFLICT: an interface of that name
  * exists and is no dummy. */
 int gvs_link_open(struct gvs_link **out, const char *interface, bool observe);
+/* A bare socket for it, of the calling thread's namespace, which it stays in whoever uses it; -1
+ * and errno. Makes system calls and nothing else. And the same as gvs_link_open on one, which is
+ * taken over, on failure too. */
+int gvs_link_socket(void);
+int gvs_link_open_on(struct gvs_link **out, int fd, const char *interface, bool observe);
 void gvs_link_close(struct gvs_link *l); /* leaves everything as it is; NULL is fine */
+
+/* Who only looked writes from now on: makes the interface, sets it up. As gvs_link_open; on failure
+ * it goes on looking. */
+int gvs_link_program(struct gvs_link *l);
 
 /* The source that local routes of VIPs get, one for each family; family NONE: leave the kernel's
  * choice. They are copied. */

@@ -468,7 +468,7 @@ start_audit(struct gvs_kernel *k)
         return;
     l->sweeping = true;
     memset(&l->at, 0, sizeof l->at);
-    l->slice_at = k->now;
+    l->slice_at = gvs_mono_add_ms(k->now, k->slice_pause_ms - GVS_SLICE_PAUSE_MS);
 }
 
 static void
@@ -544,7 +544,7 @@ sweep(struct gvs_kernel *k)
         }
         dests += n;
     }
-    l->slice_at = l->fast ? k->now : gvs_mono_add_ms(k->now, GVS_SLICE_PAUSE_MS);
+    l->slice_at = l->fast ? k->now : gvs_mono_add_ms(k->now, k->slice_pause_ms);
 }
 
 bool

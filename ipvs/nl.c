@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 /* The kernel makes its dump messages as large as the largest buffer that this socket was ever read
  * with, up to 32 KiB; so all reading is done with one buffer of this size. */
@@ -223,16 +224,19 @@ ask_version(struct gvs_nl *nl)
     return error == EPERM ? GVS_E_REFUSED : GVS_E_SYS;
 }
 
+int
+gvs_nl_socket(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+}
+
 /* Needs no more than libnl's own buffers, and no right to enlarge them. */
 static int
-open_socket(struct gvs_nl *nl)
+set_up_socket(struct gvs_nl *nl)
 {
     struct timeval silence = {.tv_sec = SILENCE_S};
-    int fd, one = 1, len = SOCKET_BUF_LEN;
+    int fd = nl_socket_get_fd(nl->sk), one = 1, len = SOCKET_BUF_LEN;
 
-    if (genl_connect(nl->sk) < 0)
-        return GVS_E_SYS;
-    fd = nl_socket_get_fd(nl->sk);
     nl_socket_disable_seq_check(nl->sk);
     nl_socket_disable_auto_ack(nl->sk);
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence) < 0)
@@ -244,32 +248,60 @@ open_socket(struct gvs_nl *nl)
     return GVS_OK;
 }
 
-int
-gvs_nl_open(struct gvs_nl **out)
+/* A socket of libnl's own with fd -1. */
+static int
+connect_socket(struct gvs_nl *nl, int fd)
+{
+    nl->sk = nl_socket_alloc();
+    if (nl->sk && fd < 0)
+        return genl_connect(nl->sk) < 0 ? GVS_E_SYS : GVS_OK;
+    if (nl->sk && nl_socket_set_fd(nl->sk, NETLINK_GENERIC, fd) == 0)
+        return GVS_OK;
+    errno = nl->sk ? EINVAL : ENOMEM;
+    if (fd >= 0)
+        close(fd);
+    return GVS_E_SYS;
+}
+
+static int
+open_on(struct gvs_nl **out, int fd)
 {
     struct gvs_nl *nl = calloc(1, sizeof *nl);
-    int rc = GVS_E_SYS;
+    int rc;
 
     *out = NULL;
-    if (!nl)
-        return rc;
-    nl->seq = 1;
-    nl->sk = nl_socket_alloc();
-    if (!nl->sk) {
+    if (!nl) {
+        if (fd >= 0)
+            close(fd);
         errno = ENOMEM;
-        goto out;
+        return GVS_E_SYS;
     }
-    rc = open_socket(nl);
+    nl->seq = 1;
+    rc = connect_socket(nl, fd);
+    if (rc == GVS_OK)
+        rc = set_up_socket(nl);
     if (rc == GVS_OK)
         rc = find_family(nl);
     if (rc >= 0)
         rc = ask_version(nl);
     if (rc == GVS_OK)
         *out = nl;
-out:
-    if (rc < 0)
+    else
         gvs_nl_close(nl); /* keeps errno */
     return rc;
+}
+
+int
+gvs_nl_open(struct gvs_nl **out)
+{
+    return open_on(out, -1);
+}
+
+int
+gvs_nl_open_on(struct gvs_nl **out, int fd)
+{
+    GVS_ASSERT(fd >= 0);
+    return open_on(out, fd);
 }
 
 void

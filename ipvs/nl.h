@@ -28,6 +28,12 @@ struct gvs_nl;
 int gvs_nl_open(struct gvs_nl **out);
 void gvs_nl_close(struct gvs_nl *nl); /* NULL is fine */
 
+/* A bare socket for it, of the calling thread's namespace, which it stays in whoever uses it; -1
+ * and errno. Makes system calls and nothing else. And the same as gvs_nl_open on one, which is
+ * taken over, on failure too. */
+int gvs_nl_socket(void);
+int gvs_nl_open_on(struct gvs_nl **out, int fd);
+
 /* Sends count <= GVS_NL_BATCH_MAX operations (SERVICE_*, DEST_*, ANCHOR_*) as one batch. errors[i]
  * becomes 0 or the positive errno that the kernel answered to ops[i]. GVS_OK even if all were
  * refused. On anything else errors[] means nothing; GVS_E_LOST: what was done is unknown;

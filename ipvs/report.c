@@ -258,6 +258,12 @@ gvs_kernel_version(const struct gvs_kernel *k)
     return k->version;
 }
 
+int
+gvs_kernel_read_addresses(struct gvs_kernel *k)
+{
+    return gvs_vip_read(k);
+}
+
 size_t
 gvs_kernel_own_addresses(const struct gvs_kernel *k, const struct gvs_addr **out)
 {

@@ -57,29 +57,35 @@ gvs_agent_log_seldom(struct gvs_agent *a, enum gvs_seldom what, const char *fmt,
     gvs_agent_log(a, GVS_LOG_WARN, "%s%s", text, more);
 }
 
-/* What is in the ledger was in this kernel before a restart, and what was shown is or will be. */
+/* What is in a ledger was in its kernel before a restart, and what was shown is or will be. */
 static bool
 is_in_use(const void *ctx, const struct gvs_svcid *svc)
 {
     const struct gvs_agent *a = ctx;
     struct gvs_range shown = gvs_set_service(a->shown, svc);
 
-    return shown.at < shown.end || gvs_ledger_has_service(a->ledger, svc);
+    return shown.at < shown.end || gvs_agent_owns(a, svc);
 }
 
 struct gvs_view_env
-gvs_agent_env(const struct gvs_agent *a)
+gvs_agent_env_in(const struct gvs_agent *a, const struct gvs_netns *ns)
 {
     return (struct gvs_view_env){.allow = a->cfg.allow,
                                  .allow_count = a->cfg.allow_count,
-                                 .own = a->own,
-                                 .own_count = a->own_count,
+                                 .own = ns ? ns->own : NULL,
+                                 .own_count = ns ? ns->own_count : 0,
                                  .owners = a->hide.owners,
                                  .owner_count = a->hide.count,
                                  .members = a->member_addrs,
                                  .member_count = a->member_addr_count,
                                  .in_use = is_in_use,
                                  .in_use_ctx = a};
+}
+
+struct gvs_view_env
+gvs_agent_env(const struct gvs_agent *a)
+{
+    return gvs_agent_env_in(a, gvs_netns_host(a));
 }
 
 /* --- what the store remembers --- */
@@ -101,51 +107,6 @@ load_entry(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, si
     else
         l->entries++;
     return true;
-}
-
-static bool
-load_ledger(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, size_t val_len)
-{
-    struct load *l = ctx;
-
-    (void)val, (void)val_len;
-    if (key[0] != 'p' && gvs_ledger_load(l->a->ledger, key, key_len) < 0) /* "place" is no record */
-        l->refused++;
-    return true;
-}
-
-static bool
-strike_ledger(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *val, size_t val_len)
-{
-    struct load *l = ctx;
-
-    (void)val, (void)val_len;
-    gvs_store_put(l->a->store, GVS_BUCKET_LEDGER, key, key_len, NULL, 0);
-    return true;
-}
-
-/* The ledger holds for the kernel and the namespace that it was written in, and for no other. */
-static int
-open_ledger(struct gvs_agent *a, struct gvs_fault *fault)
-{
-    char here[96], there[96] = "";
-    struct load load = {.a = a};
-    size_t records = 2 * gvs_limits_held(&a->cfg.limits);
-    void *mem = calloc(1, gvs_ledger_footprint(records));
-    int len;
-
-    if (!mem)
-        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory for the ledger");
-    a->ledger = gvs_ledger_init(mem, records);
-    if (gvs_ledger_place(here) < 0)
-        return gvs_fault_set(fault, GVS_EXIT_NO, "cannot tell boot and namespace: %s",
-                             strerror(errno));
-    len = gvs_store_get(a->store, GVS_BUCKET_LEDGER, "place", 5, there, sizeof there - 1);
-    if (len >= 0 && strcmp(here, there) == 0)
-        return gvs_store_each(a->store, GVS_BUCKET_LEDGER, load_ledger, &load);
-    gvs_store_each(a->store, GVS_BUCKET_LEDGER, strike_ledger, &load);
-    gvs_store_put(a->store, GVS_BUCKET_LEDGER, "place", 5, here, strlen(here));
-    return GVS_OK;
 }
 
 static uint64_t
@@ -329,45 +290,6 @@ begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
 }
 
 static int
-open_kernel(struct gvs_agent *a, struct gvs_fault *fault)
-{
-    struct gvs_kernel_config kc = {
-        .observe = a->cfg.observe,
-        .interface = a->cfg.interface,
-        .audit_ms = a->cfg.audit_seconds * 1000,
-        .items_max = gvs_limits_held(&a->cfg.limits),
-    };
-    int rc;
-
-    if (a->cfg.advertise.addr.family == GVS_FAMILY_V4)
-        kc.source4 = a->cfg.advertise.addr;
-    else
-        kc.source6 = a->cfg.advertise.addr;
-    rc = gvs_kernel_open(&a->kernel, &kc, a->ledger, gvs_udp_now());
-    if (rc == GVS_OK) {
-        if (gvs_kernel_locked_out(a->kernel))
-            gvs_agent_log(a, GVS_LOG_WARN,
-                          "another agent programs this network namespace: only observing");
-        return GVS_OK;
-    }
-    switch (rc) {
-    case GVS_E_UNSUPPORTED:
-        gvs_fault_set(fault, GVS_EXIT_KERNEL, "this kernel has no IPVS (module ip_vs)");
-        gvs_fault_hint(fault, "modprobe ip_vs; mode = observe takes part without programming");
-        return -1;
-    case GVS_E_REFUSED:
-        gvs_fault_set(fault, GVS_EXIT_NOT_PERMITTED, "kernel refused IPVS: CAP_NET_ADMIN missing");
-        gvs_fault_hint(fault, "AmbientCapabilities=CAP_NET_ADMIN, or run as root");
-        return -1;
-    case GVS_E_CONFLICT:
-        return gvs_fault_set(fault, GVS_EXIT_CONFLICT, "interface '%s' exists and is no dummy",
-                             a->cfg.interface);
-    default:
-        return gvs_fault_set(fault, GVS_EXIT_NO, "cannot open netlink: %s", strerror(errno));
-    }
-}
-
-static int
 open_udp(struct gvs_agent *a, struct gvs_fault *fault)
 {
     char text[GVS_EP_TEXT_LEN], owner[64];
@@ -474,6 +396,7 @@ open_timers(struct gvs_agent *a)
     uv_timer_start(&a->tick, on_tick, TICK_MS, TICK_MS);
     uv_timer_start(&a->kernel_timer, on_kernel_timer, 0, 0);
     watch_services(a);
+    gvs_netns_begin(a);
 }
 
 /* --- opening and closing --- */
@@ -484,8 +407,7 @@ free_agent(struct gvs_agent *a)
     if (a->store)
         gvs_store_close(a->store);
     gvs_requests_fini(a);
-    if (a->kernel)
-        gvs_kernel_close(a->kernel);
+    gvs_netns_free(a);
     if (a->node)
         gvs_node_close(a->node);
     gvs_agent_free_overwrites(a);
@@ -494,8 +416,7 @@ free_agent(struct gvs_agent *a)
     gvs_claims_free(&a->claims);
     gvs_events_free(&a->events);
     close_key(a);
-    free(a->ledger); /* each was initialised at the start of its block */
-    free(a->shown);
+    free(a->shown); /* each was initialised at the start of its block */
     free(a->dirty);
     for (int i = 0; i < 2; i++) {
         free(a->held.set[i]);
@@ -542,15 +463,18 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     a->started = gvs_udp_now();
     a->out_of_step = a->started;
     a->withdraw = GVS_MONO_NEVER;
+    a->helper.fd = -1;
     snprintf(a->config_path, sizeof a->config_path, "%s", config);
     if (gvs_crypto_init() < 0) {
         gvs_fault_set(fault, GVS_EXIT_NO, "libsodium does not start");
         goto out;
     }
-    if (gvs_config_read(&a->cfg, config, fault) < 0 || open_store(a, fault) < 0 ||
-        open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||
+    if (gvs_config_read(&a->cfg, config, fault) < 0)
+        goto out;
+    gvs_netns_fork(a);
+    if (open_store(a, fault) < 0 || open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||
         ((a->keyless || gvs_node_retired(a->node)) && begin_anew(a, fault) < 0) ||
-        open_ledger(a, fault) < 0 || open_kernel(a, fault) < 0 || open_udp(a, fault) < 0)
+        gvs_netns_open(a, fault) < 0 || open_udp(a, fault) < 0)
         goto out;
     a->handles++; /* the socket's */
     rc = gvs_control_open(&a->control, a, fault);
@@ -616,7 +540,19 @@ gvs_agent_close(struct gvs_agent *a, void (*closed)(void *ctx), void *ctx)
     close_handle(&a->kernel_timer);
     close_handle(&a->tick);
     close_handle(&a->watch);
+    close_handle(&a->netns_watch);
+    close_handle(&a->helper_poll);
     gvs_agent_handle_closed(a);
+}
+
+static bool
+same_netns(const struct gvs_config *a, const struct gvs_config *b)
+{
+    bool same = a->netns_host == b->netns_host && a->netns_count == b->netns_count;
+
+    for (size_t i = 0; same && i < a->netns_count; i++)
+        same = strcmp(a->netns[i], b->netns[i]) == 0;
+    return same;
 }
 
 /* What was built at the start from an option stays until a restart; a changed one is refused by
@@ -642,6 +578,8 @@ refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct 
         what = "mode";
     else if (strcmp(old->interface, new->interface) != 0)
         what = "interface";
+    else if (!same_netns(old, new))
+        what = "namespaces";
     else if (old->audit_seconds != new->audit_seconds)
         what = "audit";
     else if (old->limits.entries != new->limits.entries ||

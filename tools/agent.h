@@ -3,6 +3,7 @@
  *     agent.c      opening, closing, reloading, the timers
  *     flow.c       news from the node -> view -> kernel; ledger and store; what happens when
  *     peers.c      the bootstrap peers: names to addresses, again and again
+ *     netns.c      the network namespaces that are programmed, and the helper that opens them
  *     own.c        this node's claims from services.d, written as entries
  *     owners.c     who takes part: whose claims are hidden (by tools/hide.h), who is in sync
  *     events.c     what watch shows
@@ -30,12 +31,14 @@
 #include "tools/claims.h"
 #include "tools/config.h"
 #include "tools/gossipvs.h"
+#include "tools/helper.h"
 #include "tools/hide.h"
 #include "tools/names.h"
 #include "tools/store.h"
 
-#define GVS_AGENT_RING 1000   /* events kept for watch --since */
-#define GVS_AGENT_OWN_MAX 128 /* addresses of this node that views are told of */
+#define GVS_AGENT_RING 1000      /* events kept for watch --since */
+#define GVS_AGENT_OWN_MAX 128    /* addresses of this node that views are told of, a namespace */
+#define GVS_AGENT_NETNS_MAX 1024 /* network namespaces; nothing special about it */
 #define GVS_AGENT_ALONE_MS 10000
 #define GVS_AGENT_FORMER_MAX 32
 #define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
@@ -102,6 +105,34 @@ struct gvs_agent_peer {
     struct gvs_ep ep[GVS_AGENT_ADDRESSES_MAX]; /* as last known */
 };
 
+/* netns.c: one that is programmed, or is to be. */
+struct gvs_netns {
+    char name[GVS_HELPER_NAME_MAX + 1];
+    size_t at;                 /* its place among the agent's */
+    bool host;                 /* where the agent was opened; always there */
+    bool seen, seen_ever;      /* by this scan; since it was last missed, first at */
+    struct gvs_mono since;     /* then */
+    bool there;                /* a namespace, or what looks like one, is mounted on its name */
+    uint64_t dev, ino;         /* of the one that is open */
+    struct gvs_ledger *ledger; /* of what is ours in it */
+    char place[96];            /* that the ledger speaks of; "": none */
+    uint64_t ledger_upto;      /* what the sync under way makes durable */
+
+    struct gvs_kernel *kernel; /* NULL: not open */
+    struct gvs_mono due;       /* it is stepped then */
+    enum gvs_trust trust;      /* that it has been told */
+    bool bare;                 /* it has no address yet, and is given the time to have one */
+    bool filling;              /* it is being told what is wanted, */
+    bool filled_any;
+    struct gvs_svcid filled;                /* up to here, if any */
+    struct gvs_addr own[GVS_AGENT_OWN_MAX]; /* its addresses, as views were told */
+    size_t own_count;
+
+    char why[192]; /* it is not open; "": nothing is known to stand in the way */
+    uint32_t backoff_ms;
+    struct gvs_mono retry; /* no earlier */
+};
+
 struct gvs_agent {
     uv_loop_t *loop;
     gvs_log_fn log;
@@ -124,8 +155,6 @@ struct gvs_agent {
     struct gvs_store *store;
     struct gvs_node *node;
     struct gvs_udp *udp;
-    struct gvs_ledger *ledger;
-    struct gvs_kernel *kernel;
     struct gvs_claims claims;
     struct gvs_control *control;
     struct gvs_events events;
@@ -136,8 +165,23 @@ struct gvs_agent {
     struct gvs_set *dirty;         /* services whose view is out of date */
     struct gvs_waiting held;       /* services that would lose their last usable destination */
     struct gvs_waiting busy;       /* with connections to destinations whose owners are silent */
-    struct gvs_addr own[GVS_AGENT_OWN_MAX]; /* this node's addresses, as views were told */
-    size_t own_count;
+
+    /* netns.c: the host's first, if it is meant; then by name. */
+    struct gvs_netns *netns[GVS_AGENT_NETNS_MAX];
+    size_t netns_count;
+    size_t netns_more;               /* there are, and no room for them */
+    size_t netns_turn;               /* who is stepped first */
+    struct gvs_mono netns_scan;      /* the next */
+    bool netns_scanned, netns_young; /* once; somebody who has just come is not complete */
+    char netns_fault[64];            /* of the directory, else "" */
+    bool netns_watching;
+    uint64_t netns_dev, netns_ino; /* what is watched */
+    uv_fs_event_t netns_watch;
+    struct gvs_helper helper;
+    uv_poll_t helper_poll;
+    char helper_fault[64];               /* it has gone; else "" */
+    char asked[GVS_HELPER_NAME_MAX + 1]; /* of the helper; "": nothing */
+    struct gvs_mono asked_at;
 
     /* owners.c */
     struct gvs_node_member *members; /* as last listed, ourselves included */
@@ -177,11 +221,10 @@ struct gvs_agent {
 
     struct gvs_mono alarm_due[GVS_ALARM_KINDS]; /* the log is told of each no earlier */
     struct gvs_mono started;
-    bool quiet;           /* what views bring now is no news for watch */
-    bool fresh;           /* the store was empty: this node has never been part of anything */
-    bool claims_read;     /* services.d has been read at least once */
-    bool claims_tried;    /* or could not be */
-    uint64_t ledger_upto; /* what the sync under way makes durable */
+    bool quiet;        /* what views bring now is no news for watch */
+    bool fresh;        /* the store was empty: this node has never been part of anything */
+    bool claims_read;  /* services.d has been read at least once */
+    bool claims_tried; /* or could not be */
     bool ledger_pending;
     bool ledger_again;        /* the latest could not be written: ask again */
     struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */
@@ -223,7 +266,10 @@ void gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fm
 /* The first of a class at once, then one a minute, which tells how many it stands for. */
 void gvs_agent_log_seldom(struct gvs_agent *a, enum gvs_seldom what, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* What views need to know, with the addresses of the host's namespace (the screen's), or another's.
+ */
 struct gvs_view_env gvs_agent_env(const struct gvs_agent *a);
+struct gvs_view_env gvs_agent_env_in(const struct gvs_agent *a, const struct gvs_netns *ns);
 void gvs_agent_handle_closed(struct gvs_agent *a); /* one of a->handles is gone */
 
 /* flow.c: lets everything that has happened take effect; safe to call at any time, also from within
@@ -240,6 +286,9 @@ void gvs_agent_dirty_all(struct gvs_agent *a);
 bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
 bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
 bool gvs_agent_in_step(const struct gvs_agent *a);
+/* Nothing is programmed: by configuration, or since other agents program every namespace. */
+bool gvs_agent_observes(const struct gvs_agent *a);
+bool gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc); /* in any ledger */
 
 /* owners.c: who takes part, as far as views, status and the screen go. */
 int gvs_owners_open(struct gvs_agent *a); /* once the node is; GVS_E_FULL: memory */
@@ -268,6 +317,30 @@ void gvs_peers_tick(struct gvs_agent *a, struct gvs_mono now);
 void gvs_peers_take_former(struct gvs_agent *a);
 void gvs_peers_keep_former(struct gvs_agent *a);
 
+/* netns.c, in this order: _fork before any key is read; _open once the store is, which opens the
+ * host's or sets a fault; _begin once all is open. _run looks for what came and went, and returns
+ * when to be called again. _free when its handles are closed. */
+void gvs_netns_fork(struct gvs_agent *a);
+int gvs_netns_open(struct gvs_agent *a, struct gvs_fault *fault);
+void gvs_netns_begin(struct gvs_agent *a);
+struct gvs_mono gvs_netns_run(struct gvs_agent *a, struct gvs_mono now);
+void gvs_netns_free(struct gvs_agent *a);
+/* The next that is open, or the first (after NULL); NULL: no more. The host's; NULL: not meant. */
+struct gvs_netns *gvs_netns_next(const struct gvs_agent *a, const struct gvs_netns *after);
+struct gvs_netns *gvs_netns_host(const struct gvs_agent *a);
+bool gvs_netns_alone(const struct gvs_agent *a);   /* the host's and no other is meant */
+bool gvs_netns_settled(const struct gvs_agent *a); /* all that are there are open and filled */
+/* A record of its ledger for the store; val NULL: it goes. */
+void gvs_netns_put(struct gvs_agent *a, const struct gvs_netns *ns, const void *rec, size_t len,
+                   const char *val);
+bool gvs_netns_take_own(struct gvs_netns *ns); /* its addresses; true if they are others */
+bool gvs_netns_has(const struct gvs_netns *ns, const struct gvs_addr *addr);    /* of its own */
+void gvs_netns_refresh_conns(struct gvs_agent *a, const struct gvs_svcid *svc); /* in all */
+/* Connections in all together; false: in none they are known. */
+bool gvs_netns_conns(const struct gvs_agent *a, const struct gvs_item *item, uint64_t *active,
+                     uint64_t *inactive);
+void gvs_netns_refill(struct gvs_netns *ns); /* it is to be told all that is wanted */
+
 /* own.c: makes the table say what services.d says. */
 void gvs_agent_read_claims(struct gvs_agent *a);
 const char *gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
@@ -279,7 +352,8 @@ void gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svc
                     json_t *after, json_t *extra);
 void gvs_event_items(struct gvs_agent *a, struct gvs_range before, struct gvs_range after,
                      const struct gvs_id *node);
-void gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev);
+void gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns,
+                      const struct gvs_kernel_event *ev);
 void gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev);
 void gvs_events_free(struct gvs_events *e);
 

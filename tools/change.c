@@ -390,12 +390,12 @@ refuse_active(struct gvs_request *r, struct gvs_fault *f)
     const struct gvs_view_service *v = r->a->view;
     uint64_t total = 0;
 
-    gvs_kernel_refresh_conns(r->a->kernel, &v->id);
+    gvs_netns_refresh_conns(r->a, &v->id);
     for (size_t i = 0; i < v->backend_count; i++) {
         struct gvs_item item = gvs_item_make_dest(&v->id, &v->backends[i].ep);
-        uint32_t active = 0, inactive;
+        uint64_t active, inactive;
 
-        if (gvs_kernel_conns(r->a->kernel, &item, &active, &inactive))
+        if (gvs_netns_conns(r->a, &item, &active, &inactive))
             total += active;
     }
     if (total == 0)

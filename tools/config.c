@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "net/keyring.h"
+#include "tools/helper.h"
 #include "tools/syntax.h"
 
 #define KEYRING_LEN_MAX 4096
@@ -126,6 +127,7 @@ enum kind {
     MODE,
     ADMISSION,
     IDS,   /* appended */
+    NETNS, /* appended */
     LATER, /* `only` and nothing else; NULL: the empty list */
 };
 
@@ -152,7 +154,7 @@ static const struct rule {
     [KERNEL_MODE] = {.kind = MODE},
     [KERNEL_AUDIT] = {.kind = SECONDS, PLACE(audit_seconds), .min = 1, .max = 3600},
     [KERNEL_DRAIN] = {.kind = SECONDS, PLACE(drain_seconds), .min = 0, .max = 86400},
-    [KERNEL_NAMESPACES] = {.kind = LATER, .only = "host"},
+    [KERNEL_NAMESPACES] = {.kind = NETNS},
     [KERNEL_INTERFACE] = {.kind = LINK, PLACE(interface)},
     [KERNEL_VIP_ALLOW] = {.kind = PREFIX},
     [CONTROL_SOCKET] = {.kind = PATH, PLACE(socket)},
@@ -168,6 +170,7 @@ struct parse {
     const char *label;
     struct gvs_config config;
     unsigned bind_line, advertise_line; /* 0: not given */
+    bool netns_given;
 };
 
 static const char *
@@ -319,6 +322,42 @@ give_id(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fa
     return GVS_OK;
 }
 
+static bool
+is_pattern(const char *text)
+{
+    return strpbrk(text, "*?[") &&
+           strspn(text, LETTERS CAPITALS DIGITS "@:+=._-*?[]!") == strlen(text);
+}
+
+/* "host", a name, or a pattern for those below /run/netns. */
+static int
+give_netns(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
+{
+    static const char dir[] = "/run/netns/";
+    struct gvs_config *c = &p->config;
+    const char *text = ev->text;
+    bool path = text && strncmp(text, dir, sizeof dir - 1) == 0;
+
+    if (!p->netns_given)
+        c->netns_host = false;
+    p->netns_given = true;
+    if (text == NULL)
+        return refuse(p, ev, fault, "a namespace is missing; \"host\" is the agent's own");
+    if (strcmp(text, "host") == 0) {
+        c->netns_host = true;
+        return GVS_OK;
+    }
+    text += path ? sizeof dir - 1 : 0;
+    if (!gvs_helper_name_valid(text) && !(path && is_pattern(text)))
+        return refuse(p, ev, fault, "host, a name, or /run/netns/PATTERN expected");
+    if (c->netns_count == GVS_CONFIG_NETNS_MAX)
+        return refuse(p, ev, fault, "more than %d; a pattern will do", GVS_CONFIG_NETNS_MAX);
+    if (set_text(c->netns[c->netns_count], sizeof c->netns[0], text) < 0)
+        return refuse(p, ev, fault, "too long");
+    c->netns_count++;
+    return GVS_OK;
+}
+
 static int
 give_mode(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
 {
@@ -407,6 +446,8 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
         return give_mode(p, ev, fault);
     case ADMISSION:
         return give_admission(p, ev, fault);
+    case NETNS:
+        return give_netns(p, ev, fault);
     case IDS:
         return give_id(p, ev, fault);
     case LATER:
@@ -485,6 +526,7 @@ set_defaults(struct gvs_config *c)
         .services = "/etc/gossipvs/services.d",
         .audit_seconds = 5,
         .drain_seconds = 60,
+        .netns_host = true,
         .interface = "gossipvs0",
         .socket = "/run/gossipvs/gossipvs.sock",
         .group = "gossipvs",

@@ -17,6 +17,8 @@
 
 #define GVS_CONFIG_PEERS_MAX 64
 #define GVS_CONFIG_ALLOW_MAX 64
+#define GVS_CONFIG_NETNS_MAX 64
+#define GVS_CONFIG_NETNS_LEN_MAX 127
 #define GVS_CONFIG_PATH_MAX 256
 #define GVS_CLUSTER_LEN_MAX 63
 
@@ -32,6 +34,9 @@ struct gvs_config {
     char state[GVS_CONFIG_PATH_MAX];
     char services[GVS_CONFIG_PATH_MAX];
     bool observe;
+    bool netns_host;    /* "host" is among the namespaces */
+    size_t netns_count; /* the others: names below /run/netns, or patterns of glob(7) */
+    char netns[GVS_CONFIG_NETNS_MAX][GVS_CONFIG_NETNS_LEN_MAX + 1];
     unsigned audit_seconds; /* 1..3600 */
     unsigned drain_seconds; /* 0..86400 */
     char interface[16];     /* "" = none */

@@ -57,9 +57,8 @@ narrow_bounding_set(uint64_t keep)
 }
 
 static int
-drop_caps(uint64_t *left)
+drop_caps(uint64_t keep, uint64_t *left)
 {
-    uint64_t keep = BIT(CAP_NET_ADMIN) | (geteuid() == 0 ? BIT(CAP_DAC_READ_SEARCH) : 0);
     struct caps c;
 
     *left = 0;
@@ -89,11 +88,11 @@ gvs_confine_memory(void)
 int
 gvs_confine(char *text, size_t cap)
 {
+    uint64_t keep = BIT(CAP_NET_ADMIN) | (geteuid() == 0 ? BIT(CAP_DAC_READ_SEARCH) : 0), left;
     const char *caps = "no capability", *failed = NULL;
-    uint64_t left;
     int err = 0, calls;
 
-    if (drop_caps(&left) < 0) {
+    if (drop_caps(keep, &left) < 0) {
         failed = "drop capabilities";
         err = errno;
     }
@@ -121,4 +120,20 @@ gvs_confine(char *text, size_t cap)
     else
         snprintf(text, cap, "confined to %s", caps);
     return GVS_OK;
+}
+
+int
+gvs_confine_helper(void)
+{
+    uint64_t left;
+    int err = 0;
+
+    if (drop_caps(BIT(CAP_NET_ADMIN) | BIT(CAP_SYS_ADMIN), &left) < 0)
+        err = errno;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        err = errno;
+    if (gvs_confine_helper_calls() < 0)
+        err = errno;
+    errno = err;
+    return err ? GVS_E_SYS : GVS_OK;
 }

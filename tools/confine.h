@@ -3,7 +3,8 @@
  * Peers and local users feed this process bytes. Should one of them find a way in, he is to find
  * neither keys in a core file, nor a capability beyond CAP_NET_ADMIN, nor a way to start a program.
  * All of this holds for the whole process and cannot be taken back, so the library does none of it:
- * what its caller's process may do is the caller's business.
+ * what its caller's process may do is the caller's business. The one that it forks (tools/helper.h)
+ * is its own.
  *
  *   I1  After gvs_confine no thread holds a capability but CAP_NET_ADMIN and, as uid 0 alone,
  *       CAP_DAC_READ_SEARCH; ambient, inheritable and bounding set are within these.
@@ -27,6 +28,12 @@ void gvs_confine_memory(void);
  * tells what is left, or what could not be given up: then GVS_E_SYS, and the rest has been done. */
 int gvs_confine(char *text, size_t cap);
 
-/* The filter alone (tools/confine_calls.c): how many calls it lets pass, 0 if this build has none,
- * or GVS_E_SYS. Needs PR_SET_NO_NEW_PRIVS. */
+/* The process that enters namespaces: CAP_SYS_ADMIN for that, CAP_NET_ADMIN for its sockets to be
+ * good for anything; and I2, I3. GVS_E_SYS with errno: something could not be given up, and the
+ * rest has been. */
+int gvs_confine_helper(void);
+
+/* The filters alone (tools/confine_calls.c): how many calls they let pass, 0 if this build has
+ * none, or GVS_E_SYS. Need PR_SET_NO_NEW_PRIVS. */
 int gvs_confine_calls(void);
+int gvs_confine_helper_calls(void);

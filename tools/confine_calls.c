@@ -20,9 +20,16 @@ gvs_confine_calls(void)
     return 0;
 }
 
+int
+gvs_confine_helper_calls(void)
+{
+    return 0;
+}
+
 #else
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -219,6 +226,16 @@ static const int allowed[] = {
     SCMP_SYS(times),
     SCMP_SYS(ugetrlimit),
     SCMP_SYS(uname),
+    /* how the helper ended */
+    SCMP_SYS(wait4),
+};
+
+/* Of the process that enters namespaces; setns by the kind, openat for reading alone: below. */
+static const int allowed_helper[] = {
+    SCMP_SYS(close),   SCMP_SYS(exit_group), SCMP_SYS(fstat),           SCMP_SYS(fstat64),
+    SCMP_SYS(fstatfs), SCMP_SYS(fstatfs64),  SCMP_SYS(getsockopt),      SCMP_SYS(newfstatat),
+    SCMP_SYS(recv),    SCMP_SYS(recvfrom),   SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sendmsg), SCMP_SYS(sigreturn),  SCMP_SYS(statx),
 };
 
 static const int deadly[] = {
@@ -246,16 +263,24 @@ static const int deadly[] = {
 
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
+static int
+add_families(scmp_filter_ctx f)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < sizeof families / sizeof *families && rc == 0; i++)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
+    return rc;
+}
+
 /* Adds what depends on an argument. A negative number of libseccomp's. */
 static int
 add_conditions(scmp_filter_ctx f)
 {
     const uint32_t pass = SCMP_ACT_ALLOW;
-    int rc = 0;
+    int rc = add_families(f);
 
-    for (size_t i = 0; i < sizeof families / sizeof *families && rc == 0; i++)
-        rc = seccomp_rule_add(f, pass, SCMP_SYS(socket), 1,
-                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
     if (rc == 0) /* threads, never processes */
         rc = seccomp_rule_add(f, pass, SCMP_SYS(clone), 1,
                               SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
@@ -266,20 +291,41 @@ add_conditions(scmp_filter_ctx f)
     return rc;
 }
 
+/* Network namespaces, and no others. */
 static int
-add_rules(scmp_filter_ctx f)
+add_conditions_helper(scmp_filter_ctx f)
 {
-    int rc = add_conditions(f);
+    const scmp_datum_t writing = O_ACCMODE | O_CREAT | O_TRUNC;
+    int rc = add_families(f);
 
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed && rc == 0; i++)
-        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i], 0);
-    for (size_t i = 0; i < sizeof deadly / sizeof *deadly && rc == 0; i++)
-        rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                              SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setns), 1,
+                              SCMP_A1(SCMP_CMP_EQ, CLONE_NEWNET, 0));
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(setns), 1,
+                              SCMP_A1(SCMP_CMP_NE, CLONE_NEWNET, 0));
     return rc;
 }
 
-int
-gvs_confine_calls(void)
+/* Which process it is for is told by its conditions: setns is deadly unless they say otherwise. */
+static int
+add_rules(scmp_filter_ctx f, const int *pass, size_t count, int (*conditions)(scmp_filter_ctx))
+{
+    int rc = conditions(f);
+
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, pass[i], 0);
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly && rc == 0; i++)
+        if (deadly[i] != SCMP_SYS(setns) || conditions == add_conditions)
+            rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
+    return rc;
+}
+
+static int
+load(const int *pass, size_t count, int (*conditions)(scmp_filter_ctx))
 {
     scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     int rc;
@@ -294,7 +340,7 @@ gvs_confine_calls(void)
     if (rc == 0) /* sorted: 20 comparisons a call would else be 200 */
         rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (rc == 0)
-        rc = add_rules(f);
+        rc = add_rules(f, pass, count, conditions);
     if (rc == 0)
         rc = seccomp_load(f);
     seccomp_release(f);
@@ -302,7 +348,25 @@ gvs_confine_calls(void)
         errno = -rc;
         return GVS_E_SYS;
     }
-    return (int)(sizeof allowed / sizeof *allowed + 4); /* and those of add_conditions */
+    return (int)count;
+}
+
+int
+gvs_confine_calls(void)
+{
+    size_t count = sizeof allowed / sizeof *allowed;
+    int rc = load(allowed, count, add_conditions);
+
+    return rc < 0 ? rc : rc + 4; /* and those of add_conditions */
+}
+
+int
+gvs_confine_helper_calls(void)
+{
+    size_t count = sizeof allowed_helper / sizeof *allowed_helper;
+    int rc = load(allowed_helper, count, add_conditions_helper);
+
+    return rc < 0 ? rc : rc + 3;
 }
 
 #endif

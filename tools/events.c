@@ -168,7 +168,7 @@ gvs_event_items(struct gvs_agent *a, struct gvs_range before, struct gvs_range a
 }
 
 void
-gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev)
+gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct gvs_kernel_event *ev)
 {
     const struct gvs_op *op = &ev->op;
     bool dest = op->item.kind == GVS_ITEM_DEST;
@@ -176,13 +176,15 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev)
     bool fields = !address && op->kind != GVS_OP_ANCHOR_ADD && op->kind != GVS_OP_ANCHOR_DEL;
     enum gvs_via via = a->via;
     char event[48], why[192], vip[GVS_SVCID_TEXT_LEN];
-    json_t *extra = NULL;
+    json_t *extra = json_pack("{s:s}", "namespace", ns->name);
 
     if (ev->what == GVS_KERNEL_REFUSED) {
         gvs_nl_explain(why, sizeof why, op, ev->error);
         gvs_svcid_format(vip, &op->item.svc);
-        gvs_agent_log(a, GVS_LOG_ERR, "%s: %s (%s)", vip, why, gvs_op_name(op->kind));
-        extra = json_pack("{s:s, s:s}", "operation", gvs_op_name(op->kind), "reason", why);
+        gvs_agent_log(a, GVS_LOG_ERR, "%s%s%s: %s (%s)", ns->host ? "" : ns->name,
+                      ns->host ? "" : ": ", vip, why, gvs_op_name(op->kind));
+        json_object_set_new(extra, "operation", json_string(gvs_op_name(op->kind)));
+        json_object_set_new(extra, "reason", json_string(why));
     }
     snprintf(event, sizeof event, "kernel.%s",
              ev->what == GVS_KERNEL_DRIFT     ? "drift"
@@ -195,7 +197,9 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_kernel_event *ev)
                    fields && op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
     a->via = via;
     if (ev->what == GVS_KERNEL_DONE && op->kind == GVS_OP_SERVICE_DEL &&
-        gvs_set_service(a->shown, &op->item.svc).at == gvs_set_service(a->shown, &op->item.svc).end)
+        gvs_set_service(a->shown, &op->item.svc).at ==
+            gvs_set_service(a->shown, &op->item.svc).end &&
+        !gvs_agent_owns(a, &op->item.svc))
         gvs_names_del(&a->names, &op->item.svc); /* nobody will speak of it any more */
 }
 

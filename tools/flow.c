@@ -76,11 +76,39 @@ wait_for(struct gvs_waiting *w, const struct gvs_svcid *svc, uint64_t ms)
     return gvs_set_put(w->set[0], &item) == GVS_OK;
 }
 
+static bool
+kernels_in_step(const struct gvs_agent *a)
+{
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        if (!gvs_kernel_status(ns->kernel).in_step)
+            return false;
+    return gvs_netns_settled(a);
+}
+
 bool
 gvs_agent_in_step(const struct gvs_agent *a)
 {
-    return gvs_set_count(a->dirty) == 0 && !a->scanning && !waits(&a->held) &&
-           gvs_kernel_status(a->kernel).in_step;
+    return gvs_set_count(a->dirty) == 0 && !a->scanning && !waits(&a->held) && kernels_in_step(a);
+}
+
+bool
+gvs_agent_observes(const struct gvs_agent *a)
+{
+    const struct gvs_netns *ns = gvs_netns_next(a, NULL);
+    bool all = a->cfg.observe || ns;
+
+    for (; ns && all; ns = gvs_netns_next(a, ns))
+        all = gvs_kernel_observing(ns->kernel);
+    return all;
+}
+
+bool
+gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc)
+{
+    for (size_t i = 0; i < a->netns_count; i++)
+        if (gvs_ledger_has_service(a->netns[i]->ledger, svc))
+            return true;
+    return false;
 }
 
 /* --- news --- */
@@ -258,25 +286,21 @@ show_service(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range 
     for (; items.at < items.end; items.at++)
         if (gvs_set_put(a->shown, items.at) < 0)
             break; /* only watch would miss it: the set is as large as the table */
-    if (gone && gvs_kernel_observing(a->kernel))
+    if (gone && gvs_agent_observes(a))
         gvs_names_del(&a->names, svc); /* else when the kernel has let go of it */
 }
 
-/* Whoever is silent may have lost no more than its gossip, and its backends answer: what is
- * connected to one stays so, at weight 0, and then the destination goes. Not in a datagram service,
- * whose connections are whatever keeps coming. Returns whether there are any such. */
+/* Of the backends of silent owners, those with connections in this kernel. */
 static bool
-spare_busy(struct gvs_agent *a, struct gvs_view_service *v)
+spare_busy_in(struct gvs_agent *a, struct gvs_view_service *v, struct gvs_kernel *k)
 {
     size_t count = 0, at = 0;
 
-    if (v->id.proto != GVS_PROTO_TCP && v->id.proto != GVS_PROTO_SCTP)
-        return false;
     for (size_t i = 0; i < v->backend_count; i++) {
         if (v->backends[i].hidden == GVS_OWNER_SILENT)
             a->items[count++] = gvs_item_make_dest(&v->id, &v->backends[i].ep);
     }
-    count = count > 0 ? gvs_kernel_busy(a->kernel, &v->id, a->items, count) : 0;
+    count = count > 0 ? gvs_kernel_busy(k, &v->id, a->items, count) : 0;
     for (size_t i = 0; i < v->backend_count && at < count; i++) {
         if (gvs_ep_cmp(&v->backends[i].ep, &a->items[at].ep) != 0)
             continue;
@@ -286,30 +310,114 @@ spare_busy(struct gvs_agent *a, struct gvs_view_service *v)
     return count > 0;
 }
 
+/* Whoever is silent may have lost no more than its gossip, and its backends answer: what is
+ * connected to one stays so, at weight 0, and then the destination goes. Not in a datagram service,
+ * whose connections are whatever keeps coming. Returns whether there are any such, in any
+ * namespace: what is wanted is the same in all. */
+static bool
+spare_busy(struct gvs_agent *a, struct gvs_view_service *v)
+{
+    bool any = false;
+
+    if (v->id.proto != GVS_PROTO_TCP && v->id.proto != GVS_PROTO_SCTP)
+        return false;
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        any |= spare_busy_in(a, v, ns->kernel);
+    return any;
+}
+
+/* a->view and a->items become what this namespace is to hold (NULL, and no host: what all are, but
+ * for addresses of their own); returns how many items. */
+static size_t
+view_in(struct gvs_agent *a, const struct gvs_svcid *svc, const struct gvs_netns *ns, bool *alive)
+{
+    struct gvs_view_env env = gvs_agent_env_in(a, ns);
+
+    *alive = gvs_view_service(gvs_node_claims(a->node), &env, svc, a->view);
+    if (!*alive)
+        return 0;
+    if (spare_busy(a, a->view))
+        wait_for(&a->busy, svc, BUSY_MS); /* never full: as large as the table */
+    return gvs_view_items(a->view, a->items, 1 + GVS_VIEW_BACKENDS_MAX);
+}
+
+static void
+want(struct gvs_agent *a, struct gvs_netns *ns, const struct gvs_svcid *svc, size_t count,
+     bool local)
+{
+    ns->due = (struct gvs_mono){0};
+    if (gvs_kernel_want(ns->kernel, svc, a->items, count, local) < 0)
+        gvs_agent_log(a, GVS_LOG_ERR, "no room to program more than %zu objects",
+                      a->cfg.limits.entries);
+}
+
+/* All namespaces want the same, but where the address of the service is one's own and not the
+ * host's, or the other way round: these have a view of theirs. */
+static void
+want_everywhere(struct gvs_agent *a, const struct gvs_svcid *svc, size_t count, bool local)
+{
+    const struct gvs_netns *host = gvs_netns_host(a);
+    bool here = host && gvs_netns_has(host, &svc->addr), others = false, alive;
+    struct gvs_netns *ns;
+
+    for (ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        if (gvs_netns_has(ns, &svc->addr) == here)
+            want(a, ns, svc, count, local);
+        else
+            others = true;
+    }
+    for (ns = others ? gvs_netns_next(a, NULL) : NULL; ns; ns = gvs_netns_next(a, ns))
+        if (gvs_netns_has(ns, &svc->addr) != here)
+            want(a, ns, svc, view_in(a, svc, ns, &alive), local);
+}
+
 /* `writer`: who causes it; NULL: whoever wrote last. */
 static void
 refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist,
                 const struct gvs_id *writer)
 {
-    struct gvs_view_env env = gvs_agent_env(a);
-    bool alive = gvs_view_service(gvs_node_claims(a->node), &env, svc, a->view);
-    struct gvs_range after = {a->items, a->items};
-    size_t count = 0;
-    bool local = a->via == GVS_VIA_CLI || a->via == GVS_VIA_API || a->via == GVS_VIA_FILE;
+    bool alive, local = a->via == GVS_VIA_CLI || a->via == GVS_VIA_API || a->via == GVS_VIA_FILE;
+    size_t count = view_in(a, svc, gvs_netns_host(a), &alive);
+    struct gvs_range after = {a->items, a->items + count};
 
-    if (alive && spare_busy(a, a->view))
-        wait_for(&a->busy, svc, BUSY_MS); /* never full: as large as the table */
-    if (alive)
-        count = gvs_view_items(a->view, a->items, 1 + GVS_VIEW_BACKENDS_MAX);
-    after.end += count;
     if (!local && !insist && hold(a, svc, gvs_set_service(a->shown, svc), after))
         return;
     if (!writer && alive)
         writer = latest_writer(a->view);
     show_service(a, svc, after, writer);
-    if (gvs_kernel_want(a->kernel, svc, a->items, count, local) < 0)
-        gvs_agent_log(a, GVS_LOG_ERR, "no room to program more than %zu objects",
-                      a->cfg.limits.entries);
+    want_everywhere(a, svc, count, local);
+}
+
+/* A namespace that is new, or has other addresses than before, is told what is wanted in it.
+ */
+static void
+fill(struct gvs_agent *a, struct gvs_netns *ns)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    bool alive;
+
+    for (int i = 0; ns->filling && i < SERVICES_PER_PASS; i++) {
+        struct gvs_svcid svc = ns->filled;
+
+        ns->filling = gvs_view_seek(t, ns->filled_any ? &svc : NULL, ns->filled_any, &ns->filled);
+        ns->filled_any = true;
+        if (ns->filling)
+            want(a, ns, &ns->filled, view_in(a, &ns->filled, ns, &alive), false);
+    }
+    ns->due = (struct gvs_mono){0};
+}
+
+/* One of them in a pass; false: none was waiting. */
+static bool
+fill_next(struct gvs_agent *a)
+{
+    struct gvs_netns *ns = gvs_netns_next(a, NULL);
+
+    while (ns && (!ns->filling || ns->bare))
+        ns = gvs_netns_next(a, ns);
+    if (ns)
+        fill(a, ns);
+    return ns;
 }
 
 /* Ascending, so that sets that are filled for the first time grow at their end. Returns whether
@@ -377,22 +485,19 @@ gvs_agent_absorb(struct gvs_agent *a)
     refresh_dirty(a, SIZE_MAX);
 }
 
-/* The kernel's audit reads this node's addresses; a VIP equal to one of them must not be
- * programmed. */
+/* The kernel's audit reads the addresses of its namespace; a VIP equal to one of them must not be
+ * programmed there. The host's are also the screen's. */
 static void
 take_own_addresses(struct gvs_agent *a)
 {
-    const struct gvs_addr *own;
-    size_t count = gvs_kernel_own_addresses(a->kernel, &own);
-
-    if (count > GVS_AGENT_OWN_MAX)
-        count = GVS_AGENT_OWN_MAX;
-    if (count == a->own_count && memcmp(a->own, own, count * sizeof *own) == 0)
-        return;
-    if (count)
-        memcpy(a->own, own, count * sizeof *own);
-    a->own_count = count;
-    gvs_agent_dirty_all(a);
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        if (!gvs_netns_take_own(ns))
+            continue;
+        if (ns->host)
+            gvs_agent_dirty_all(a);
+        else
+            gvs_netns_refill(ns);
+    }
 }
 
 /* --- kernel --- */
@@ -401,31 +506,36 @@ static void
 ledger_durable(void *ctx, int status)
 {
     struct gvs_agent *a = ctx;
+    struct gvs_netns *ns = NULL;
 
     a->ledger_pending = false;
     a->ledger_again = status != 0; /* the store keeps what it could not write, and tries again */
-    if (status == 0)
-        gvs_kernel_ledger_durable(a->kernel, a->ledger_upto);
+    while (status == 0 && (ns = gvs_netns_next(a, ns)) != NULL) {
+        gvs_kernel_ledger_durable(ns->kernel, ns->ledger_upto);
+        ns->due = (struct gvs_mono){0};
+    }
     gvs_agent_pump(a);
 }
 
 static void
-store_ledger(struct gvs_agent *a)
+store_ledgers(struct gvs_agent *a)
 {
-    struct gvs_ledger_rec rec;
     bool any = a->ledger_again;
+    struct gvs_netns *ns = NULL;
+    struct gvs_ledger_rec rec;
 
     if (a->ledger_pending)
         return;
-    while (gvs_ledger_next(a->ledger, &rec)) {
-        gvs_store_put(a->store, GVS_BUCKET_LEDGER, rec.b, rec.len, rec.gone ? NULL : "", 0);
-        any = true;
+    while ((ns = gvs_netns_next(a, ns)) != NULL) {
+        while (gvs_ledger_next(ns->ledger, &rec)) {
+            gvs_netns_put(a, ns, rec.b, rec.len, rec.gone ? NULL : "");
+            any = true;
+        }
+        ns->ledger_upto = gvs_kernel_ledger_wanted(ns->kernel);
     }
-    if (!any)
-        return;
-    a->ledger_upto = gvs_kernel_ledger_wanted(a->kernel);
-    a->ledger_pending = true;
-    gvs_store_sync_ledger(a->store, ledger_durable, a);
+    a->ledger_pending = any;
+    if (any)
+        gvs_store_sync_ledger(a->store, ledger_durable, a);
 }
 
 static void
@@ -434,22 +544,55 @@ take_kernel_events(struct gvs_agent *a)
     struct gvs_kernel_event ev;
     uint64_t missed;
 
-    while (gvs_kernel_event(a->kernel, &ev, &missed))
-        gvs_event_kernel(a, &ev);
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        while (gvs_kernel_event(ns->kernel, &ev, &missed))
+            gvs_event_kernel(a, ns, &ev);
+}
+
+static void
+trust_kernels(struct gvs_agent *a)
+{
+    enum gvs_trust trust = gvs_agent_may_remove(a) && a->claims_tried ? GVS_TRUST_ALL
+                           : gvs_agent_may_write(a)                   ? GVS_TRUST_EDITS
+                                                                      : GVS_TRUST_NONE;
+
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        if (ns->filling || trust <= ns->trust)
+            continue; /* what it has not been told of is not to be taken for unwanted */
+        ns->trust = trust;
+        gvs_kernel_trust(ns->kernel, trust);
+        ns->due = (struct gvs_mono){0};
+    }
+}
+
+/* One step of the next whose time has come; false: of none. */
+static bool
+step_one(struct gvs_agent *a, struct gvs_mono now)
+{
+    for (size_t i = 0; i < a->netns_count; i++) {
+        struct gvs_netns *ns = a->netns[(a->netns_turn + i) % a->netns_count];
+
+        if (!ns->kernel || ns->filling || !gvs_mono_due(ns->due, now))
+            continue;
+        ns->due = gvs_kernel_step(ns->kernel, now);
+        a->netns_turn = (a->netns_turn + i + 1) % a->netns_count;
+        return true;
+    }
+    return false;
 }
 
 static struct gvs_mono
-run_kernel(struct gvs_agent *a, struct gvs_mono now)
+run_kernels(struct gvs_agent *a, struct gvs_mono now)
 {
-    struct gvs_mono next = now;
+    struct gvs_mono next = GVS_MONO_NEVER;
 
-    if (gvs_agent_may_remove(a) && a->claims_tried)
-        gvs_kernel_trust(a->kernel, GVS_TRUST_ALL);
-    else if (gvs_agent_may_write(a))
-        gvs_kernel_trust(a->kernel, GVS_TRUST_EDITS);
-    for (int i = 0; i < BATCHES_PER_PASS && gvs_mono_due(next, now); i++)
-        next = gvs_kernel_step(a->kernel, now);
-    store_ledger(a);
+    trust_kernels(a);
+    for (int i = 0; i < BATCHES_PER_PASS && step_one(a, now); i++)
+        ;
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        if (!ns->filling)
+            next = gvs_mono_min(next, ns->due);
+    store_ledgers(a);
     take_kernel_events(a);
     return next;
 }
@@ -464,7 +607,7 @@ note_step(struct gvs_agent *a, struct gvs_mono now)
     else if (a->out_of_step.us == GVS_MONO_NEVER.us)
         a->out_of_step = now;
     /* Others wait for kernels that are to be programmed; ours, if we only observe, is not. */
-    gvs_node_set_in_step(a->node, in_step || gvs_kernel_observing(a->kernel));
+    gvs_node_set_in_step(a->node, in_step || gvs_agent_observes(a));
 }
 
 static void
@@ -492,7 +635,7 @@ schedule(struct gvs_agent *a, struct gvs_mono now, struct gvs_mono next, bool mo
 void
 gvs_agent_pump(struct gvs_agent *a)
 {
-    struct gvs_mono now, next, owners;
+    struct gvs_mono now, next, owners, netns;
     struct gvs_id self;
     bool more;
 
@@ -504,14 +647,17 @@ gvs_agent_pump(struct gvs_agent *a)
     gvs_agent_take_overwrites(a);
     now = gvs_udp_now();
     owners = gvs_owners_refresh(a, now);
+    netns = gvs_netns_run(a, now);
     if (!a->claims_tried)
         gvs_agent_read_claims(a); /* what we claim is not to be missed, were it for a moment */
     more = refresh_dirty(a, SERVICES_PER_PASS);
     more |= refresh_owners(a);
+    more |= fill_next(a);
     self = gvs_node_self(a->node);
     run_waiting(a, &a->held, now, HOLD_MS, true, NULL);
     run_waiting(a, &a->busy, now, BUSY_MS, false, &self);
-    next = gvs_mono_min(run_kernel(a, now), owners);
+    next = gvs_mono_min(run_kernels(a, now), owners);
+    next = gvs_mono_min(next, netns);
     next = gvs_mono_min(next, gvs_mono_min(turn_of(&a->held), turn_of(&a->busy)));
     take_own_addresses(a);
     note_step(a, now);

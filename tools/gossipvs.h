@@ -7,10 +7,12 @@
  *     uv_run(loop, UV_RUN_DEFAULT);
  *
  * One agent takes part in one cluster and programs the IPVS of the network namespace that it was
- * opened in. It uses the calling thread, the loop, the loop's worker threads, and two of its own
- * for its store; all of them start when the loop runs, not before. Nothing here may be called from
- * another thread, and nothing here changes what the process may do. gossipvsd is this and a main();
- * an orchestrator that has a libuv loop needs no second process.
+ * opened in. If the configuration names others, it forks a helper that opens these, and that needs
+ * the CAP_SYS_ADMIN of this moment (tools/helper.h). It uses the calling thread, the loop, the
+ * loop's worker threads, and two of its own for its store; all of them start when the loop runs,
+ * not before. Nothing here may be called from another thread, and nothing here changes what the
+ * process may do. gossipvsd is this and a main(); an orchestrator that has a libuv loop needs no
+ * second process.
  */
 #pragma once
 

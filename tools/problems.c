@@ -5,6 +5,8 @@
 
 #include "tools/agent.h"
 
+#define ANSWER_S 5 /* the helper takes a millisecond */
+
 static double
 since(struct gvs_mono then)
 {
@@ -142,16 +144,29 @@ file_problems(const struct gvs_agent *a, struct gvs_problems *p)
                     "%s cannot be written: %s", a->cfg.state, text);
     if (gvs_table_count(gvs_node_claims(a->node)) >= a->cfg.limits.entries)
         gvs_problem(p, false, "full", "raise limits { entries } in gossipvs.conf on every node",
-                    "the table is full (%zu entries)",
-                    a->cfg.limits.entries);
+                    "the table is full (%zu entries)", a->cfg.limits.entries);
+}
+
+static void
+service_problems_in(const struct gvs_agent *a, const struct gvs_netns *ns,
+                    const struct gvs_view_service *v, const char *vip, struct gvs_problems *p)
+{
+    struct gvs_item item = gvs_item_make_service(&v->id);
+    const char *in = ns->host ? "" : " in namespace ", *name = ns->host ? "" : ns->name;
+    char text[256];
+
+    if (gvs_kernel_state_of(ns->kernel, &item, text, sizeof text) == GVS_KERNEL_FOREIGN)
+        gvs_problem(p, false, "foreign", "gossipvs audit --fix takes it over",
+                    "vip '%s': a service that is not ours stands in its place%s%s", vip, in, name);
+    if (!ns->host && v->claimed && gvs_netns_has(ns, &v->id.addr))
+        gvs_problem(p, false, "withheld", "not programmed there",
+                    "vip '%s' is an own address of %s%s%s", vip, a->cfg.name, in, name);
 }
 
 static void
 service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct gvs_problems *p)
 {
-    struct gvs_item item = gvs_item_make_service(&v->id);
     char text[512], vip[GVS_SVCID_TEXT_LEN], hint[96];
-    enum gvs_kernel_state state;
 
     gvs_svcid_format(vip, &v->id);
     if (v->withheld)
@@ -170,28 +185,94 @@ service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct g
             gvs_problem(p, false, "conflict", hint, "claims on a backend of vip '%s' disagree",
                         vip);
     }
-    state = gvs_kernel_state_of(a->kernel, &item, text, sizeof text);
-    if (state == GVS_KERNEL_FOREIGN)
-        gvs_problem(p, false, "foreign", "gossipvs audit --fix takes it over",
-                    "vip '%s': a service that is not ours stands in its place", vip);
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        service_problems_in(a, ns, v, vip, p);
+}
+
+static void
+kernel_problems_in(const struct gvs_agent *a, const struct gvs_netns *ns, struct gvs_problems *p)
+{
+    struct gvs_kernel_status k = gvs_kernel_status(ns->kernel);
+    const char *name = ns->host ? "" : ns->name, *colon = ns->host ? "" : ": ";
+
+    if (gvs_kernel_locked_out(ns->kernel))
+        gvs_problem(p, false, "foreign", "stop the other agent, or set mode = observe here",
+                    "%s%sanother agent programs this network namespace: only observing", name,
+                    colon);
+    if (gvs_kernel_observing(ns->kernel))
+        return;
+    if (k.failed)
+        gvs_problem(p, true, "kernel_refused", "gossipvs plan", "%s%s%s", name, colon,
+                    k.last_error);
+    else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > 10 &&
+             !a->hide.unproven && (gvs_netns_alone(a) || !k.in_step))
+        gvs_problem(p, true, "drift", "gossipvs plan; gossipvs audit",
+                    "%s%sthis kernel has not been as wanted for %.0f s", name, colon,
+                    since(a->out_of_step));
+}
+
+/* How many namespaces beside this one, before or after it, are kept shut by the same. */
+static size_t
+also_shut(const struct gvs_agent *a, size_t i, bool before)
+{
+    size_t count = 0;
+
+    for (size_t j = before ? 0 : i + 1; j < (before ? i : a->netns_count); j++)
+        count += !a->netns[j]->kernel && a->netns[j]->there == a->netns[i]->there &&
+                 strcmp(a->netns[j]->why, a->netns[i]->why) == 0;
+    return count;
+}
+
+/* Those that are not open, and why; one line for all that share a reason. One that is there and is
+ * not programmed is as bad as a kernel that refuses. */
+static void
+shut_problems(const struct gvs_agent *a, struct gvs_problems *p)
+{
+    for (size_t i = 0; i < a->netns_count; i++) {
+        const struct gvs_netns *ns = a->netns[i];
+        char more[48] = "";
+        size_t others;
+
+        if (ns->kernel || !ns->why[0] || also_shut(a, i, true) > 0)
+            continue;
+        others = also_shut(a, i, false);
+        if (others > 0)
+            snprintf(more, sizeof more, " (and %zu more)", others);
+        gvs_problem(p, ns->there, "namespace",
+                    strstr(ns->why, "CAP_SYS_ADMIN") ? "gossipvs.conf(5), namespaces, has a drop-in"
+                                                     : "ip netns; it is tried again",
+                    "namespace %s%s: %s", ns->name, more, ns->why);
+    }
+}
+
+static void
+netns_problems(const struct gvs_agent *a, struct gvs_problems *p)
+{
+    shut_problems(a, p);
+    if (a->asked[0] && since(a->asked_at) > ANSWER_S)
+        gvs_problem(p, false, "namespace", "systemctl restart gossipvsd (connections stay)",
+                    "the helper that opens namespaces has not answered for %.0f s",
+                    since(a->asked_at));
+    if (a->helper_fault[0])
+        gvs_problem(p, false, "namespace", "systemctl restart gossipvsd (connections stay)",
+                    "the helper that opens namespaces has gone (%s): those that are open go on, no "
+                    "other is opened",
+                    a->helper_fault);
+    if (a->netns_fault[0])
+        gvs_problem(p, false, "namespace", "ls -ld /run/netns", "/run/netns cannot be read: %s",
+                    a->netns_fault);
+    if (a->netns_more > 0)
+        gvs_problem(p, true, "namespace", "a narrower pattern in kernel { namespaces }",
+                    "%zu namespaces more than the %d that one agent programs", a->netns_more,
+                    GVS_AGENT_NETNS_MAX);
 }
 
 static void
 kernel_problems(const struct gvs_agent *a, struct gvs_problems *p)
 {
-    struct gvs_kernel_status k = gvs_kernel_status(a->kernel);
-
-    if (gvs_kernel_locked_out(a->kernel))
-        gvs_problem(p, false, "foreign", "stop the other agent, or set mode = observe here",
-                    "another agent programs this network namespace: only observing");
-    if (gvs_kernel_observing(a->kernel))
-        return;
-    if (k.failed)
-        gvs_problem(p, true, "kernel_refused", "gossipvs plan", "%s", k.last_error);
-    else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > 10 &&
-             !a->hide.unproven)
-        gvs_problem(p, true, "drift", "gossipvs plan; gossipvs audit",
-                    "this kernel has not been as wanted for %.0f s", since(a->out_of_step));
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        kernel_problems_in(a, ns, p);
+    netns_problems(a, p);
 }
 
 /* Visits every service; a large table has its problems listed up to a hundred. */

@@ -147,21 +147,39 @@ gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc)
 
 /* 1 all acknowledged, -1 one refused (why), 0 neither yet. */
 static int
-settled(struct gvs_request *r, char *why, size_t cap)
+settled_in(const struct gvs_request *r, const struct gvs_netns *ns, char *why, size_t cap)
 {
     int all = 1;
 
-    if (gvs_kernel_observing(r->a->kernel))
+    if (gvs_kernel_observing(ns->kernel))
         return 1;
     for (size_t i = 0; i < r->svc_count; i++) {
         char vip[GVS_SVCID_TEXT_LEN], what[192];
-        int one = gvs_kernel_settled(r->a->kernel, &r->svcs[i], what, sizeof what);
+        int one = gvs_kernel_settled(ns->kernel, &r->svcs[i], what, sizeof what);
 
         if (one < 0) {
             gvs_svcid_format(vip, &r->svcs[i]);
-            snprintf(why, cap, "%s: %s", vip, what);
+            snprintf(why, cap, "%s%s%s: %s", ns->host ? "" : ns->name, ns->host ? "" : ": ", vip,
+                     what);
             return -1;
         }
+        if (one == 0)
+            all = 0;
+    }
+    return all;
+}
+
+/* In all namespaces that are open and have been told what is wanted: nobody waits for others. */
+static int
+settled(const struct gvs_request *r, char *why, size_t cap)
+{
+    int all = 1;
+
+    for (struct gvs_netns *ns = gvs_netns_next(r->a, NULL); ns; ns = gvs_netns_next(r->a, ns)) {
+        int one = ns->filling ? 1 : settled_in(r, ns, why, cap);
+
+        if (one < 0)
+            return -1;
         if (one == 0)
             all = 0;
     }
@@ -224,9 +242,9 @@ timed_out(struct gvs_request *r, int state)
         gvs_request_fault(r, &f);
     } else {
         gvs_request_changed(r, peers,
-                            state == 0                           ? "unknown"
-                            : gvs_kernel_observing(r->a->kernel) ? "observe"
-                                                                 : "ok",
+                            state == 0                 ? "unknown"
+                            : gvs_agent_observes(r->a) ? "observe"
+                                                       : "ok",
                             &f);
     }
     return true;
@@ -264,7 +282,7 @@ refuse_retired(struct gvs_request *r)
 static bool
 poll_change(struct gvs_request *r, struct gvs_mono now)
 {
-    char why[256] = "";
+    char why[512] = "";
     struct gvs_fault f;
     int state;
 
@@ -296,8 +314,7 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
         gvs_request_sync(r);
     state = r->durable ? settled(r, why, sizeof why) : 0;
     if (state > 0 && peers_have_it(r, now)) {
-        gvs_request_changed(r, peers_in_sync(r),
-                            gvs_kernel_observing(r->a->kernel) ? "observe" : "ok", NULL);
+        gvs_request_changed(r, peers_in_sync(r), gvs_agent_observes(r->a) ? "observe" : "ok", NULL);
         return true;
     }
     if (state < 0) {

@@ -360,6 +360,44 @@ put_kernel(const struct gvs_screen *s, const json_t *kernel)
                    count_of(drift, "repaired"));
 }
 
+#define NETNS_ROWS 16 /* of more, those that are well are not listed */
+
+static void
+put_netns(const struct gvs_screen *s, const json_t *n)
+{
+    bool open = is_true(n, "open"), observe = strcmp(text_of(n, "mode"), "observe") == 0;
+    long long services = count_of(n, "services"), destinations = count_of(n, "destinations");
+
+    if (!open) {
+        gvs_print_line(s->out, "         %s  not open: %s", text_of(n, "name"),
+                       text_of(n, "reason"));
+        return;
+    }
+    gvs_print_line(s->out, "         %s  %lld service%s  %lld destination%s  %s%s",
+                   text_of(n, "name"), services, plural(services), destinations,
+                   plural(destinations), observe ? "only observed, " : "",
+                   is_true(n, "in_step") ? "in step" : "not in step");
+}
+
+/* Where there is more than the host's. */
+static void
+put_all_netns(const struct gvs_screen *s, const json_t *list)
+{
+    size_t count = json_array_size(list), in_step = 0, i;
+    const json_t *n;
+
+    if (count == 0 || (count == 1 && strcmp(text_of(json_array_get(list, 0), "name"), "host") == 0))
+        return;
+    json_array_foreach(list, i, n) in_step += is_true(n, "in_step");
+    gvs_print_line(s->out, "netns    %zu namespace%s  %zu in step", count, plural((long long)count),
+                   in_step);
+    json_array_foreach(list, i, n)
+    {
+        if (count <= NETNS_ROWS || !is_true(n, "in_step"))
+            put_netns(s, n);
+    }
+}
+
 static void
 put_packets(const struct gvs_screen *s, const json_t *packets)
 {
@@ -395,6 +433,7 @@ gvs_screen_status(const struct gvs_screen *s, const json_t *status, const json_t
                    vips, plural(vips), backends, plural(backends), count_of(table, "entries"),
                    count_of(table, "tombstones"));
     put_kernel(s, json_object_get(status, "kernel"));
+    put_all_netns(s, json_object_get(json_object_get(status, "kernel"), "namespaces"));
     put_packets(s, json_object_get(status, "packets"));
 }
 
@@ -777,6 +816,7 @@ gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
     const char *vip = json_string_value(json_object_get(doc, "vip"));
     const char *backend = json_string_value(json_object_get(doc, "backend"));
     const char *reason = json_string_value(json_object_get(doc, "reason"));
+    const char *ns = json_string_value(json_object_get(doc, "namespace"));
     const char *by = json_string_value(json_object_get(doc, "by"));
     const char *via = json_string_value(json_object_get(doc, "via"));
 
@@ -791,6 +831,8 @@ gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
         gvs_print(s->out, "  %s %s", name ? name : vip, backend ? backend : vip);
     else if (vip)
         gvs_print(s->out, "  %s", vip);
+    if (ns && strcmp(ns, "host") != 0)
+        gvs_print(s->out, "  in %s", ns);
     put_fields(s->out, json_object_get(doc, "before"), json_object_get(doc, "after"));
     if (reason)
         gvs_print(s->out, "  %s", reason);

@@ -73,24 +73,81 @@ table_json(const struct gvs_agent *a)
                      (json_int_t)(gvs_set_count(a->shown) - services));
 }
 
+static void
+add_status(struct gvs_kernel_status *sum, const struct gvs_kernel_status *k)
+{
+    sum->services += k->services;
+    sum->destinations += k->destinations;
+    sum->pending += k->pending;
+    sum->failed += k->failed;
+    sum->service_add += k->service_add;
+    sum->service_edit += k->service_edit;
+    sum->service_del += k->service_del;
+    sum->dest_add += k->dest_add;
+    sum->dest_edit += k->dest_edit;
+    sum->dest_del += k->dest_del;
+    sum->drift_found += k->drift_found;
+    sum->drift_repaired += k->drift_repaired;
+    sum->writes += k->writes;
+    sum->audits += k->audits;
+}
+
+/* What is told of one namespace, and in sum of all. */
+static json_t *
+counts_json(const struct gvs_kernel_status *k, bool observe, bool in_step)
+{
+    json_t *ops =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "service_add", (json_int_t)k->service_add,
+                  "service_edit", (json_int_t)k->service_edit, "service_del",
+                  (json_int_t)k->service_del, "dest_add", (json_int_t)k->dest_add, "dest_edit",
+                  (json_int_t)k->dest_edit, "dest_del", (json_int_t)k->dest_del);
+
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:s, s:I, s:I}", "mode",
+                     observe ? "observe" : "program", "in_step", (int)in_step, "services",
+                     (json_int_t)k->services, "destinations", (json_int_t)k->destinations,
+                     "pending", (json_int_t)k->pending, "failed", (json_int_t)k->failed,
+                     "operations", ops, "drift", "found", (json_int_t)k->drift_found, "repaired",
+                     (json_int_t)k->drift_repaired, "last_error", k->last_error, "writes",
+                     (json_int_t)k->writes, "audits", (json_int_t)k->audits);
+}
+
+static json_t *
+netns_json(const struct gvs_netns *ns, const struct gvs_kernel_status *k)
+{
+    json_t *o = counts_json(k, ns->kernel && gvs_kernel_observing(ns->kernel),
+                            ns->kernel && !ns->filling && k->in_step);
+
+    json_object_set_new(o, "name", json_string(ns->name));
+    json_object_set_new(o, "open", json_boolean(ns->kernel != NULL));
+    json_object_set_new(o, "reason",
+                        ns->kernel || !ns->why[0] ? json_null() : json_string(ns->why));
+    return o;
+}
+
 static json_t *
 kernel_json(const struct gvs_agent *a)
 {
-    struct gvs_kernel_status k = gvs_kernel_status(a->kernel);
-    json_t *ops =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "service_add", (json_int_t)k.service_add,
-                  "service_edit", (json_int_t)k.service_edit, "service_del",
-                  (json_int_t)k.service_del, "dest_add", (json_int_t)k.dest_add, "dest_edit",
-                  (json_int_t)k.dest_edit, "dest_del", (json_int_t)k.dest_del);
+    struct gvs_kernel_status sum = {0};
+    json_t *list = json_array(), *o;
+    const char *version = "";
 
-    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:s, s:I, s:I, s:s}",
-                     "mode", gvs_kernel_observing(a->kernel) ? "observe" : "program", "in_step",
-                     (int)gvs_agent_in_step(a), "services", (json_int_t)k.services, "destinations",
-                     (json_int_t)k.destinations, "pending", (json_int_t)k.pending, "failed",
-                     (json_int_t)k.failed, "operations", ops, "drift", "found",
-                     (json_int_t)k.drift_found, "repaired", (json_int_t)k.drift_repaired,
-                     "last_error", k.last_error, "writes", (json_int_t)k.writes, "audits",
-                     (json_int_t)k.audits, "version", gvs_kernel_version(a->kernel));
+    for (size_t i = 0; i < a->netns_count; i++) {
+        const struct gvs_netns *ns = a->netns[i];
+        struct gvs_kernel_status k = {0};
+
+        if (ns->kernel)
+            k = gvs_kernel_status(ns->kernel);
+        if (ns->kernel && !*version)
+            version = gvs_kernel_version(ns->kernel);
+        add_status(&sum, &k);
+        if (!sum.last_error[0])
+            snprintf(sum.last_error, sizeof sum.last_error, "%s", k.last_error);
+        json_array_append_new(list, netns_json(ns, &k));
+    }
+    o = counts_json(&sum, gvs_agent_observes(a), gvs_agent_in_step(a));
+    json_object_set_new(o, "version", json_string(version));
+    json_object_set_new(o, "namespaces", list);
+    return o;
 }
 
 static json_t *
@@ -138,7 +195,7 @@ converged(const struct gvs_request *r, char *lags, size_t cap)
     struct gvs_node_member *m;
     bool all = true;
 
-    if (!gvs_agent_in_step(a) && !gvs_kernel_observing(a->kernel)) {
+    if (!gvs_agent_in_step(a) && !gvs_agent_observes(a)) {
         snprintf(lags, cap, "%s: its kernel is not in step", a->cfg.name);
         return false;
     }
@@ -314,6 +371,41 @@ gone_text(const struct gvs_agent *a, const struct gvs_view_backend *b, char *tex
     snprintf(text, cap, "claimed by %s%s, gone", name, b->owner_count > 1 ? " and others" : "");
 }
 
+/* The worse, the later. */
+static int
+rank(enum gvs_kernel_state state)
+{
+    static const int ranks[] = {
+        [GVS_KERNEL_OK] = 1,      [GVS_KERNEL_OBSERVED] = 2, [GVS_KERNEL_ABSENT] = 3,
+        [GVS_KERNEL_PENDING] = 4, [GVS_KERNEL_FOREIGN] = 5,  [GVS_KERNEL_FAILED] = 6,
+    };
+
+    return ranks[state];
+}
+
+/* How it stands in the namespace where it stands worst; where its address is the namespace's own it
+ * is not to stand at all. */
+static enum gvs_kernel_state
+state_of(const struct gvs_agent *a, const struct gvs_item *item, char *why, size_t cap)
+{
+    enum gvs_kernel_state worst = GVS_KERNEL_ABSENT, one;
+    char text[256];
+    bool any = false;
+
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        if (!ns->host && gvs_netns_has(ns, &item->svc.addr))
+            continue;
+        one = gvs_kernel_state_of(ns->kernel, item, text, sizeof text);
+        if (any && rank(one) <= rank(worst))
+            continue;
+        any = true;
+        worst = one;
+        snprintf(why, cap, "%s%s%s", ns->host || !text[0] ? "" : ns->name,
+                 ns->host || !text[0] ? "" : ": ", text);
+    }
+    return worst;
+}
+
 static const char *
 backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
               const struct gvs_view_backend *b, char *why, size_t cap)
@@ -336,7 +428,7 @@ backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
         snprintf(why + strlen(why), cap - strlen(why), "; kept, nothing else is left");
         return "ok";
     }
-    switch (gvs_kernel_state_of(a->kernel, &item, why, cap)) {
+    switch (state_of(a, &item, why, cap)) {
     case GVS_KERNEL_FAILED:
         return "failed";
     case GVS_KERNEL_OK:
@@ -353,7 +445,7 @@ backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
 {
     struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
     json_t *owners = json_array(), *o;
-    uint32_t active, inactive;
+    uint64_t active, inactive;
     char ep[GVS_EP_TEXT_LEN], name[64], stamp[17], why[512];
     const char *state = backend_state(a, v, b, why, sizeof why);
 
@@ -366,9 +458,9 @@ backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
                   (json_int_t)b->weight, "forward", gvs_forward_name(b->claim.forward), "lower",
                   (json_int_t)b->claim.lower, "upper", (json_int_t)b->claim.upper, "state", state,
                   "owners", owners);
-    if (gvs_kernel_conns(a->kernel, &item, &active, &inactive)) {
-        json_object_set_new(o, "active", json_integer(active));
-        json_object_set_new(o, "inactive", json_integer(inactive));
+    if (gvs_netns_conns(a, &item, &active, &inactive)) {
+        json_object_set_new(o, "active", json_integer((json_int_t)active));
+        json_object_set_new(o, "inactive", json_integer((json_int_t)inactive));
     } else {
         json_object_set_new(o, "active", json_null());
         json_object_set_new(o, "inactive", json_null());
@@ -394,7 +486,7 @@ service_state(const struct gvs_agent *a, const struct gvs_view_service *v, char 
         gvs_text_withheld(a, why, cap, v, NULL);
         return "withheld";
     }
-    switch (gvs_kernel_state_of(a->kernel, &item, why, cap)) {
+    switch (state_of(a, &item, why, cap)) {
     case GVS_KERNEL_OBSERVED:
         return "observed";
     case GVS_KERNEL_FAILED:
@@ -404,7 +496,7 @@ service_state(const struct gvs_agent *a, const struct gvs_view_service *v, char 
     case GVS_KERNEL_OK:
         break;
     default:
-        return gvs_kernel_observing(a->kernel) ? "observed" : "pending";
+        return gvs_agent_observes(a) ? "observed" : "pending";
     }
     for (size_t i = 0; i < v->backend_count; i++)
         if (!v->backends[i].withheld && v->backends[i].weight > 0)
@@ -459,7 +551,7 @@ vips_json(struct gvs_agent *a, const char *only, size_t *found)
             (only && !by_id && strcmp(a->view->claim.name, only) != 0))
             continue;
         if (only)
-            gvs_kernel_refresh_conns(a->kernel, &svc);
+            gvs_netns_refresh_conns(a, &svc);
         json_array_append_new(list, vip_json(a, a->view));
     }
     *found = json_array_size(list);
@@ -513,7 +605,8 @@ gvs_show_vip(struct gvs_request *r)
  */
 
 static json_t *
-change_json(const struct gvs_agent *a, const struct gvs_op *op, bool foreign)
+change_json(const struct gvs_agent *a, const struct gvs_netns *ns, const struct gvs_op *op,
+            bool foreign)
 {
     static const struct {
         const char *op, *kind;
@@ -540,7 +633,7 @@ change_json(const struct gvs_agent *a, const struct gvs_op *op, bool foreign)
     else
         gvs_svcid_format(vip, &op->item.svc);
     o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "scope", "kernel", "node", a->cfg.name,
-                  "namespace", "host", "op", names[op->kind].op, "kind", names[op->kind].kind,
+                  "namespace", ns->name, "op", names[op->kind].op, "kind", names[op->kind].kind,
                   "vip", vip, "foreign", (int)foreign);
     if (op->item.kind == GVS_ITEM_DEST) {
         gvs_ep_format(ep, &op->item.ep);
@@ -559,93 +652,112 @@ change_json(const struct gvs_agent *a, const struct gvs_op *op, bool foreign)
 }
 
 static void
-answer_changes(struct gvs_request *r, const struct gvs_op *ops, const bool *foreign, size_t count)
+append_changes(json_t *list, const struct gvs_agent *a, const struct gvs_netns *ns,
+               const struct gvs_op *ops, const bool *foreign, size_t count)
 {
-    json_t *list = json_array();
-
     for (size_t i = 0; i < count; i++)
         if (ops[i].kind != GVS_OP_ANCHOR_ADD && ops[i].kind != GVS_OP_ANCHOR_DEL)
-            json_array_append_new(list, change_json(r->a, &ops[i], foreign && foreign[i]));
-    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "changes", list), true);
-}
-
-static void
-no_memory(struct gvs_request *r)
-{
-    struct gvs_fault f;
-
-    gvs_fault_set(&f, GVS_EXIT_NO, "out of memory");
-    gvs_request_fault(r, &f);
+            json_array_append_new(list, change_json(a, ns, &ops[i], foreign[i]));
 }
 
 /* Would it touch a service that is not ours? Then it is not done. */
 static bool
-is_foreign(const struct gvs_agent *a, const struct gvs_op *op)
+is_foreign(const struct gvs_kernel *k, const struct gvs_op *op)
 {
     struct gvs_item service = gvs_item_make_service(&op->item.svc);
     char why[192];
 
     if (op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL)
         return false;
-    return gvs_kernel_state_of(a->kernel, &service, why, sizeof why) == GVS_KERNEL_FOREIGN;
+    return gvs_kernel_state_of(k, &service, why, sizeof why) == GVS_KERNEL_FOREIGN;
+}
+
+/* From memory. */
+static long
+plan_one(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign)
+{
+    size_t count = gvs_kernel_plan(k, ops, OPS_MAX);
+
+    count = count < OPS_MAX ? count : OPS_MAX;
+    for (size_t i = 0; i < count; i++)
+        foreign[i] = is_foreign(k, &ops[i]);
+    return (long)count;
+}
+
+/* From the kernel, as it is now. */
+static long
+audit_one(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign)
+{
+    long count = gvs_kernel_audit(k, ops, foreign, OPS_MAX);
+
+    return count < OPS_MAX ? count : OPS_MAX;
+}
+
+/* What `one` finds in each namespace, as the answer. False: that was a fault. */
+static bool
+answer_changes(struct gvs_request *r, long (*one)(struct gvs_kernel *, struct gvs_op *, bool *))
+{
+    struct gvs_op *ops = calloc(OPS_MAX, sizeof *ops);
+    bool *foreign = calloc(OPS_MAX, sizeof *foreign);
+    json_t *list = json_array();
+    struct gvs_netns *ns = NULL;
+    struct gvs_fault f;
+    long count = ops && foreign ? 0 : GVS_E_FULL;
+
+    if (count < 0)
+        gvs_fault_set(&f, GVS_EXIT_NO, "out of memory");
+    while (count >= 0 && (ns = gvs_netns_next(r->a, ns)) != NULL) {
+        count = one(ns->kernel, ops, foreign);
+        if (count < 0)
+            gvs_fault_set(&f, GVS_EXIT_NO, "the kernel could not be read%s%s: %s",
+                          ns->host ? "" : " in ", ns->host ? "" : ns->name, strerror(errno));
+        else
+            append_changes(list, r->a, ns, ops, foreign, (size_t)count);
+    }
+    free(ops);
+    free(foreign);
+    if (count < 0) {
+        json_decref(list);
+        gvs_request_fault(r, &f);
+        return false;
+    }
+    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "changes", list), true);
+    return true;
 }
 
 void
 gvs_show_plan(struct gvs_request *r)
 {
-    struct gvs_op *ops;
     struct gvs_fault f;
-    bool *foreign;
-    size_t count;
 
     if (r->argc) {
         gvs_fault_set(&f, GVS_EXIT_USAGE, "plan '%.40s': not in this version", r->argv[0]);
         gvs_request_fault(r, &f);
         return;
     }
-    ops = calloc(OPS_MAX, sizeof *ops);
-    foreign = calloc(OPS_MAX, sizeof *foreign);
-    if (!ops || !foreign) {
-        no_memory(r);
-        free(ops);
-        free(foreign);
-        return;
-    }
-    count = gvs_kernel_plan(r->a->kernel, ops, OPS_MAX);
-    count = count < OPS_MAX ? count : OPS_MAX;
-    for (size_t i = 0; i < count; i++)
-        foreign[i] = is_foreign(r->a, &ops[i]);
-    answer_changes(r, ops, foreign, count);
-    free(ops);
-    free(foreign);
+    answer_changes(r, plan_one);
 }
 
 void
 gvs_show_audit(struct gvs_request *r)
 {
     bool fix = r->argc == 1 && strcmp(r->argv[0], "--fix") == 0;
-    struct gvs_op *ops = calloc(OPS_MAX, sizeof *ops);
-    bool *foreign = calloc(OPS_MAX, sizeof *foreign);
+    struct gvs_netns *ns = NULL;
+    struct gvs_agent *a = r->a;
     struct gvs_fault f;
-    long count;
 
-    if (!ops || !foreign) {
-        no_memory(r);
-    } else if (r->argc && !fix) {
+    if (r->argc && !fix) {
         gvs_fault_set(&f, GVS_EXIT_USAGE, "audit: no such word '%.40s'", r->argv[0]);
         gvs_request_fault(r, &f);
-    } else if ((count = gvs_kernel_audit(r->a->kernel, ops, foreign, OPS_MAX)) < 0) {
-        gvs_fault_set(&f, GVS_EXIT_NO, "the kernel could not be read: %s", strerror(errno));
-        gvs_request_fault(r, &f);
-    } else {
-        answer_changes(r, ops, foreign, (size_t)count);
-        if (fix) {
-            gvs_kernel_take(r->a->kernel);
-            gvs_kernel_audit_now(r->a->kernel);
-        }
+        return;
     }
-    free(ops);
-    free(foreign);
+    if (!answer_changes(r, audit_one) || !fix)
+        return;
+    while ((ns = gvs_netns_next(a, ns)) != NULL) {
+        gvs_kernel_take(ns->kernel);
+        gvs_kernel_audit_now(ns->kernel);
+        ns->due = (struct gvs_mono){0};
+    }
 }
 
 /* --- the rest -----------------------------------------------------------------------------------

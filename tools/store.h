@@ -5,6 +5,7 @@
  *     meta    "init_floor" "seq" "stamp_floor"             checksum
  *             "former" "vector" and a number
  *     ledger  record of ipvs/ledger.h, "place"  (empty)      checksum
+ *             'N', length and name of a network namespace before either: of that one
  *
  * Puts are copied into a queue; a writer commits whatever has gathered in one transaction, and then
  * tells the loop. Nobody waits for the disk but who asked to be told. All that one callback of the

@@ -190,6 +190,7 @@ gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
     enum gvs_withheld why = b ? b->withheld : v->withheld;
     char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "", allow[256];
     const struct gvs_node_member *member;
+    const struct gvs_netns *host;
     const char *interface;
 
     gvs_svcid_format(vip, &v->id);
@@ -207,7 +208,8 @@ gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
         snprintf(text, cap, "vip '%s' is outside vip-allow on %s (%s)", vip, a->cfg.name, allow);
         break;
     case GVS_WITHHELD_OWN_ADDRESS:
-        interface = gvs_kernel_own_interface(a->kernel, &v->id.addr);
+        host = gvs_netns_host(a);
+        interface = host ? gvs_kernel_own_interface(host->kernel, &v->id.addr) : NULL;
         snprintf(text, cap, "vip '%s' is %s's own address (%s)", vip, a->cfg.name,
                  interface ? interface : "gone meanwhile");
         break;

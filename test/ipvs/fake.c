@@ -217,6 +217,20 @@ gvs_nl_open(struct gvs_nl **out)
     return *out ? GVS_OK : GVS_E_UNSUPPORTED;
 }
 
+int
+gvs_nl_socket(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+int
+gvs_nl_open_on(struct gvs_nl **out, int fd)
+{
+    (void)fd;
+    return gvs_nl_open(out);
+}
+
 void
 gvs_nl_close(struct gvs_nl *nl)
 {
@@ -325,6 +339,27 @@ gvs_link_open(struct gvs_link **out, const char *interface, bool observe)
     (void)interface;
     (void)observe;
     *out = (struct gvs_link *)fake_kernel();
+    return GVS_OK;
+}
+
+int
+gvs_link_socket(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+int
+gvs_link_open_on(struct gvs_link **out, int fd, const char *interface, bool observe)
+{
+    (void)fd;
+    return gvs_link_open(out, interface, observe);
+}
+
+int
+gvs_link_program(struct gvs_link *l)
+{
+    (void)l;
     return GVS_OK;
 }
 

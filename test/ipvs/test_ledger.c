@@ -229,6 +229,10 @@ test_it_is_a_set_and_the_store_follows(void **state)
 
             assert_int_equal(change(l, i, want), ours[i] != want);
             ours[i] = want;
+            if (gvs_prng_chance(&p, 1, 100)) {
+                gvs_ledger_clear(l);
+                memset(ours, 0, sizeof ours);
+            }
             for (i = 0; i < WORLD; i++)
                 assert_int_equal(has(l, i), ours[i]);
             if (!gvs_prng_chance(&p, 1, 8) && step < 399)
@@ -274,6 +278,11 @@ test_a_place_is_one_boot_and_one_namespace(void **state)
     assert_int_equal(gvs_ledger_place(b), GVS_OK);
     assert_string_not_equal(a, b);
     assert_memory_equal(a, b, 37);
+    /* Of another: the same inode may come back, the cookie does not. */
+    assert_int_equal(gvs_ledger_place_of(a, 4, 4026532253, 7), GVS_OK);
+    assert_int_equal(gvs_ledger_place_of(b, 4, 4026532253, 8), GVS_OK);
+    assert_memory_equal(a, b, 37);
+    assert_string_not_equal(a, b);
 }
 
 int

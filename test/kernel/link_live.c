@@ -132,8 +132,12 @@ test_interface(void)
     struct gvs_link *l;
 
     check(gvs_link_open(&l, "gossipvs0", true) == GVS_OK && l, "observing needs no interface");
-    gvs_link_close(l);
     check(!holds("ip link show gossipvs0 >/dev/null 2>&1"), "observing makes no interface");
+    check(gvs_link_program(l) == GVS_OK && holds("ip link show gossipvs0 up | grep -q gossipvs0") &&
+              adds(l, &vip4, true) && dels(l, &vip4, true),
+          "who observed may write from now on");
+    gvs_link_close(l);
+    holds("ip link del gossipvs0");
     check(gvs_link_open(&l, "", false) == GVS_OK && lists(l, false, &node4, "eth0"),
           "without an interface the others' addresses are listed");
     gvs_link_close(l);

@@ -63,32 +63,32 @@ expect_fault(const char *text, const char *fault_text)
 #define ID1 "abcdefghijklmnopqrstuvwxya"
 #define ID2 "bbcdefghijklmnopqrstuvwxya"
 
-#define WHOLE                                                                  \
-    "# a comment with | and ' and \" and { in it\n"                            \
-    "cluster = \"prod-eu\"            # required\n"                            \
-    "node {\n"                                                                 \
-    "  name      = \"lb1\"\n"                                                  \
-    "  bind      = \"10.77.0.1:7900\"\n"                                       \
-    "  advertise = \"10.77.0.9:7901\"\n"                                       \
-    "  peers     = { \"10.77.0.2:7900\",   # one\n"                            \
-    "                lb3.example:7900, \"[fd00::3]:7900\" /* three */ }\n"     \
-    "  keyring   = \"/k\"\n"                                                   \
-    "  state     = \"s/t\"\n"                                                  \
-    "  services  = \"/services.d\"\n"                                          \
-    "  admission = allowlist\n"                                                \
-    "  allow = { " ID1 ", \"" ID2 "\" }   deny = { " ID2 " }\n"                \
-    "}\n"                                                                      \
-    "kernel {\n"                                                               \
-    "  mode      = observe\n"                                                  \
-    "  audit     = 1m\n"                                                       \
-    "  drain     = 2h\n"                                                       \
-    "  namespaces = { \"host\" }\n"                                            \
-    "  interface = \"\"\n"                                                     \
-    "  vip-allow = { \"10.99.0.0/16\", \"fd00:99::/64\" }\n"                   \
-    "}\n"                                                                      \
-    "control { socket = \"/s.sock\"  group = \"g\"  admin-group = \"a-g\" }\n" \
-    "metrics { listen = \"\" }\n"                                              \
-    "limits  { entries = 4000000  members = 10000 }\n"                         \
+#define WHOLE                                                                   \
+    "# a comment with | and ' and \" and { in it\n"                             \
+    "cluster = \"prod-eu\"            # required\n"                             \
+    "node {\n"                                                                  \
+    "  name      = \"lb1\"\n"                                                   \
+    "  bind      = \"10.77.0.1:7900\"\n"                                        \
+    "  advertise = \"10.77.0.9:7901\"\n"                                        \
+    "  peers     = { \"10.77.0.2:7900\",   # one\n"                             \
+    "                lb3.example:7900, \"[fd00::3]:7900\" /* three */ }\n"      \
+    "  keyring   = \"/k\"\n"                                                    \
+    "  state     = \"s/t\"\n"                                                   \
+    "  services  = \"/services.d\"\n"                                           \
+    "  admission = allowlist\n"                                                 \
+    "  allow = { " ID1 ", \"" ID2 "\" }   deny = { " ID2 " }\n"                 \
+    "}\n"                                                                       \
+    "kernel {\n"                                                                \
+    "  mode      = observe\n"                                                   \
+    "  audit     = 1m\n"                                                        \
+    "  drain     = 2h\n"                                                        \
+    "  namespaces = { host, blue, \"/run/netns/red\", \"/run/netns/cni-*\" }\n" \
+    "  interface = \"\"\n"                                                      \
+    "  vip-allow = { \"10.99.0.0/16\", \"fd00:99::/64\" }\n"                    \
+    "}\n"                                                                       \
+    "control { socket = \"/s.sock\"  group = \"g\"  admin-group = \"a-g\" }\n"  \
+    "metrics { listen = \"\" }\n"                                               \
+    "limits  { entries = 4000000  members = 10000 }\n"                          \
     "hooks   { on-change = \"\" }\n"
 
 static void
@@ -124,6 +124,11 @@ test_every_option_arrives(void **state)
     assert_true(c.observe);
     assert_int_equal(c.audit_seconds, 60);
     assert_int_equal(c.drain_seconds, 7200);
+    assert_true(c.netns_host);
+    assert_int_equal(c.netns_count, 3);
+    assert_string_equal(c.netns[0], "blue");
+    assert_string_equal(c.netns[1], "red");
+    assert_string_equal(c.netns[2], "cni-*");
     assert_string_equal(c.interface, "");
     assert_int_equal(c.allow_count, 2);
     gvs_prefix_format(text, &c.allow[0]);
@@ -272,10 +277,21 @@ test_each_wrong_value_is_named(void **state)
          "gossipvs.conf:2: deny = lb3: a node's id expected (gossipvs -j members)"},
         {"a list of nobody", "cluster=x node { bind = 10.77.0.1:7900 admission = allowlist }",
          "gossipvs.conf: admission = allowlist, and node.allow is empty: nobody could join"},
-        {"later: namespaces", NODE "kernel { namespaces = { host, \"/run/netns/*\" } }",
-         "gossipvs.conf:3: namespaces = /run/netns/*: not in this version"},
-        {"later: no namespace", NODE "kernel { namespaces = {} }",
-         "gossipvs.conf:3: namespaces = {}: not in this version"},
+        {"no namespace", NODE "kernel { namespaces = {} }",
+         "gossipvs.conf:3: namespaces = {}: a namespace is missing; \"host\" is the agent's own"},
+        {"a namespace elsewhere", NODE "kernel { namespaces = { host, \"/var/run/netns/a\" } }",
+         "gossipvs.conf:3: namespaces = /var/run/netns/a: host, a name, or /run/netns/PATTERN "
+         "expected"},
+        {"a namespace further down", NODE "kernel { namespaces = { \"/run/netns/a/b\" } }",
+         "gossipvs.conf:3: namespaces = /run/netns/a/b: host, a name, or /run/netns/PATTERN "
+         "expected"},
+        {"the way up", NODE "kernel { namespaces = { \"/run/netns/..\" } }",
+         "gossipvs.conf:3: namespaces = /run/netns/..: host, a name, or /run/netns/PATTERN "
+         "expected"},
+        {"a pattern of nothing", NODE "kernel { namespaces = { \"*\" } }",
+         "gossipvs.conf:3: namespaces = *: host, a name, or /run/netns/PATTERN expected"},
+        {"the directory itself", NODE "kernel { namespaces = { \"/run/netns/\" } }",
+         "gossipvs.conf:3: namespaces = /run/netns/: host, a name, or /run/netns/PATTERN expected"},
         {"later: metrics", NODE "metrics { listen = \"127.0.0.1:9791\" }",
          "gossipvs.conf:3: listen = 127.0.0.1:9791: not in this version"},
         {"later: hooks", NODE "hooks { on-change = /bin/true }",

@@ -66,6 +66,24 @@ status_number(const char *name)
     return caps;
 }
 
+/* Of a process of ours that stands still. */
+static uint64_t
+status_of(pid_t pid, const char *name)
+{
+    char path[64], line[256];
+    uint64_t found = UINT64_MAX;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
+            found = strtoull(line + strlen(name) + 1, NULL, 16);
+    if (f)
+        fclose(f);
+    return found;
+}
+
 #ifdef GVS_SECCOMP
 #define HAS_FILTER true
 #else
@@ -137,6 +155,42 @@ test_another_user_keeps_one_and_may_hand_on_none(void **state)
             _exit(1);
         _exit(status_number("CapInh") == 0 && status_number("CapAmb") == 0 ? 0 : 2);
     }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void
+test_the_helper_keeps_two_others(void **state)
+{
+    uint64_t want = UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_SYS_ADMIN;
+    struct msghdr m = {0};
+    int ends[2], status;
+    char byte;
+    pid_t pid;
+
+    (void)state;
+    if (geteuid() != 0 || (status_number("CapPrm") & want) != want)
+        skip();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    pid = fork();
+    if (pid == 0) { /* says how it went, and stays until the other end is closed */
+        close(ends[0]);
+        m.msg_iovlen = 1;
+        m.msg_iov = &(struct iovec){gvs_confine_helper() < 0 ? "n" : "y", 1};
+        sendmsg(ends[1], &m, 0);
+        recv(ends[1], &byte, 1, 0);
+        _exit(0);
+    }
+    close(ends[1]);
+    assert_int_equal(recv(ends[0], &byte, 1, 0), 1);
+    assert_int_equal(byte, 'y');
+    assert_int_equal(status_of(pid, "CapPrm"), want);
+    assert_int_equal(status_of(pid, "CapEff"), want);
+    assert_int_equal(status_of(pid, "CapInh"), 0);
+    assert_int_equal(status_of(pid, "CapBnd"), want);
+    assert_int_equal(status_of(pid, "NoNewPrivs"), 1);
+    assert_int_equal(status_of(pid, "Seccomp"), HAS_FILTER ? 2 : 0);
+    close(ends[0]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
 }
@@ -255,6 +309,49 @@ test_what_only_an_intruder_means_kills(void **state)
     }
 }
 
+/* What the other process alone may do, and how far. */
+static const struct {
+    const char *why;
+    long call, arg[3];
+    int error; /* that the call fails with; minus the signal that ends the process */
+} of_helper[] = {
+    {"a network namespace", SYS_setns, {-1, CLONE_NEWNET, 0}, EBADF},
+    {"a mount namespace", SYS_setns, {-1, CLONE_NEWNS, 0}, -SIGSYS},
+    {"whatever a descriptor is", SYS_setns, {-1, 0, 0}, -SIGSYS},
+    {"a program", SYS_execve, {0, 0, 0}, -SIGSYS},
+    {"a file to read", SYS_openat, {-1, 0, O_RDONLY | O_CLOEXEC}, EFAULT},
+    {"a file to write", SYS_openat, {-1, 0, O_WRONLY}, ENOSYS},
+    {"a new file", SYS_openat, {-1, 0, O_RDONLY | O_CREAT}, ENOSYS},
+    {"a raw view of the network", SYS_socket, {AF_PACKET, SOCK_RAW, 0}, ENOSYS},
+    {"reading", SYS_read, {-1, 0, 0}, ENOSYS},
+    {"a thread", SYS_clone, {CLONE_THREAD, 0, 0}, ENOSYS},
+    {"a capability", SYS_capset, {0, 0, 0}, ENOSYS},
+    {"a signal", SYS_kill, {1, 0, 0}, ENOSYS},
+};
+
+static void
+test_the_helper_enters_network_namespaces_and_little_else(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof of_helper / sizeof *of_helper; i++) {
+        const long *arg = of_helper[i].arg;
+        int status;
+        pid_t pid;
+
+        print_message("%s\n", of_helper[i].why);
+        pid = fork();
+        if (pid == 0) {
+            if (gvs_confine_helper() < 0)
+                _exit(NOT_CONFINED + 100);
+            syscall(of_helper[i].call, arg[0], arg[1], arg[2], 0, 0, 0);
+            _exit(errno);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status),
+                         of_helper[i].error);
+    }
+}
+
 static long absent, absent_arg;
 
 static int
@@ -356,11 +453,13 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_root_keeps_two_capabilities),
         cmocka_unit_test(test_another_user_keeps_one_and_may_hand_on_none),
+        cmocka_unit_test(test_the_helper_keeps_two_others),
         cmocka_unit_test(test_no_core_file_is_written),
         cmocka_unit_test(test_what_is_left_is_told),
 #ifdef GVS_SECCOMP
         cmocka_unit_test(test_what_only_an_intruder_means_kills),
         cmocka_unit_test(test_what_an_agent_does_not_do_is_not_implemented),
+        cmocka_unit_test(test_the_helper_enters_network_namespaces_and_little_else),
         cmocka_unit_test(test_limits_are_read_only),
 #endif
         cmocka_unit_test(test_what_libraries_do_for_an_agent_still_works),
