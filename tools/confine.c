@@ -69,7 +69,7 @@ drop_caps(uint64_t keep, uint64_t *left)
     narrow_bounding_set(keep);
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (c.permitted == keep && c.effective == keep && c.inheritable == 0)
-        return GVS_OK; /* the unit forbids capset */
+        return GVS_OK; /* nothing to ask for, where capset may be forbidden */
     if (set_caps(keep) < 0)
         return GVS_E_SYS;
     *left = keep;
