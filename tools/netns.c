@@ -391,7 +391,7 @@ gvs_netns_take_own(struct gvs_netns *ns)
 
     if (count > GVS_AGENT_OWN_MAX)
         count = GVS_AGENT_OWN_MAX;
-    if (count == ns->own_count && memcmp(ns->own, own, count * sizeof *own) == 0)
+    if (count == ns->own_count && (count == 0 || memcmp(ns->own, own, count * sizeof *own) == 0))
         return false;
     if (count)
         memcpy(ns->own, own, count * sizeof *own);
