@@ -14,6 +14,7 @@
 #define HOLD_MS 4000 /* doubles with each further fall; nothing special about it */
 #define ALARMS_MAX 8
 #define CLOCK_AGE_MS 300000
+#define LATE_MS 5000 /* as long as a handshake may take: net/session.c */
 #define WALL_STEP_MS 1000
 
 /* --- places --- */
@@ -288,20 +289,32 @@ gvs_member_note(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *
     gvs_detector_arm(ms, now, m);
 }
 
+/* A process that was replaced does not come back. But what it had begun before may come up late. */
+static bool
+is_late(const struct gvs_member *m, struct gvs_mono now, uint64_t boot)
+{
+    return boot == m->former_boot && now.us - m->boot_at.us < LATE_MS * 1000;
+}
+
 void
 gvs_member_greeted(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m, uint64_t boot)
 {
     (void)ms;
-    if (m->boot != boot && m->boot != 0) {
-        if (m->former_boot == boot && now.us - m->former_at.us < GVS_CLONE_MS * 1000) {
-            m->cloned = true; /* a process that was replaced does not come back */
-            m->cloned_at = now;
-        }
-        m->former_boot = m->boot;
-        m->former_at = m->heard_at;
-    }
     m->up = true;
+    if (m->boot == boot)
+        return;
+    if (is_late(m, now, boot)) {
+        m->former_at = now;
+        return;
+    }
+    if (boot == m->former_boot && now.us - m->former_at.us < GVS_CLONE_MS * 1000) {
+        m->cloned = true;
+        m->cloned_at = now;
+    }
+    m->former_boot = m->boot;
+    m->former_at = m->heard_at;
     m->boot = boot;
+    m->boot_at = now;
 }
 
 static void

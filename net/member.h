@@ -122,6 +122,7 @@ struct gvs_member {
     struct gvs_mono turn;      /* ours to probe it, on the ring */
     struct gvs_mono hold;      /* gone until then, though it answers */
     struct gvs_mono told;      /* what is said of it */
+    struct gvs_mono boot_at;   /* `boot` came then */
     uint64_t former_boot;      /* it had before */
     struct gvs_mono former_at; /* and was last heard with */
     size_t heap_at;            /* its place among those that wait, */
@@ -163,7 +164,8 @@ bool gvs_members_crowded(const struct gvs_members *ms);
 void gvs_member_note(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
                      uint64_t order, const struct gvs_member_value *value);
 
-/* A session with it came up, or it started anew. Sets `up` and `boot`. */
+/* A session with it came up, or it started anew. Sets `up` and `boot`; a former process whose last
+ * session comes up late is not taken for one that came back. */
 void gvs_member_greeted(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
                         uint64_t boot);
 

@@ -163,6 +163,35 @@ test_one_probe_a_second_and_everybody_in_turn(void **state)
     close_bench(&b);
 }
 
+/* What the former process had begun comes up up to 5 s after the new one's first session. */
+static void
+test_a_late_session_of_a_former_process_is_no_clone(void **state)
+{
+    struct gvs_id id = id_of(7);
+    struct gvs_member *m;
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 3, 17);
+    m = gvs_member_add(b.ms, &id);
+    assert_non_null(m);
+    gvs_member_greeted(b.ms, b.now, m, 1);
+    gvs_member_heard(b.ms, b.now, m);
+    b.now = gvs_mono_add_ms(b.now, 1000);
+    gvs_member_greeted(b.ms, b.now, m, 2);
+    b.now = gvs_mono_add_ms(b.now, 4999);
+    gvs_member_greeted(b.ms, b.now, m, 1);
+    assert_false(m->cloned);
+    assert_int_equal(m->boot, 2);
+    gvs_member_greeted(b.ms, b.now, m, 2);
+    assert_false(m->cloned);
+    b.now = gvs_mono_add_ms(b.now, 1);
+    gvs_member_greeted(b.ms, b.now, m, 1);
+    assert_true(m->cloned);
+    assert_int_equal(m->boot, 1);
+    close_bench(&b);
+}
+
 static void
 test_who_has_a_session_only_is_probed_too(void **state)
 {
@@ -827,6 +856,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_probe_a_second_and_everybody_in_turn),
+        cmocka_unit_test(test_a_late_session_of_a_former_process_is_no_clone),
         cmocka_unit_test(test_who_has_a_session_only_is_probed_too),
         cmocka_unit_test(test_silence_becomes_suspicion_and_then_death),
         cmocka_unit_test(test_a_first_miss_asks_again_and_asks_three_others),
