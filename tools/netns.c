@@ -299,9 +299,8 @@ open_kernel(struct gvs_agent *a, struct gvs_netns *ns, const struct gvs_kernel_s
 }
 
 static int
-open_host(struct gvs_agent *a, struct gvs_fault *fault)
+open_host(struct gvs_agent *a, struct gvs_netns *host, struct gvs_fault *fault)
 {
-    struct gvs_netns *host = gvs_netns_host(a);
     char here[sizeof host->place];
     int rc;
 
@@ -704,11 +703,13 @@ gvs_netns_fork(struct gvs_agent *a)
 int
 gvs_netns_open(struct gvs_agent *a, struct gvs_fault *fault)
 {
-    if (a->cfg.netns_host && !add(a, "host", true))
+    struct gvs_netns *host = a->cfg.netns_host ? add(a, "host", true) : NULL;
+
+    if (a->cfg.netns_host && !host)
         return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory for the ledger");
     if (gvs_store_each(a->store, GVS_BUCKET_LEDGER, load_record, a) < 0)
         return gvs_fault_set(fault, GVS_EXIT_NO, "cannot read the ledger");
-    return a->cfg.netns_host ? open_host(a, fault) : GVS_OK;
+    return host ? open_host(a, host, fault) : GVS_OK;
 }
 
 void
