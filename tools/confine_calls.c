@@ -255,7 +255,6 @@ static const int deadly[] = {
     SCMP_SYS(process_vm_writev),
     SCMP_SYS(ptrace),
     SCMP_SYS(reboot),
-    SCMP_SYS(setns),
     SCMP_SYS(umount2),
     SCMP_SYS(unshare),
     SCMP_SYS(userfaultfd),
@@ -288,6 +287,8 @@ add_conditions(scmp_filter_ctx f)
         rc = seccomp_rule_add(f, pass, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0, 0));
     if (rc == 0)
         rc = seccomp_rule_add(f, pass, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(setns), 0);
     return rc;
 }
 
@@ -310,7 +311,6 @@ add_conditions_helper(scmp_filter_ctx f)
     return rc;
 }
 
-/* Which process it is for is told by its conditions: setns is deadly unless they say otherwise. */
 static int
 add_rules(scmp_filter_ctx f, const int *pass, size_t count, int (*conditions)(scmp_filter_ctx))
 {
@@ -319,8 +319,7 @@ add_rules(scmp_filter_ctx f, const int *pass, size_t count, int (*conditions)(sc
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, pass[i], 0);
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly && rc == 0; i++)
-        if (deadly[i] != SCMP_SYS(setns) || conditions == add_conditions)
-            rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
+        rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
     return rc;
 }
 
