@@ -12,7 +12,8 @@
  * loop's worker threads, and two of its own for its store; all of them start when the loop runs,
  * not before. Nothing here may be called from another thread, and nothing here changes what the
  * process may do. gossipvsd is this and a main(); an orchestrator that has a libuv loop needs no
- * second process.
+ * second process. Where namespaces come and go, glibc wants mallopt(M_MMAP_THRESHOLD, 1 << 20) from
+ * its main(), too (gossipvsd.c says why).
  */
 #pragma once
 
