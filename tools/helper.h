@@ -16,7 +16,7 @@
  *   I2  Between two requests it is in the namespace where it was forked; if it cannot come back
  *       there it ends. So it keeps no namespace alive.
  *   I3  It holds no key, no file and no descriptor of the agent's but its end of their socket, no
- *       capability beyond the two, and with a filter (libseccomp) makes a dozen system calls.
+ *       capability beyond the two, and with a filter (libseccomp) makes 18 system calls.
  *   I4  It ends with the agent: by the end of the socket, or by a signal as the thread that forked
  *       it ends (PR_SET_PDEATHSIG).
  *   I5  The agent never waits for it.
