@@ -17,6 +17,7 @@
 #include "core/err.h"
 
 #define MISSES_MAX 3 /* after so many rounds in a row self-doubt ends; nothing special about 3 */
+#define UNANSWERED_MAX 3 /* in a row; one in twenty where a fifth of all datagrams get lost */
 #define CONNECT_EVERY_US 10000
 #define CONNECT_BURST 128
 #define DEAD_EVERY_MS 100 /* tries of the dead, all together */
@@ -149,7 +150,9 @@ timeout_ms(const struct gvs_members *ms, const struct gvs_member *m)
     return ms4 * (1 + ms->health);
 }
 
-/* Of the dead we want to know at once whether they can be reached at all. */
+/* Of the dead we want to know at once whether they can be reached at all. And whoever is heard and
+ * never answers us sends in one session and listens in another, as after a clone of it fell silent:
+ * a handshake gives us one again. */
 static void
 begin_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 {
@@ -159,7 +162,9 @@ begin_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
     m->probed = now;
     m->due = gvs_mono_add_ms(now, timeout_ms(ms, m));
     m->todo |= m->up ? GVS_DUE_PROBE : 0u;
-    m->todo |= !m->up || m->state == GVS_DEAD ? GVS_DUE_CONNECT : 0u;
+    m->todo |=
+        !m->up || m->state == GVS_DEAD || m->unanswered >= UNANSWERED_MAX ? GVS_DUE_CONNECT : 0u;
+    m->unanswered += m->up;
 }
 
 /* The first miss: ask again, by handshake too since it may have restarted, and let others ask. Not

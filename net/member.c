@@ -366,6 +366,7 @@ gvs_member_answered(struct gvs_members *ms, struct gvs_mono now, struct gvs_memb
     if (!find_asked(m, seq, &at))
         return false;
     gvs_detector_relieve(ms, now, m);
+    m->unanswered = 0;
     gvs_member_rtt(m, now.us - at.us);
     if (m->answered.us < at.us)
         m->answered = at;

@@ -86,16 +86,17 @@ struct gvs_member {
     uint64_t rtt_us; /* smoothed; 0 = unknown */
     bool has_fingerprint;
     uint64_t fingerprint, members_fingerprint;
-    bool in_step, synced, met, ahead; /* as it said last */
-    struct gvs_mono answered;         /* when the latest probe that it answered was sent */
-    bool was_equal;                   /* both of its tables were as ours, */
-    struct gvs_mono equal_at;         /* the last time */
-    bool agreed;               /* we had all claims that it has, but for those that we do not */
-    struct gvs_mono agreed_at; /* take; the last time */
-    struct gvs_mono noted;     /* what the table says of it changed */
-    struct gvs_mono lend_next; /* it is not its turn before (net/age.h); then begins */
-    size_t lend_from;          /* this writer */
-    uint64_t deferred;         /* entries it brought whose stamps lie in the future */
+    bool in_step, synced, ahead; /* as it said last */
+    bool met;                    /* it has met all whom it was told of, and we know them */
+    struct gvs_mono answered;    /* when the latest probe that it answered was sent */
+    bool was_equal;              /* both of its tables were as ours, */
+    struct gvs_mono equal_at;    /* the last time */
+    bool agreed;                 /* we had all claims that it has, but for those that we do not */
+    struct gvs_mono agreed_at;   /* take; the last time */
+    struct gvs_mono noted;       /* what the table says of it changed */
+    struct gvs_mono lend_next;   /* it is not its turn before (net/age.h); then begins */
+    size_t lend_from;            /* this writer */
+    uint64_t deferred;           /* entries it brought whose stamps lie in the future */
     bool gone;
     struct gvs_mono gone_since;
     bool cloned;               /* two processes went by its name inside a minute, */
@@ -110,6 +111,7 @@ struct gvs_member {
     enum gvs_member_stage stage;
     unsigned todo; /* what is due at once */
     unsigned misses;
+    unsigned unanswered; /* rounds in a row, whatever else was heard of it */
     unsigned helpers_left;
     size_t helper_at;
     unsigned falls;            /* into death, of late */

@@ -189,12 +189,13 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
     from->members_fingerprint = m->members;
     from->in_step = m->status & GVS_STATUS_IN_STEP;
     from->synced = m->status & GVS_STATUS_SYNCED;
-    from->met = m->status & GVS_STATUS_MET;
     gvs_member_ahead(n->members, from, m->status & GVS_STATUS_AHEAD);
     if (!is_days_off(n, in->now, from))
         gvs_age_named(&n->replica.age, hour_of(m));
     if (is_equal(n, in, m))
         gvs_age_equal(&n->replica.age, in->now, from);
+    /* Whom it met since we were equal it may know, and we not. */
+    from->met = m->status & GVS_STATUS_MET && (from->met || is_equal(n, in, m));
     if (m->claims == gvs_table_fingerprint(n->replica.table[GVS_TABLE_CLAIMS]))
         note_agreement(n, in->now, from);
 }

@@ -272,6 +272,28 @@ test_whom_others_reach_is_not_accused(void **state)
     close_bench(&b);
 }
 
+static void
+test_who_speaks_and_never_answers_is_asked_for_a_new_session(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 3, 5);
+    b.unreachable[1] = true;
+    while (b.seen[1][GVS_ACT_CONNECT] == 0) {
+        run(&b, 50);
+        gvs_member_heard(b.ms, b.now, member_of(&b, 1));
+        assert_true(b.seen[1][GVS_ACT_PROBE] <= 4);
+    }
+    assert_int_equal(b.seen[1][GVS_ACT_PROBE], 4);
+    b.unreachable[1] = false;
+    run(&b, 60000);
+    assert_int_equal(b.seen[1][GVS_ACT_CONNECT], 1);
+    assert_int_equal(all(&b, GVS_ACT_CONNECT), 1);
+    assert_int_equal(all(&b, GVS_ACT_SUSPECT), 0);
+    close_bench(&b);
+}
+
 /* --- suspicion --- */
 
 static void
@@ -861,6 +883,7 @@ main(void)
         cmocka_unit_test(test_silence_becomes_suspicion_and_then_death),
         cmocka_unit_test(test_a_first_miss_asks_again_and_asks_three_others),
         cmocka_unit_test(test_whom_others_reach_is_not_accused),
+        cmocka_unit_test(test_who_speaks_and_never_answers_is_asked_for_a_new_session),
         cmocka_unit_test(test_a_rumour_is_checked_at_once),
         cmocka_unit_test(test_a_sign_of_life_postpones_the_verdict),
         cmocka_unit_test(test_a_refuted_suspicion_ends),

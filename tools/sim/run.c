@@ -14,7 +14,7 @@
 #include "tools/sim/world.h"
 
 #define REST_US (120 * SIM_SECOND)
-#define SETTLE_US (40 * SIM_SECOND) /* what links held back is over by then */
+#define SETTLE_US (40 * SIM_SECOND) /* what clogged links held back is over by then */
 #define ASSERT_US (60 * SIM_SECOND) /* after a clone its original speaks up once a minute */
 #define IDLE_US (20 * SIM_SECOND)
 #define AGE_US (62 * SIM_SECOND) /* all have seen by then that it is days later */
@@ -36,7 +36,7 @@ draw_network(struct sim_prng *p, struct sim_plan *plan)
     plan->delay_us = sim_spread(p, 200, has(p, 0.2) ? 2e6 : 50000);
     plan->spread = has(p, 0.5) ? sim_spread(p, 1, 100) : 1;
     plan->tail = has(p, 0.3) ? sim_spread(p, 0.001, 0.05) : 0;
-    plan->tail_us = (uint64_t)sim_spread(p, 10000, 60e6);
+    plan->tail_us = (uint64_t)sim_spread(p, 10000, plan->tail > 0 ? 60e6 : 10000);
     plan->loss = has(p, 0.5) ? sim_spread(p, 0.005, 0.5) : 0;
     plan->duplicate = has(p, 0.4) ? sim_spread(p, 0.01, 0.5) : 0;
     plan->replay = has(p, 0.4) ? sim_spread(p, 0.01, 0.5) : 0;
@@ -160,7 +160,7 @@ check_silence(struct sim_world *w)
     uint64_t before, ops;
     double rate, limit;
 
-    sim_run(w, SETTLE_US + (w->clone.began_us > 0 ? ASSERT_US : 0));
+    sim_run(w, SETTLE_US + w->plan.tail_us + (w->clone.began_us > 0 ? ASSERT_US : 0));
     if (!w->failed)
         sim_oracle_rest(w);
     before = bytes_sent(w);
