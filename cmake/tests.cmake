@@ -78,7 +78,7 @@ foreach(part nl link kernel)
     )
 endforeach()
 
-foreach(module agent claims config fault helper hide names store store_file)
+foreach(module agent claims config fault helper hide names runner store store_file)
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 

@@ -397,6 +397,7 @@ open_timers(struct gvs_agent *a)
     uv_timer_start(&a->kernel_timer, on_kernel_timer, 0, 0);
     watch_services(a);
     gvs_netns_begin(a);
+    gvs_hook_begin(a);
 }
 
 /* --- opening and closing --- */
@@ -408,6 +409,7 @@ free_agent(struct gvs_agent *a)
         gvs_store_close(a->store);
     gvs_requests_fini(a);
     gvs_netns_free(a);
+    gvs_hook_free(a);
     if (a->node)
         gvs_node_close(a->node);
     gvs_agent_free_overwrites(a);
@@ -463,7 +465,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     a->started = gvs_udp_now();
     a->out_of_step = a->started;
     a->withdraw = GVS_MONO_NEVER;
-    a->helper.fd = -1;
+    a->helper.fd = a->runner.fd = -1;
     snprintf(a->config_path, sizeof a->config_path, "%s", config);
     if (gvs_crypto_init() < 0) {
         gvs_fault_set(fault, GVS_EXIT_NO, "libsodium does not start");
@@ -472,6 +474,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     if (gvs_config_read(&a->cfg, config, fault) < 0)
         goto out;
     gvs_netns_fork(a);
+    gvs_hook_fork(a);
     if (open_store(a, fault) < 0 || open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||
         ((a->keyless || gvs_node_retired(a->node)) && begin_anew(a, fault) < 0) ||
         gvs_netns_open(a, fault) < 0 || open_udp(a, fault) < 0)
@@ -542,6 +545,7 @@ gvs_agent_close(struct gvs_agent *a, void (*closed)(void *ctx), void *ctx)
     close_handle(&a->watch);
     close_handle(&a->netns_watch);
     close_handle(&a->helper_poll);
+    close_handle(&a->runner_poll);
     gvs_agent_handle_closed(a);
 }
 
@@ -582,6 +586,8 @@ refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct 
         what = "namespaces";
     else if (old->audit_seconds != new->audit_seconds)
         what = "audit";
+    else if (strcmp(old->on_change, new->on_change) != 0)
+        what = "on-change";
     else if (old->limits.entries != new->limits.entries ||
              old->limits.members != new->limits.members)
         what = "limits";

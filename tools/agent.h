@@ -34,9 +34,10 @@
 #include "tools/helper.h"
 #include "tools/hide.h"
 #include "tools/names.h"
+#include "tools/runner.h"
 #include "tools/store.h"
 
-#define GVS_AGENT_RING 1000      /* events kept for watch --since */
+#define GVS_AGENT_RING 1024      /* events kept for watch --since */
 #define GVS_AGENT_OWN_MAX 128    /* addresses of this node that views are told of, a namespace */
 #define GVS_AGENT_NETNS_MAX 1024 /* network namespaces; nothing special about it */
 #define GVS_AGENT_ALONE_MS 10000
@@ -59,6 +60,7 @@ enum gvs_via {
 enum gvs_seldom {
     GVS_SELDOM_FORBIDDEN, /* a change by somebody who may not */
     GVS_SELDOM_CLIENT,    /* a client that was hung up on */
+    GVS_SELDOM_HOOK,      /* the hook failed */
     GVS_SELDOM_COUNT
 };
 
@@ -177,11 +179,18 @@ struct gvs_agent {
     bool netns_watching;
     uint64_t netns_dev, netns_ino; /* what is watched */
     uv_fs_event_t netns_watch;
-    struct gvs_helper helper;
+    struct gvs_child helper;
     uv_poll_t helper_poll;
     char helper_fault[64];               /* it has gone; else "" */
     char asked[GVS_HELPER_NAME_MAX + 1]; /* of the helper; "": nothing */
     struct gvs_mono asked_at;
+
+    /* hook.c */
+    struct gvs_child runner;
+    uv_poll_t runner_poll;
+    bool hook_busy;       /* it is being told of an event, */
+    uint64_t hook_seq;    /* the latest that it was told of */
+    char hook_fault[128]; /* how it failed, the last time; else "" */
 
     /* owners.c */
     struct gvs_node_member *members; /* as last listed, ourselves included */
@@ -325,6 +334,12 @@ int gvs_netns_open(struct gvs_agent *a, struct gvs_fault *fault);
 void gvs_netns_begin(struct gvs_agent *a);
 struct gvs_mono gvs_netns_run(struct gvs_agent *a, struct gvs_mono now);
 void gvs_netns_free(struct gvs_agent *a);
+
+/* hook.c: the program that is told of events */
+void gvs_hook_fork(struct gvs_agent *a);  /* before any key is read */
+void gvs_hook_begin(struct gvs_agent *a); /* tells what happens from now on */
+void gvs_hook_run(struct gvs_agent *a);
+void gvs_hook_free(struct gvs_agent *a);
 /* The next that is open, or the first (after NULL); NULL: no more. The host's; NULL: not meant. */
 struct gvs_netns *gvs_netns_next(const struct gvs_agent *a, const struct gvs_netns *after);
 struct gvs_netns *gvs_netns_host(const struct gvs_agent *a);

@@ -116,6 +116,7 @@ static const struct gvs_syntax_word file_words[] = {
 enum kind {
     NOTHING,  /* a section */
     PATH,     /* not empty */
+    PROGRAM,  /* an absolute path, or empty */
     WORD,     /* 1 to size - 1 letters, digits, '.', '_', '-' */
     NAME,     /* a label */
     LINK,     /* a network interface, or empty */
@@ -163,7 +164,7 @@ static const struct rule {
     [METRICS_LISTEN] = {.kind = LATER, .only = ""},
     [LIMITS_ENTRIES] = {.kind = COUNT, PLACE(limits.entries), .min = 1, .max = 4000000},
     [LIMITS_MEMBERS] = {.kind = COUNT, PLACE(limits.members), .min = 1, .max = 10000},
-    [HOOKS_ON_CHANGE] = {.kind = LATER, .only = ""},
+    [HOOKS_ON_CHANGE] = {.kind = PROGRAM, PLACE(on_change)},
 };
 
 struct parse {
@@ -393,7 +394,9 @@ give_text(struct parse *p, const struct gvs_syntax_event *ev, const struct rule 
         return refuse(p, ev, fault, "no name for an interface");
     if (rule->kind == WORD && strspn(ev->text, LETTERS CAPITALS DIGITS "._-") != len)
         return refuse(p, ev, fault, "letters, digits, '.', '_', '-' expected");
-    if (len == 0 && rule->kind != LINK)
+    if (rule->kind == PROGRAM && len > 0 && ev->text[0] != '/')
+        return refuse(p, ev, fault, "the whole path of a program expected");
+    if (len == 0 && rule->kind != LINK && rule->kind != PROGRAM)
         return refuse(p, ev, fault, "must not be empty");
     if (set_text(field, rule->size, ev->text) < 0)
         return refuse(p, ev, fault, "longer than %zu characters", rule->size - 1);
@@ -423,6 +426,7 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
         p->advertise_line = ev->line;
     switch (rule->kind) {
     case PATH:
+    case PROGRAM:
     case WORD:
     case NAME:
     case LINK:

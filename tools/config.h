@@ -45,6 +45,7 @@ struct gvs_config {
     char socket[108];
     char group[32], admin_group[32];
     struct gvs_limits limits;
+    char on_change[GVS_CONFIG_PATH_MAX]; /* absolute; "" = none */
 };
 
 /* GVS_OK, or a negative number with *fault filled and *out untouched. Relative paths stay as they

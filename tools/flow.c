@@ -662,6 +662,7 @@ gvs_agent_pump(struct gvs_agent *a)
     take_own_addresses(a);
     note_step(a, now);
     store_seq(a);
+    gvs_hook_run(a);
     a->pumping = false;
     next = gvs_mono_min(next, gvs_requests_poll(a));
     schedule(a, gvs_udp_now(), next, more || (a->left && a->on_left));

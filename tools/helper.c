@@ -46,13 +46,13 @@ gvs_helper_name_valid(const char *name)
 }
 
 int
-gvs_helper_ask(struct gvs_helper *h, const char *name)
+gvs_helper_ask(struct gvs_child *c, const char *name)
 {
     struct request r = {0};
 
     GVS_ASSERT(gvs_helper_name_valid(name));
     memcpy(r.name, name, strlen(name));
-    if (send(h->fd, &r, sizeof r, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof r)
+    if (send(c->fd, &r, sizeof r, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof r)
         return GVS_E_LOST; /* one request always fits */
     return GVS_OK;
 }
@@ -90,7 +90,7 @@ is_answer(const struct gvs_helper_answer *a)
 }
 
 int
-gvs_helper_answer(struct gvs_helper *h, struct gvs_helper_answer *a,
+gvs_helper_answer(struct gvs_child *c, struct gvs_helper_answer *a,
                   struct gvs_kernel_sockets *sockets)
 {
     union control control;
@@ -100,7 +100,7 @@ gvs_helper_answer(struct gvs_helper *h, struct gvs_helper_answer *a,
                        .msg_control = control.room,
                        .msg_controllen = sizeof control.room};
     int fds[SOCKETS] = {-1, -1, -1};
-    ssize_t n = recvmsg(h->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     size_t count, expected;
 
     *sockets = (struct gvs_kernel_sockets){-1, -1, -1};
@@ -123,29 +123,7 @@ gvs_helper_answer(struct gvs_helper *h, struct gvs_helper_answer *a,
     return GVS_E_LOST;
 }
 
-void
-gvs_helper_stop(struct gvs_helper *h, char how[static 32])
-{
-    int status;
-
-    how[0] = 0;
-    if (h->fd >= 0)
-        close(h->fd);
-    h->fd = -1;
-    if (h->pid <= 0 || waitpid(h->pid, &status, WNOHANG) != h->pid)
-        return; /* it will be taken note of with the agent's own end */
-    h->pid = 0;
-    if (WIFSIGNALED(status))
-        snprintf(how, 32, "killed by signal %d", WTERMSIG(status));
-    else
-        snprintf(how, 32, "exit status %d", WEXITSTATUS(status));
-}
-
 /* --- the other process --- */
-
-struct helper {
-    int fd, home; /* its end of the socket; the namespace where it was forked */
-};
 
 static int
 netns_open(const char *name, struct gvs_helper_answer *a)
@@ -179,8 +157,7 @@ is_namespace(int fd, struct gvs_helper_answer *a)
 
 /* I2. */
 static bool
-make_inside(const struct helper *h, int netns, struct gvs_helper_answer *a,
-            struct gvs_kernel_sockets *s)
+make_inside(int home, int netns, struct gvs_helper_answer *a, struct gvs_kernel_sockets *s)
 {
     socklen_t len = sizeof a->cookie;
     int error;
@@ -190,7 +167,7 @@ make_inside(const struct helper *h, int netns, struct gvs_helper_answer *a,
         return false;
     a->where = gvs_kernel_sockets_make(s) < 0 ? GVS_HELPER_MAKING : GVS_HELPER_DONE;
     error = errno;
-    if (setns(h->home, CLONE_NEWNET) < 0)
+    if (setns(home, CLONE_NEWNET) < 0)
         _exit(1);
     errno = error;
     if (a->where != GVS_HELPER_DONE)
@@ -201,11 +178,10 @@ make_inside(const struct helper *h, int netns, struct gvs_helper_answer *a,
 }
 
 static void
-serve_one(const struct helper *h, const char *name, struct gvs_helper_answer *a,
-          struct gvs_kernel_sockets *s)
+serve_one(int home, const char *name, struct gvs_helper_answer *a, struct gvs_kernel_sockets *s)
 {
     int netns = netns_open(name, a);
-    bool done = netns >= 0 && is_namespace(netns, a) && make_inside(h, netns, a, s);
+    bool done = netns >= 0 && is_namespace(netns, a) && make_inside(home, netns, a, s);
 
     a->error = done ? 0 : errno;
     if (netns >= 0)
@@ -213,8 +189,7 @@ serve_one(const struct helper *h, const char *name, struct gvs_helper_answer *a,
 }
 
 static void
-answer(const struct helper *h, const struct gvs_helper_answer *a,
-       const struct gvs_kernel_sockets *s)
+answer(const struct gvs_helper_answer *a, const struct gvs_kernel_sockets *s)
 {
     int fds[SOCKETS] = {s->nl, s->link, s->lock};
     union control control = {0};
@@ -229,13 +204,13 @@ answer(const struct helper *h, const struct gvs_helper_answer *a,
         control.head.cmsg_len = CMSG_LEN(sizeof fds);
         memcpy(CMSG_DATA(&control.head), fds, sizeof fds);
     }
-    if (sendmsg(h->fd, &m, MSG_NOSIGNAL) != sizeof *a)
+    if (sendmsg(GVS_CHILD_SOCKET, &m, MSG_NOSIGNAL) != sizeof *a)
         _exit(0);
 }
 
 /* Whoever asks for something else than a name is not the agent that we know. */
 static void
-serve(const struct helper *h)
+serve(int home)
 {
     struct request r;
     ssize_t n;
@@ -245,91 +220,37 @@ serve(const struct helper *h)
         struct gvs_helper_answer a = {0};
 
         do
-            n = recv(h->fd, &r, sizeof r, MSG_TRUNC); /* its length, were it longer */
+            n = recv(GVS_CHILD_SOCKET, &r, sizeof r, MSG_TRUNC); /* its length, were it longer */
         while (n < 0 && errno == EINTR);
         if (n != sizeof r || !memchr(r.name, 0, sizeof r.name) || !gvs_helper_name_valid(r.name))
             _exit(0);
         memcpy(a.name, r.name, strlen(r.name));
-        serve_one(h, r.name, &a, &s);
-        answer(h, &a, &s);
+        serve_one(home, r.name, &a, &s);
+        answer(&a, &s);
         gvs_kernel_sockets_close(&s);
     }
 }
 
-/* A handler of the agent's would write into a pipe of the agent's. What ends the agent is for it
- * alone: ^C and systemd send it to all. */
 static void
-reset_signals(void)
-{
-    static const int for_the_agent[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    sigset_t none;
-
-    for (int i = 1; i < NSIG; i++)
-        signal(i, SIG_DFL);
-    for (size_t i = 0; i < sizeof for_the_agent / sizeof *for_the_agent; i++)
-        signal(for_the_agent[i], SIG_IGN);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* I3: all but this one, which becomes number 3 (0 to 2 lead nowhere). */
-static int
-close_others(int fd)
-{
-    int null;
-
-    if (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)
-        _exit(1);
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; i < 3; i++)
-        if (null < 0 || dup2(null, i) < 0)
-            close(i);
-    if (close_range(4, ~0u, 0) < 0) /* before Linux 5.9 */
-        for (long i = sysconf(_SC_OPEN_MAX); i > 3; i--)
-            close((int)i);
-    return 3;
-}
-
-static _Noreturn void
-live(int fd, pid_t agent)
+live(const void *nothing)
 {
     struct gvs_helper_answer hello = {0};
     const struct gvs_kernel_sockets none = {-1, -1, -1};
-    struct helper h = {.fd = close_others(fd)};
+    int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
-    prctl(PR_SET_NAME, "gossipvs-helper", 0, 0, 0);
-    reset_signals();
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    h.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (h.home < 0 || getppid() != agent)
+    (void)nothing;
+    if (home < 0)
         _exit(1);
     if (gvs_confine_helper() < 0) {
         hello.where = GVS_HELPER_STARTING;
         hello.error = errno;
     }
-    answer(&h, &hello, &none);
-    serve(&h);
-    _exit(0);
+    answer(&hello, &none);
+    serve(home);
 }
 
 int
-gvs_helper_start(struct gvs_helper *h)
+gvs_helper_start(struct gvs_child *c)
 {
-    pid_t agent = getpid();
-    int ends[2];
-
-    *h = (struct gvs_helper){.fd = -1};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-        return GVS_E_SYS;
-    h->pid = fork();
-    if (h->pid == 0)
-        live(ends[1], agent);
-    close(ends[1]);
-    if (h->pid < 0) {
-        h->pid = 0;
-        close(ends[0]);
-        return GVS_E_SYS;
-    }
-    h->fd = ends[0];
-    return GVS_OK;
+    return gvs_child_start(c, "gossipvs-helper", false, live, NULL);
 }

@@ -17,37 +17,24 @@
  *       there it ends. So it keeps no namespace alive.
  *   I3  It holds no key, no file and no descriptor of the agent's but its end of their socket, no
  *       capability beyond the two, and with a filter (libseccomp) makes 18 system calls.
- *   I4  It ends with the agent: by the end of the socket, or by a signal as the thread that forked
- *       it ends (PR_SET_PDEATHSIG).
- *   I5  The agent never waits for it.
  *
- * It has its own memory, as of the fork, and the caller's uid.
+ * And those of tools/child.h.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "ipvs/kernel.h"
+#include "tools/child.h"
 
 #define GVS_HELPER_NAME_MAX 127 /* bytes of a namespace's name; nothing special about it */
 
-struct gvs_helper {
-    int fd; /* -1: there is none, or no more. To be polled for reading. */
-    pid_t pid;
-};
-
-/* Forks it. GVS_OK, or GVS_E_SYS with errno, and h->fd -1. In a process with several threads this
- * is safe as far as malloc after fork is, which glibc's is. */
-int gvs_helper_start(struct gvs_helper *h);
-
-/* Closes the socket, which ends it, and takes note of its end if that has come: `how` then says so
- * ("killed by signal 9"), else it is "". */
-void gvs_helper_stop(struct gvs_helper *h, char how[static 32]);
+/* Forks it. GVS_OK, or GVS_E_SYS with errno. */
+int gvs_helper_start(struct gvs_child *c);
 
 /* Asks for a namespace. One at a time: the next after the answer. GVS_E_LOST: it has gone. */
-int gvs_helper_ask(struct gvs_helper *h, const char *name);
+int gvs_helper_ask(struct gvs_child *c, const char *name);
 
 /* What stood in its way. */
 enum gvs_helper_where {
@@ -71,7 +58,7 @@ struct gvs_helper_answer {
 
 /* The next answer, if it is there; the sockets are the caller's then, and -1 unless DONE to a name.
  * GVS_E_NOTFOUND: none yet. GVS_E_LOST: it has gone, or what came is no answer. */
-int gvs_helper_answer(struct gvs_helper *h, struct gvs_helper_answer *a,
+int gvs_helper_answer(struct gvs_child *c, struct gvs_helper_answer *a,
                       struct gvs_kernel_sockets *sockets);
 
 /* May a namespace be called so? One component of a path, in letters, digits and @ : + = . _ - */

@@ -433,7 +433,7 @@ reap_helper(struct gvs_agent *a)
 
     if (a->helper.fd >= 0 || a->helper.pid == 0)
         return;
-    gvs_helper_stop(&a->helper, how);
+    gvs_child_stop(&a->helper, how);
     if (!how[0]) {
         a->netns_young = true;
         return;
@@ -735,5 +735,5 @@ gvs_netns_free(struct gvs_agent *a)
 
     for (size_t i = 0; i < a->netns_count; i++)
         free_one(a->netns[i]);
-    gvs_helper_stop(&a->helper, how);
+    gvs_child_stop(&a->helper, how);
 }

@@ -268,6 +268,14 @@ netns_problems(const struct gvs_agent *a, struct gvs_problems *p)
 }
 
 static void
+hook_problems(const struct gvs_agent *a, struct gvs_problems *p)
+{
+    if (a->hook_fault[0])
+        gvs_problem(p, false, "hook", "what it said is in the log", "hook %s: %s", a->cfg.on_change,
+                    a->hook_fault);
+}
+
+static void
 kernel_problems(const struct gvs_agent *a, struct gvs_problems *p)
 {
     for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
@@ -285,6 +293,7 @@ gvs_problems(struct gvs_agent *a, bool *critical)
     struct gvs_svcid svc = {0};
 
     kernel_problems(a, &p);
+    hook_problems(a, &p);
     network_problems(a, &p);
     member_problems(a, &p);
     gvs_alarms(a, &p);

@@ -89,7 +89,7 @@ expect_fault(const char *text, const char *fault_text)
     "control { socket = \"/s.sock\"  group = \"g\"  admin-group = \"a-g\" }\n"  \
     "metrics { listen = \"\" }\n"                                               \
     "limits  { entries = 4000000  members = 10000 }\n"                          \
-    "hooks   { on-change = \"\" }\n"
+    "hooks   { on-change = \"/usr/lib/gossipvs/hook\" }\n"
 
 static void
 test_every_option_arrives(void **state)
@@ -294,8 +294,8 @@ test_each_wrong_value_is_named(void **state)
          "gossipvs.conf:3: namespaces = /run/netns/: host, a name, or /run/netns/PATTERN expected"},
         {"later: metrics", NODE "metrics { listen = \"127.0.0.1:9791\" }",
          "gossipvs.conf:3: listen = 127.0.0.1:9791: not in this version"},
-        {"later: hooks", NODE "hooks { on-change = /bin/true }",
-         "gossipvs.conf:3: on-change = /bin/true: not in this version"},
+        {"a hook that is looked for", NODE "hooks { on-change = bin/true }",
+         "gossipvs.conf:3: on-change = bin/true: the whole path of a program expected"},
         {"unprintable bytes stay out of the fault", NODE "kernel { mode = \"\xc3\xa4\" }",
          "gossipvs.conf:3: mode = ??: program or observe expected"},
     };

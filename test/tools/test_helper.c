@@ -79,7 +79,7 @@ can_try(void)
 
 /* The next answer, for which it gets two seconds. */
 static int
-await(struct gvs_helper *h, struct gvs_helper_answer *a, struct gvs_kernel_sockets *s)
+await(struct gvs_child *h, struct gvs_helper_answer *a, struct gvs_kernel_sockets *s)
 {
     struct pollfd p = {.fd = h->fd, .events = POLLIN};
     int rc;
@@ -93,7 +93,7 @@ await(struct gvs_helper *h, struct gvs_helper_answer *a, struct gvs_kernel_socke
 }
 
 static void
-start(struct gvs_helper *h)
+start(struct gvs_child *h)
 {
     struct gvs_helper_answer a;
     struct gvs_kernel_sockets s;
@@ -106,11 +106,11 @@ start(struct gvs_helper *h)
 
 /* Ends it and waits for that. */
 static void
-end(struct gvs_helper *h)
+end(struct gvs_child *h)
 {
     pid_t pid = h->pid;
 
-    gvs_helper_stop(h, how);
+    gvs_child_stop(h, how);
     if (h->pid != 0)
         assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
@@ -120,7 +120,7 @@ test_sockets_are_of_the_namespace_that_was_asked_for(void **state)
 {
     struct gvs_helper_answer a;
     struct gvs_kernel_sockets s;
-    struct gvs_helper h;
+    struct gvs_child h;
     struct stat st;
     char mine[64], its[64], path[64];
     int here = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -174,7 +174,7 @@ test_it_keeps_nothing_of_ours_and_nothing_of_theirs(void **state)
     int fd = open("/etc/passwd", O_RDONLY), high = fcntl(fd, F_DUPFD, 200);
     struct gvs_helper_answer a;
     struct gvs_kernel_sockets s;
-    struct gvs_helper h;
+    struct gvs_child h;
 
     (void)state;
     if (!can_try())
@@ -210,7 +210,7 @@ test_nothing_but_a_network_namespace_in_that_very_place(void **state)
     };
     struct gvs_helper_answer a;
     struct gvs_kernel_sockets s;
-    struct gvs_helper h;
+    struct gvs_child h;
 
     (void)state;
     if (!can_try())
@@ -280,7 +280,7 @@ test_a_request_that_is_none_ends_it(void **state)
         char b[GVS_HELPER_NAME_MAX + 2] = "";
         struct gvs_helper_answer a;
         struct gvs_kernel_sockets s;
-        struct gvs_helper h;
+        struct gvs_child h;
 
         print_message("%s\n", rows[i].why);
         start(&h);
@@ -296,7 +296,7 @@ test_its_end_is_told(void **state)
 {
     struct gvs_helper_answer a;
     struct gvs_kernel_sockets s;
-    struct gvs_helper h;
+    struct gvs_child h;
     siginfo_t info;
 
     (void)state;
@@ -309,7 +309,7 @@ test_its_end_is_told(void **state)
     kill(h.pid, SIGKILL);
     assert_int_equal(await(&h, &a, &s), GVS_E_LOST);
     assert_int_equal(waitid(P_PID, (id_t)h.pid, &info, WEXITED | WNOWAIT), 0);
-    gvs_helper_stop(&h, how);
+    gvs_child_stop(&h, how);
     assert_string_equal(how, "killed by signal 9");
     assert_int_equal(h.fd, -1);
 }
@@ -343,7 +343,7 @@ test_it_ends_with_the_agent(void **state)
         assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         agent = fork();
         if (agent == 0) {
-            struct gvs_helper h;
+            struct gvs_child h;
 
             start(&h);
             if (write(ends[1], &h.pid, sizeof h.pid) != sizeof h.pid)
@@ -371,7 +371,7 @@ test_without_the_capability_it_says_so(void **state)
     struct __user_cap_data_struct d[2];
     struct gvs_helper_answer a;
     struct gvs_kernel_sockets s;
-    struct gvs_helper h;
+    struct gvs_child h;
     int status;
     pid_t pid;
 
