@@ -265,11 +265,22 @@ func randomValue() []byte {
 	return b
 }
 
+// It takes a free port of TCP's and wants the same of UDP, which may be somebody's.
+func listen() (t *memberlist.NetTransport, err error) {
+	for try := 0; try < 20; try++ {
+		t, err = memberlist.NewNetTransport(&memberlist.NetTransportConfig{
+			BindAddrs: []string{"127.0.0.1"}, Logger: log.New(io.Discard, "", 0)})
+		if err == nil {
+			break
+		}
+	}
+	return t, err
+}
+
 func (c *cluster) open(id int) *node {
 	n := &node{table: map[string]value{}, arrival: &c.arrival}
 	cfg := memberlist.DefaultLANConfig()
-	own, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
-		BindAddrs: []string{"127.0.0.1"}, Logger: log.New(io.Discard, "", 0)})
+	own, err := listen()
 	must(err)
 	t := &countedTransport{own, &n.sent, make(chan net.Conn)}
 	go t.accept()
