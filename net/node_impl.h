@@ -94,7 +94,7 @@ struct gvs_node {
 /* The peer of a member; from now on it is busy until there is nothing left to do for it. */
 struct gvs_node_peer *gvs_node_wake(struct gvs_node *n, struct gvs_member *m);
 
-/* Does each bootstrap peer live? */
+/* Does each bootstrap peer live, or is retired? */
 bool gvs_node_meets_all(const struct gvs_node *n);
 
 /* A session has come up with whoever is at that address. */

@@ -161,25 +161,27 @@ is_met(const struct gvs_node *n, const struct gvs_bootstrap *b)
            is_live_at(n, &b->ep);
 }
 
+/* Somebody in this state, or one behind it, who advertises to be there. */
 static bool
-is_known_at(const struct gvs_node *n, const struct gvs_ep *ep)
+is_known_at(const struct gvs_node *n, const struct gvs_ep *ep, enum gvs_member_state least)
 {
     for (size_t i = 0; i < gvs_members_count(n->members); i++) {
         const struct gvs_member *m = gvs_members_ith(n->members, i);
 
-        if (m->known && gvs_ep_cmp(&m->value.ep, ep) == 0)
+        if (m->known && m->state >= least && gvs_ep_cmp(&m->value.ep, ep) == 0)
             return true;
     }
     return false;
 }
 
+/* Nobody waits for who has left: his address may stand in configurations for ever. */
 bool
 gvs_node_meets_all(const struct gvs_node *n)
 {
     bool met[GVS_NODE_PEERS_MAX];
 
     for (size_t i = 0; i < n->bootstrap_count; i++)
-        met[i] = is_met(n, &n->bootstrap[i]);
+        met[i] = is_met(n, &n->bootstrap[i]) || is_known_at(n, &n->bootstrap[i].ep, GVS_LEFT);
     for (size_t i = 0; i < n->bootstrap_count; i++) {
         bool any = met[i] || n->bootstrap[i].whose == GVS_NODE_HINT;
 
@@ -213,7 +215,7 @@ try_bootstrap(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     if (!gvs_mono_due(b->next, now))
         return;
     b->next = gvs_mono_add_ms(now, slow ? BOOTSTRAP_SLOW_MS : BOOTSTRAP_FAST_MS);
-    if (is_met(n, b) || (b->whose == GVS_NODE_HINT && is_known_at(n, &b->ep))) {
+    if (is_met(n, b) || (b->whose == GVS_NODE_HINT && is_known_at(n, &b->ep, GVS_ALIVE))) {
         b->tries = 0;
         return;
     }
