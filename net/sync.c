@@ -301,22 +301,22 @@ ask_more(struct gvs_sync *s, struct gvs_mono now, size_t first)
 }
 
 /* All that were asked for are here and do not decode: as many again, or ranges of ids if our own
- * sketch has no more. */
+ * sketch has no more, or his, which a last piece of less than a whole one shows. */
 static void
-need_more(struct gvs_sync *s, struct gvs_mono now)
+need_more(struct gvs_sync *s, struct gvs_mono now, size_t piece)
 {
     struct gvs_gather *g = &s->gather;
     size_t most = gvs_sketch_cells(gvs_table_sketch(s->table[g->table]));
     size_t taken = gvs_sketch_diff_taken(g->diff);
 
     GVS_ASSERT(g->whose);
-    if (taken < g->want && taken < most)
-        return;
-    if (taken == most) {
+    if (taken == most || piece < GVS_SKETCH_PIECE) {
         gvs_sync_put(s, &g->whose->ask, GVS_WORK_SUMS, g->table, 0, UINT64_MAX);
         g->whose = NULL;
         return;
     }
+    if (taken < g->want)
+        return;
     g->want = 2 * g->want < most ? 2 * g->want : most;
     ask_more(s, now, taken);
 }
@@ -348,7 +348,7 @@ begin_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                              .diff = d,
                              .due = gvs_mono_add_ms(now, GATHER_MS)};
     s->turn = !s->turn; /* its memory is in use */
-    need_more(s, now);
+    need_more(s, now, count);
     return false;
 }
 
@@ -357,6 +357,7 @@ gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now
                 const struct gvs_msg *m)
 {
     enum gvs_table_no no = (enum gvs_table_no)m->table;
+    size_t count = m->bin.len / GVS_SKETCH_CELL_LEN;
     struct gvs_gather *g = &s->gather;
 
     if (m->fingerprint == gvs_table_fingerprint(s->table[no])) {
@@ -374,11 +375,11 @@ gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now
         return false;
     }
     g->tries = 0;
-    if (gvs_sketch_diff_take(g->diff, m->bin.b, m->bin.len / GVS_SKETCH_CELL_LEN)) {
+    if (gvs_sketch_diff_take(g->diff, m->bin.b, count)) {
         g->whose = NULL;
         return settle(s, p, now, no, g->diff);
     }
-    need_more(s, now);
+    need_more(s, now, count);
     return false;
 }
 
