@@ -58,11 +58,20 @@ take_place(struct gvs_sync *s)
     return place;
 }
 
+static bool
+has_room(const struct gvs_sync *s, const struct gvs_queue *q)
+{
+    if (q->count < GVS_SYNC_WORK_SHORT)
+        return true;
+    return q->count < GVS_SYNC_WORK_PEER_MAX &&
+           s->waiting < GVS_SYNC_WORK_MAX - GVS_SYNC_WORK_SPARE;
+}
+
 bool
 gvs_sync_put(struct gvs_sync *s, struct gvs_queue *q, enum gvs_work_kind kind, uint64_t table,
              uint64_t first, uint64_t last)
 {
-    uint32_t place = q->count < GVS_SYNC_WORK_PEER_MAX ? take_place(s) : 0;
+    uint32_t place = has_room(s, q) ? take_place(s) : 0;
 
     if (place == 0)
         return false;
@@ -74,6 +83,7 @@ gvs_sync_put(struct gvs_sync *s, struct gvs_queue *q, enum gvs_work_kind kind, u
     else
         gvs_sync_at(s, q->tail)->next = place;
     q->tail = place;
+    s->waiting++;
     return true;
 }
 
@@ -88,7 +98,8 @@ gvs_sync_drop(struct gvs_sync *s, struct gvs_queue *q)
 {
     uint32_t place = q->head;
 
-    GVS_ASSERT(q->count > 0);
+    GVS_ASSERT(q->count > 0 && s->waiting > 0);
+    s->waiting--;
     q->count--;
     q->of[gvs_sync_at(s, place)->table]--;
     q->head = gvs_sync_at(s, place)->next;
