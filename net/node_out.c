@@ -174,14 +174,21 @@ is_known_at(const struct gvs_node *n, const struct gvs_ep *ep, enum gvs_member_s
     return false;
 }
 
-/* Nobody waits for who has left: his address may stand in configurations for ever. */
+/* Nobody waits for himself, nor for who has left: both may stand in configurations for ever. A host's
+ * own name leads to an address that it does not advertise, as 127.0.1.1, often enough. */
+static bool
+is_missing(const struct gvs_node *n, const struct gvs_bootstrap *b)
+{
+    return !b->own && !is_met(n, b) && !is_known_at(n, &b->ep, GVS_LEFT);
+}
+
 bool
 gvs_node_meets_all(const struct gvs_node *n)
 {
     bool met[GVS_NODE_PEERS_MAX];
 
     for (size_t i = 0; i < n->bootstrap_count; i++)
-        met[i] = is_met(n, &n->bootstrap[i]) || is_known_at(n, &n->bootstrap[i].ep, GVS_LEFT);
+        met[i] = !is_missing(n, &n->bootstrap[i]);
     for (size_t i = 0; i < n->bootstrap_count; i++) {
         bool any = met[i] || n->bootstrap[i].whose == GVS_NODE_HINT;
 
@@ -200,9 +207,19 @@ gvs_node_answered(struct gvs_node *n, const struct gvs_ep *from, const struct gv
     for (size_t i = 0; i < n->bootstrap_count; i++) {
         if (gvs_ep_cmp(&n->bootstrap[i].ep, from) != 0)
             continue;
+        n->bootstrap[i].own = false;
         n->bootstrap[i].answered = true;
         n->bootstrap[i].who = *who;
         n->bootstrap[i].boot = boot;
+    }
+}
+
+void
+gvs_node_is_own(struct gvs_node *n, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < n->bootstrap_count; i++) {
+        if (gvs_ep_cmp(&n->bootstrap[i].ep, ep) == 0)
+            n->bootstrap[i].own = true;
     }
 }
 
