@@ -310,7 +310,7 @@ covered(const struct gvs_age *a)
     return gvs_vector_least(a->vector, a->ids, count);
 }
 
-/* A deleted service buries the cluster's backends that are older than its tombstone, too
+/* A deleted service buries the cluster's backends that are no younger than its tombstone, too
  * (core/view.h): while one of these is held, that tombstone is needed. */
 static bool
 buries(const struct gvs_age *a, const struct gvs_entry *e)
@@ -328,7 +328,7 @@ buries(const struct gvs_age *a, const struct gvs_entry *e)
         if (gvs_svcid_cmp(&key.svc, &service.svc) != 0)
             return false;
         if (key.kind == GVS_KEY_BACKEND && gvs_id_is_cluster(&key.owner) && !held.tombstone &&
-            held.order < e->order)
+            held.order <= e->order)
             return true;
     }
     return false;

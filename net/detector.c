@@ -150,6 +150,17 @@ timeout_ms(const struct gvs_members *ms, const struct gvs_member *m)
     return ms4 * (1 + ms->health);
 }
 
+/* A probe's number, by which it is answered and helpers are asked. */
+static uint64_t
+number_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
+{
+    size_t i = m->asked_count++ % GVS_ASKED_MAX;
+
+    m->asked[i].seq = ++ms->seq;
+    m->asked[i].at = now;
+    return ms->seq;
+}
+
 /* Of the dead we want to know at once whether they can be reached at all. And whoever is heard and
  * never answers us sends in one session and listens in another, as after a clone of it fell silent:
  * a handshake gives us one again. */
@@ -167,8 +178,10 @@ begin_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
     m->unanswered += m->up;
 }
 
-/* The first miss: ask again, by handshake too since it may have restarted, and let others ask. Not
- * for who is accused: everybody asks already, on and on, and one handshake of each will do. */
+/* The first miss: ask again, by handshake too since it may have restarted, and let others ask: also
+ * about whom we have no session with, since two whom the network keeps apart would else accuse each
+ * other for ever. Not for who is accused: everybody asks already, on and on, and one handshake of
+ * each will do. */
 static void
 widen_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 {
@@ -179,7 +192,9 @@ widen_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
     m->todo |= m->misses == 0 && m->state != GVS_DEAD ? GVS_DUE_CONNECT : 0u;
     if (m->state == GVS_ALIVE) {
         wait = 2 * wait < GVS_INDIRECT_MS_MIN ? GVS_INDIRECT_MS_MIN : 2 * wait;
-        m->todo |= m->up ? GVS_DUE_ASK : 0u; /* without a probe there is no seq to ask with */
+        if (!m->up)
+            number_probe(ms, now, m); /* of one that cannot be sent: helpers are asked by it */
+        m->todo |= GVS_DUE_ASK;
         m->helpers_left = GVS_HELPERS;
         m->helper_at = random_below(ms, ms->count);
     }
@@ -344,11 +359,9 @@ static bool
 act_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
           struct gvs_member_action *a)
 {
-    size_t i = m->asked_count++ % GVS_ASKED_MAX;
+    uint64_t seq = number_probe(ms, now, m);
 
-    m->asked[i].seq = ++ms->seq;
-    m->asked[i].at = now;
-    *a = (struct gvs_member_action){.act = GVS_ACT_PROBE, .m = m, .seq = ms->seq};
+    *a = (struct gvs_member_action){.act = GVS_ACT_PROBE, .m = m, .seq = seq};
     return true;
 }
 

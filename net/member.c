@@ -496,6 +496,8 @@ void
 gvs_member_clock(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m,
                  uint64_t wall_ms)
 {
+    if (wall_ms > GVS_HLC_MS_MAX)
+        wall_ms = GVS_HLC_MS_MAX; /* or differences of two clocks would overflow */
     ms->clock_stale |= !m->has_clock;
     m->has_clock = true;
     m->clock_ms = (int64_t)(wall_ms - now.us / 1000 + m->rtt_us / 2000);

@@ -61,6 +61,7 @@ struct gvs_bootstrap {
     unsigned whose; /* which peer's */
     unsigned tries;
     struct gvs_mono next;
+    bool own;      /* what we sent there came to ourselves, and nobody else has answered */
     bool answered; /* somebody did from there: the latest, in that life */
     struct gvs_id who;
     uint64_t boot;
@@ -94,8 +95,11 @@ struct gvs_node {
 /* The peer of a member; from now on it is busy until there is nothing left to do for it. */
 struct gvs_node_peer *gvs_node_wake(struct gvs_node *n, struct gvs_member *m);
 
-/* Does each bootstrap peer live? */
+/* Does each bootstrap peer live, or is retired, or ourselves? */
 bool gvs_node_meets_all(const struct gvs_node *n);
+
+/* That address is our own. */
+void gvs_node_is_own(struct gvs_node *n, const struct gvs_ep *ep);
 
 /* A session has come up with whoever is at that address. */
 void gvs_node_answered(struct gvs_node *n, const struct gvs_ep *from, const struct gvs_id *who,

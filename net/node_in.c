@@ -517,6 +517,10 @@ gvs_node_recv(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
         note_rejected(n, from);
         return;
     }
+    if (r.event == GVS_SESSION_SELF) {
+        gvs_node_is_own(n, &r.from);
+        return;
+    }
     in.from = gvs_member_get(n->members, &r.peer);
     if (!in.from)
         in.from = gvs_member_add(n->members, &r.peer);

@@ -161,16 +161,25 @@ is_met(const struct gvs_node *n, const struct gvs_bootstrap *b)
            is_live_at(n, &b->ep);
 }
 
+/* Somebody in this state, or one behind it, who advertises to be there. */
 static bool
-is_known_at(const struct gvs_node *n, const struct gvs_ep *ep)
+is_known_at(const struct gvs_node *n, const struct gvs_ep *ep, enum gvs_member_state least)
 {
     for (size_t i = 0; i < gvs_members_count(n->members); i++) {
         const struct gvs_member *m = gvs_members_ith(n->members, i);
 
-        if (m->known && gvs_ep_cmp(&m->value.ep, ep) == 0)
+        if (m->known && m->state >= least && gvs_ep_cmp(&m->value.ep, ep) == 0)
             return true;
     }
     return false;
+}
+
+/* Nobody waits for himself, nor for who has left: both may stand in configurations for ever. A host's
+ * own name leads to an address that it does not advertise, as 127.0.1.1, often enough. */
+static bool
+is_missing(const struct gvs_node *n, const struct gvs_bootstrap *b)
+{
+    return !b->own && !is_met(n, b) && !is_known_at(n, &b->ep, GVS_LEFT);
 }
 
 bool
@@ -179,7 +188,7 @@ gvs_node_meets_all(const struct gvs_node *n)
     bool met[GVS_NODE_PEERS_MAX];
 
     for (size_t i = 0; i < n->bootstrap_count; i++)
-        met[i] = is_met(n, &n->bootstrap[i]);
+        met[i] = !is_missing(n, &n->bootstrap[i]);
     for (size_t i = 0; i < n->bootstrap_count; i++) {
         bool any = met[i] || n->bootstrap[i].whose == GVS_NODE_HINT;
 
@@ -198,9 +207,19 @@ gvs_node_answered(struct gvs_node *n, const struct gvs_ep *from, const struct gv
     for (size_t i = 0; i < n->bootstrap_count; i++) {
         if (gvs_ep_cmp(&n->bootstrap[i].ep, from) != 0)
             continue;
+        n->bootstrap[i].own = false;
         n->bootstrap[i].answered = true;
         n->bootstrap[i].who = *who;
         n->bootstrap[i].boot = boot;
+    }
+}
+
+void
+gvs_node_is_own(struct gvs_node *n, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; i < n->bootstrap_count; i++) {
+        if (gvs_ep_cmp(&n->bootstrap[i].ep, ep) == 0)
+            n->bootstrap[i].own = true;
     }
 }
 
@@ -213,7 +232,7 @@ try_bootstrap(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall,
     if (!gvs_mono_due(b->next, now))
         return;
     b->next = gvs_mono_add_ms(now, slow ? BOOTSTRAP_SLOW_MS : BOOTSTRAP_FAST_MS);
-    if (is_met(n, b) || (b->whose == GVS_NODE_HINT && is_known_at(n, &b->ep))) {
+    if (is_met(n, b) || (b->whose == GVS_NODE_HINT && is_known_at(n, &b->ep, GVS_ALIVE))) {
         b->tries = 0;
         return;
     }

@@ -253,10 +253,24 @@ init_speaks_ours(const struct gvs_noise_init *init)
            init->datagram_max >= GVS_DATAGRAM_LEN_MAX;
 }
 
+/* An INIT in our own name. Is it the very one that we sent, and not a clone's? (Somebody on the way
+ * can send it back as well; he who can could also keep everybody there from answering.) */
+static void
+meet_oneself(const struct gvs_sessions *s, struct gvs_mono now, const uint8_t *pkt,
+             uint64_t init_time, struct gvs_session_recv *out)
+{
+    const struct gvs_session *e = gvs_pool_find(&s->pool, gvs_get32le(pkt + GVS_AT_SENDER), now);
+
+    if (e == NULL || e->state != GVS_INITIATING || e->init_time != init_time)
+        return;
+    out->event = GVS_SESSION_SELF;
+    out->from = e->ep;
+}
+
 /* INIT's mac1 is right and the limit allows it. */
 static void
 judge_init(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring_key *key,
-           const struct gvs_ep *from, const uint8_t *pkt, struct gvs_mono now)
+           const uint8_t *pkt, struct gvs_mono now, struct gvs_session_recv *out)
 {
     struct gvs_noise_init init;
     struct gvs_id id;
@@ -268,10 +282,12 @@ judge_init(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring
         return;
     }
     id = gvs_crypto_node_id(n->rs);
-    if (gvs_id_cmp(&id, &s->id) == 0)
-        return; /* our own address is among our peers' */
+    if (gvs_id_cmp(&id, &s->id) == 0) {
+        meet_oneself(s, now, pkt, init.init_time, out);
+        return;
+    }
     if (!gvs_admission_admits(&s->admission, &id)) {
-        turn_away(now, &s->denied, from, key->id, &id);
+        turn_away(now, &s->denied, &out->from, key->id, &id);
         reject(s, GVS_REJECT_DENIED); /* I9 */
         return;
     }
@@ -284,7 +300,7 @@ judge_init(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring
         reject(s, GVS_REJECT_LIMITED);
         return;
     }
-    if (respond(s, n, key, &init, from, gvs_get32le(pkt + GVS_AT_SENDER), now) < 0)
+    if (respond(s, n, key, &init, &out->from, gvs_get32le(pkt + GVS_AT_SENDER), now) < 0)
         reject(s, GVS_REJECT_BAD_TAG);
 }
 
@@ -306,7 +322,7 @@ demand_proof(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_keyri
 
 static void
 recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from,
-          const uint8_t *pkt)
+          const uint8_t *pkt, struct gvs_session_recv *out)
 {
     const struct gvs_keyring_key *key =
         gvs_keyring_find(&s->ring, gvs_get64(pkt + GVS_AT_INIT_KEY));
@@ -333,7 +349,7 @@ recv_init(struct gvs_sessions *s, struct gvs_mono now, const struct gvs_ep *from
         demand_proof(s, now, key, from, pkt);
         break;
     case GVS_GATE_PASS:
-        judge_init(s, &n, key, from, pkt, now);
+        judge_init(s, &n, key, pkt, now, out);
         gvs_noise_wipe(&n);
     }
 }
@@ -651,7 +667,7 @@ gvs_sessions_recv(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall w
     *out = (struct gvs_session_recv){.from = *from, .body = s->body};
     switch (classify(pkt, len)) {
     case GVS_PACKET_INIT:
-        recv_init(s, now, from, pkt);
+        recv_init(s, now, from, pkt, out);
         break;
     case GVS_PACKET_RESP:
         recv_resp(s, now, from, pkt, out);

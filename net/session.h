@@ -91,6 +91,7 @@ enum gvs_session_event {
     GVS_SESSION_NOTHING = 0, /* consumed (a handshake step) or rejected and counted */
     GVS_SESSION_UP,          /* a session with peer is usable from now on; both directions proven */
     GVS_SESSION_DATA, /* body holds what peer sent; may also have brought the session up: `up` */
+    GVS_SESSION_SELF, /* our own INIT came back: `from`, where it went, is an address of ours */
 };
 
 struct gvs_session_recv {

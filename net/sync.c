@@ -58,11 +58,20 @@ take_place(struct gvs_sync *s)
     return place;
 }
 
+static bool
+has_room(const struct gvs_sync *s, const struct gvs_queue *q)
+{
+    if (q->count < GVS_SYNC_WORK_SHORT)
+        return true;
+    return q->count < GVS_SYNC_WORK_PEER_MAX &&
+           s->waiting < GVS_SYNC_WORK_MAX - GVS_SYNC_WORK_SPARE;
+}
+
 bool
 gvs_sync_put(struct gvs_sync *s, struct gvs_queue *q, enum gvs_work_kind kind, uint64_t table,
              uint64_t first, uint64_t last)
 {
-    uint32_t place = q->count < GVS_SYNC_WORK_PEER_MAX ? take_place(s) : 0;
+    uint32_t place = has_room(s, q) ? take_place(s) : 0;
 
     if (place == 0)
         return false;
@@ -74,6 +83,7 @@ gvs_sync_put(struct gvs_sync *s, struct gvs_queue *q, enum gvs_work_kind kind, u
     else
         gvs_sync_at(s, q->tail)->next = place;
     q->tail = place;
+    s->waiting++;
     return true;
 }
 
@@ -88,7 +98,8 @@ gvs_sync_drop(struct gvs_sync *s, struct gvs_queue *q)
 {
     uint32_t place = q->head;
 
-    GVS_ASSERT(q->count > 0);
+    GVS_ASSERT(q->count > 0 && s->waiting > 0);
+    s->waiting--;
     q->count--;
     q->of[gvs_sync_at(s, place)->table]--;
     q->head = gvs_sync_at(s, place)->next;
@@ -301,22 +312,22 @@ ask_more(struct gvs_sync *s, struct gvs_mono now, size_t first)
 }
 
 /* All that were asked for are here and do not decode: as many again, or ranges of ids if our own
- * sketch has no more. */
+ * sketch has no more, or his, which a last piece of less than a whole one shows. */
 static void
-need_more(struct gvs_sync *s, struct gvs_mono now)
+need_more(struct gvs_sync *s, struct gvs_mono now, size_t piece)
 {
     struct gvs_gather *g = &s->gather;
     size_t most = gvs_sketch_cells(gvs_table_sketch(s->table[g->table]));
     size_t taken = gvs_sketch_diff_taken(g->diff);
 
     GVS_ASSERT(g->whose);
-    if (taken < g->want && taken < most)
-        return;
-    if (taken == most) {
+    if (taken == most || piece < GVS_SKETCH_PIECE) {
         gvs_sync_put(s, &g->whose->ask, GVS_WORK_SUMS, g->table, 0, UINT64_MAX);
         g->whose = NULL;
         return;
     }
+    if (taken < g->want)
+        return;
     g->want = 2 * g->want < most ? 2 * g->want : most;
     ask_more(s, now, taken);
 }
@@ -348,7 +359,7 @@ begin_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now,
                              .diff = d,
                              .due = gvs_mono_add_ms(now, GATHER_MS)};
     s->turn = !s->turn; /* its memory is in use */
-    need_more(s, now);
+    need_more(s, now, count);
     return false;
 }
 
@@ -357,6 +368,7 @@ gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now
                 const struct gvs_msg *m)
 {
     enum gvs_table_no no = (enum gvs_table_no)m->table;
+    size_t count = m->bin.len / GVS_SKETCH_CELL_LEN;
     struct gvs_gather *g = &s->gather;
 
     if (m->fingerprint == gvs_table_fingerprint(s->table[no])) {
@@ -374,11 +386,11 @@ gvs_sync_sketch(struct gvs_sync *s, struct gvs_sync_peer *p, struct gvs_mono now
         return false;
     }
     g->tries = 0;
-    if (gvs_sketch_diff_take(g->diff, m->bin.b, m->bin.len / GVS_SKETCH_CELL_LEN)) {
+    if (gvs_sketch_diff_take(g->diff, m->bin.b, count)) {
         g->whose = NULL;
         return settle(s, p, now, no, g->diff);
     }
-    need_more(s, now);
+    need_more(s, now, count);
     return false;
 }
 

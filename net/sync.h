@@ -23,7 +23,9 @@
  * cells that wait for more, of one peer at a time; cells count together only if they are of the
  * same moment, which the fingerprint beside them tells. What is to be sent waits as small work
  * items, in one pool for all peers, and is read from the table when a datagram is built; when the
- * pool is full, items are dropped, and the next comparison of fingerprints finds the rest.
+ * pool is full, items are dropped, and the next comparison of fingerprints finds the rest. A part of
+ * it is for short queues only: a peer or two for whom much waits, and who take their time, would else
+ * keep all others from so much as beginning to search.
  *
  * Both sides of a pair may begin at once, and would mend everything twice: the one with the smaller
  * id leads, and does not answer the other's first message. Whoever is being given everything
@@ -49,7 +51,9 @@
 #define GVS_SYNC_INTERVAL_MS_MAX 30000
 #define GVS_SYNC_YOUNG_MS 1000
 #define GVS_SYNC_WORK_MAX 16384
-#define GVS_SYNC_WORK_PEER_MAX 8192 /* of these, for one peer */
+#define GVS_SYNC_WORK_PEER_MAX 8192 /* of these, in one queue of a peer */
+#define GVS_SYNC_WORK_SPARE 2048    /* of these, kept for queues that are shorter than */
+#define GVS_SYNC_WORK_SHORT 64
 
 enum gvs_work_kind {
     GVS_WORK_SKETCH, /* cells first .. last */
@@ -111,6 +115,7 @@ struct gvs_sync {
     const struct gvs_keylog *news;        /* what came lately; borrowed */
     struct gvs_work *work;
     uint32_t used, free; /* places of `work`: those ever used; the first free one, from 1 */
+    uint32_t waiting;    /* those in a queue */
     struct gvs_gather gather;
     struct {
         const struct gvs_sync_peer *from; /* NULL: nobody */

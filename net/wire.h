@@ -41,7 +41,7 @@ enum gvs_table_no { GVS_TABLE_CLAIMS = 0, GVS_TABLE_MEMBERS = 1, GVS_TABLE_COUNT
 /* What a PROBE and an ACK say in one number; higher bits are kept. */
 #define GVS_STATUS_IN_STEP 0x01u /* the sender's kernel is as its table wants it */
 #define GVS_STATUS_SYNCED 0x02u  /* the sender is not behind (gvs_node_synced) */
-#define GVS_STATUS_MET 0x04u /* each of the sender's bootstrap peers lives, and it has a session */
+#define GVS_STATUS_MET 0x04u /* each of the sender's other bootstrap peers has a session, or left */
 #define GVS_STATUS_HOUR_SHIFT 3 /* six bits: the hour up to which tombstones do not count */
 #define GVS_STATUS_HOUR_MASK 0x3fu
 #define GVS_STATUS_AHEAD \

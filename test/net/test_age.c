@@ -273,6 +273,28 @@ test_a_deleted_service_is_remembered_while_it_buries_a_backend(void **state)
     cluster_close(c);
 }
 
+/* Of the same stamp, as two nodes that write in the same millisecond have: buried as well. */
+static void
+test_a_service_deleted_at_the_same_moment_is_remembered_too(void **state)
+{
+    struct cluster *c = joined_cluster(2, 25);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_stamp stamp;
+    struct gvs_key key;
+
+    (void)state;
+    cluster_key(&key, 0);
+    key = (struct gvs_key){.kind = GVS_KEY_SERVICE, .svc = key.svc};
+    assert_int_equal(cluster_write(c, 0, 1, 1), GVS_OK);
+    assert_int_equal(gvs_node_write(c->host[1].node, c->now, cluster_wall(c, 1), &key, true, value,
+                                    gvs_tombstone_encode(value, false), &stamp),
+                     GVS_OK);
+    assert_true(stamp.hlc == cluster_order(c, 0, 1));
+    time_passes(c, 9 * DAY);
+    assert_tombstones_everywhere(c, 1);
+    cluster_close(c);
+}
+
 /* One that was deleted before needs nobody to bury it: both go in the same hour. */
 static void
 test_a_deleted_service_does_not_wait_for_what_was_deleted_before(void **state)
@@ -315,6 +337,35 @@ test_whoever_is_dead_holds_tombstones_up_until_it_is_forgotten(void **state)
         assert_int_equal(counting(c, i), 5);
     assert_int_equal(gvs_node_forget(c->host[0].node, c->now, &dead), GVS_OK);
     time_passes(c, 3 * HOUR);
+    assert_tombstones_everywhere(c, 0);
+    cluster_close(c);
+}
+
+/* Nodes 1 and 2 know by their configurations where it was, and nobody tells these that it is gone. */
+static void
+test_a_bootstrap_peer_that_was_forgotten_holds_nothing_up(void **state)
+{
+    struct cluster *c = joined_cluster(3, 24);
+    struct gvs_id dead = gvs_node_self(c->host[0].node);
+
+    (void)state;
+    cluster_set_peers(c, 2, (size_t[]){0, 1}, 2);
+    write_keys(c, 1, 0, 10);
+    cluster_kill(c, 0);
+    cluster_run(c, 10 * SECOND);
+    delete_keys(c, 1, 0, 5);
+    time_passes(c, 9 * DAY);
+    assert_tombstones_everywhere(c, 5);
+    assert_int_equal(gvs_node_forget(c->host[1].node, c->now, &dead), GVS_OK);
+    time_passes(c, 3 * HOUR);
+    assert_tombstones_everywhere(c, 0);
+    for (size_t i = 1; i < 3; i++) {
+        cluster_kill(c, i);
+        cluster_start(c, i);
+    }
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_agrees));
+    delete_keys(c, 2, 5, 10);
+    time_passes(c, 9 * DAY);
     assert_tombstones_everywhere(c, 0);
     cluster_close(c);
 }
@@ -878,8 +929,10 @@ main(void)
         cmocka_unit_test(test_a_tombstone_is_gone_after_a_week_and_costs_nothing_before),
         cmocka_unit_test(test_a_lone_node_forgets_by_itself),
         cmocka_unit_test(test_a_deleted_service_is_remembered_while_it_buries_a_backend),
+        cmocka_unit_test(test_a_service_deleted_at_the_same_moment_is_remembered_too),
         cmocka_unit_test(test_a_deleted_service_does_not_wait_for_what_was_deleted_before),
         cmocka_unit_test(test_whoever_is_dead_holds_tombstones_up_until_it_is_forgotten),
+        cmocka_unit_test(test_a_bootstrap_peer_that_was_forgotten_holds_nothing_up),
         cmocka_unit_test(test_memory_is_left_only_when_all_are_covered),
         cmocka_unit_test(test_whoever_slept_brings_nothing_back),
         cmocka_unit_test(test_t20_an_old_disk_brings_nothing_back_and_is_told),

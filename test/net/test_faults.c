@@ -287,6 +287,39 @@ test_a_link_that_is_cut_is_bridged_by_the_others(void **state)
     cluster_close(c);
 }
 
+/* Two that never had a session, or whose session has run out, as after a few hours: no suspicion that
+ * would have to be refuted, again and again. */
+static void
+test_who_cannot_be_reached_from_here_alone_is_not_accused(void **state)
+{
+    struct cluster *c = cluster_open(&(struct cluster_config){.nodes = 4, .seed = 24});
+    uint64_t before, after;
+
+    (void)state;
+    cluster_cut(c, 0, 1);
+    cluster_cut(c, 1, 0);
+    cluster_start_all(c);
+    cluster_set_peers(c, 1, (size_t[]){2}, 1);
+    cluster_set_peers(c, 2, (size_t[]){0}, 1);
+    assert_true(cluster_run_until(c, 60 * SECOND, cluster_converged));
+    cluster_run(c, 60 * SECOND);
+    cluster_state(c, 2, 0, &before);
+    cluster_run(c, 300 * SECOND);
+    assert_int_equal(cluster_state(c, 2, 0, &after), GVS_ALIVE);
+    assert_int_equal(after, before);
+    assert_int_equal(deaths(c), 0);
+    cluster_heal(c);
+    assert_true(cluster_run_until(c, 20 * SECOND, cluster_converged));
+    cluster_cut(c, 2, 3);
+    cluster_cut(c, 3, 2);
+    cluster_state(c, 1, 3, &before);
+    cluster_run(c, 3 * 3600 * SECOND);
+    cluster_state(c, 1, 3, &after);
+    assert_int_equal(after, before);
+    assert_int_equal(deaths(c), 0);
+    cluster_close(c);
+}
+
 static void
 test_a_one_way_cut_is_bridged_too(void **state)
 {
@@ -738,6 +771,7 @@ main(void)
         cmocka_unit_test(test_a_long_partition_heals_too),
         cmocka_unit_test(test_deletes_win_over_older_adds_after_a_heal),
         cmocka_unit_test(test_a_link_that_is_cut_is_bridged_by_the_others),
+        cmocka_unit_test(test_who_cannot_be_reached_from_here_alone_is_not_accused),
         cmocka_unit_test(test_a_one_way_cut_is_bridged_too),
         cmocka_unit_test(test_a_paused_node_accuses_nobody),
         cmocka_unit_test_teardown(test_a_dead_node_is_gone_everywhere_within_three_seconds,

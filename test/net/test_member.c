@@ -272,6 +272,27 @@ test_whom_others_reach_is_not_accused(void **state)
     close_bench(&b);
 }
 
+/* Nor whom we never reached: with no session there is no probe, and helpers are asked all the same. */
+static void
+test_whom_others_reach_is_not_accused_without_a_session(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 5, 4);
+    b.unreachable[2] = true;
+    member_of(&b, 2)->up = false;
+    run(&b, 120000);
+    assert_int_equal(b.seen[2][GVS_ACT_PROBE], 0);
+    assert_true(b.seen[2][GVS_ACT_CONNECT] > 10);
+    assert_true(b.seen[2][GVS_ACT_ASK] > 10);
+    assert_int_equal(all(&b, GVS_ACT_SUSPECT), 0);
+    b.silent[2] = true;
+    run(&b, 10000);
+    assert_int_equal(b.seen[2][GVS_ACT_SUSPECT], 1);
+    close_bench(&b);
+}
+
 static void
 test_who_speaks_and_never_answers_is_asked_for_a_new_session(void **state)
 {
@@ -883,6 +904,7 @@ main(void)
         cmocka_unit_test(test_silence_becomes_suspicion_and_then_death),
         cmocka_unit_test(test_a_first_miss_asks_again_and_asks_three_others),
         cmocka_unit_test(test_whom_others_reach_is_not_accused),
+        cmocka_unit_test(test_whom_others_reach_is_not_accused_without_a_session),
         cmocka_unit_test(test_who_speaks_and_never_answers_is_asked_for_a_new_session),
         cmocka_unit_test(test_a_rumour_is_checked_at_once),
         cmocka_unit_test(test_a_sign_of_life_postpones_the_verdict),

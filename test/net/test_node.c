@@ -575,6 +575,34 @@ test_who_has_answered_at_an_address_is_there_as_long_as_it_lives(void **state)
     cluster_close(c);
 }
 
+/* By an address that it does not advertise. It is no peer to wait for, until somebody else is there. */
+static void
+test_a_node_does_not_wait_for_itself(void **state)
+{
+    struct cluster *c = small_cluster(2, 96);
+    struct gvs_node *a = c->host[0].node;
+    struct gvs_id who = gvs_node_self(c->host[1].node);
+    struct gvs_ep own = elsewhere(1), to;
+    uint8_t init[GVS_DATAGRAM_LEN_MAX];
+    size_t len;
+
+    (void)state;
+    gvs_node_set_peers(a, (struct gvs_ep[]){own, c->host[1].ep}, NULL, 2);
+    do
+        len = gvs_node_next(a, c->now, cluster_wall(c, 0), init, &to);
+    while (len > 0 && gvs_ep_cmp(&to, &own) != 0);
+    assert_int_equal(len, GVS_HANDSHAKE_LEN);
+    assert_false(gvs_node_meets_all(a));
+    gvs_node_recv(a, c->now, cluster_wall(c, 0),
+                  &(struct gvs_ep){{GVS_FAMILY_V4, {127, 0, 0, 1}}, 1}, init, len);
+    assert_true(gvs_node_meets_all(a));
+    cluster_run(c, 20 * SECOND);
+    assert_true(gvs_node_meets_all(a));
+    gvs_node_answered(a, &own, &who, 77);
+    assert_false(gvs_node_meets_all(a));
+    cluster_close(c);
+}
+
 /* --- numbers --- */
 
 static void
@@ -702,6 +730,7 @@ main(void)
         cmocka_unit_test(test_one_address_that_answers_is_the_peer),
         cmocka_unit_test(test_a_hint_is_tried_until_somebody_is_known_there),
         cmocka_unit_test(test_who_has_answered_at_an_address_is_there_as_long_as_it_lives),
+        cmocka_unit_test(test_a_node_does_not_wait_for_itself),
         cmocka_unit_test(test_a_new_session_is_tried_until_it_is_known_to_work),
         cmocka_unit_test(test_idle_and_in_sync_costs_two_datagrams_a_second),
         cmocka_unit_test_teardown(test_a_run_is_its_seed, test_seed_teardown),

@@ -445,6 +445,26 @@ test_the_median_counts_and_who_is_half_convinces_nobody(void **state)
     }
 }
 
+/* What somebody says it is need not be a time at all. */
+static void
+test_a_clock_beyond_all_time_is_one_that_is_wrong(void **state)
+{
+    static const uint64_t lies[] = {UINT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 1000000};
+    static struct ring r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        open_ring(&r, 4, 80);
+        r.now = (struct gvs_mono){1000000000};
+        gvs_members_set_wall(r.ms[0], r.now, (struct gvs_wall){1763827200000});
+        gvs_member_clock(r.ms[0], r.now, gvs_member_get(r.ms[0], &r.id[1]), 1763827200020);
+        gvs_member_clock(r.ms[0], r.now, gvs_member_get(r.ms[0], &r.id[2]), lies[i]);
+        gvs_member_clock(r.ms[0], r.now, gvs_member_get(r.ms[0], &r.id[3]), lies[i]);
+        assert_in_range(gvs_members_clock(r.ms[0], r.now).median_ms, 0, 20);
+        close_ring(&r);
+    }
+}
+
 static void
 test_a_clock_not_heard_for_minutes_does_not_count(void **state)
 {
@@ -551,6 +571,7 @@ main(void)
         cmocka_unit_test(test_hearsay_takes_half_of_the_room),
         cmocka_unit_test(test_who_left_is_no_hearsay),
         cmocka_unit_test(test_the_median_counts_and_who_is_half_convinces_nobody),
+        cmocka_unit_test(test_a_clock_beyond_all_time_is_one_that_is_wrong),
         cmocka_unit_test(test_a_clock_not_heard_for_minutes_does_not_count),
         cmocka_unit_test(test_the_clock_of_the_dead_counts_until_they_are_gone),
         cmocka_unit_test(test_a_boot_that_comes_back_is_a_clone),

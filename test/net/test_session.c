@@ -1,5 +1,6 @@
 /* test/net/test_session.c: how sessions come up, whom they are with, and when they end. Several at
  * once are in test_crossing.c, who means harm is in test_hostile.c. */
+#include "test/net/forge.h"
 #include "test/net/world.h"
 
 /* --- one handshake --- */
@@ -186,6 +187,8 @@ test_init_is_answered_under_its_own_key(void **state)
 static void
 test_no_session_with_oneself(void **state)
 {
+    uint8_t pkt[GVS_HANDSHAKE_LEN];
+    struct forge f = {.index = 0};
     struct world w;
 
     (void)state;
@@ -195,6 +198,19 @@ test_no_session_with_oneself(void **state)
     assert_int_equal(w.log_count, 1);
     assert_false(node_has(&w, 0, 0));
     assert_int_equal(node_rejected(&w, 0, REJECTS_ALL), 0); /* quietly */
+    assert_int_equal(w.node[0].last.event, GVS_SESSION_SELF);
+    assert_int_equal(gvs_ep_cmp(&w.node[0].last.from, &w.node[0].ep), 0);
+
+    print_message("what a clone sends in this name is not ours\n");
+    gvs_crypto_public(f.s_pub, w.node[0].cfg.priv);
+    gvs_crypto_public(f.e_pub, w.node[1].cfg.priv);
+    f.index = gvs_get32le(w.log[0].b + GVS_AT_SENDER);
+    for (uint64_t later = 2; later-- > 0;) {
+        forge_payload(f.payload, gvs_sessions_init_time(w.node[0].s) + later, 1);
+        forge_init(pkt, "prod-eu", &w.node[0].ring.key[0], &f);
+        node_recv(&w, 0, &w.node[1].ep, pkt, sizeof pkt);
+        assert_int_equal(w.node[0].last.event, later ? GVS_SESSION_NOTHING : GVS_SESSION_SELF);
+    }
 
     print_message("nor with a clone that answers\n");
     memcpy(w.node[1].cfg.priv, w.node[0].cfg.priv, 32);

@@ -570,7 +570,8 @@ test_everything_is_given_by_keys(void **state)
 static void
 test_queues_are_bounded_by_peer_and_in_all(void **state)
 {
-    struct gvs_sync_peer *peer = calloc(3, sizeof *peer);
+    enum { PEERS = 3 + GVS_SYNC_WORK_SPARE / GVS_SYNC_WORK_SHORT + 1 };
+    struct gvs_sync_peer *peer = calloc(PEERS, sizeof *peer);
     uint8_t ids[8 * 100];
     struct gvs_msg m = {.type = GVS_MSG_IDS, .last = UINT64_MAX, .bin = {ids, sizeof ids}};
     struct bench *b = open_bench(1);
@@ -580,15 +581,24 @@ test_queues_are_bounded_by_peer_and_in_all(void **state)
     assert_non_null(peer);
     for (uint64_t i = 0; i < 100; i++)
         gvs_put64(ids + 8 * i, i);
-    for (unsigned i = 0; i < 300; i++) {
-        for (size_t p = 0; p < 2; p++)
+    for (size_t p = 0; p < 2; p++) {
+        for (unsigned i = 0; i < 300; i++)
             gvs_sync_ids(&s->sync, &peer[p], b->now, &m);
     }
     assert_int_equal(peer[0].ask.count, GVS_SYNC_WORK_PEER_MAX);
-    assert_int_equal(peer[0].ask.count + peer[1].ask.count, GVS_SYNC_WORK_MAX);
-    gvs_sync_ids(&s->sync, &peer[2], b->now, &m); /* the pool is empty */
-    assert_int_equal(peer[2].ask.count, 0);
+    assert_int_equal(peer[0].ask.count + peer[1].ask.count,
+                     GVS_SYNC_WORK_MAX - GVS_SYNC_WORK_SPARE);
+    assert_true(gvs_sync_start(&s->sync, &peer[2], b->now, GVS_TABLE_CLAIMS, 1, false));
+    gvs_sync_ids(&s->sync, &peer[2], b->now, &m); /* the two others do not keep it from a little */
+    assert_int_equal(peer[2].ask.count, GVS_SYNC_WORK_SHORT);
+    gvs_sync_reset(&s->sync, &peer[2]);
+    for (size_t p = 3; p < PEERS; p++)
+        gvs_sync_ids(&s->sync, &peer[p], b->now, &m);
+    assert_int_equal(peer[PEERS - 1].ask.count, 0); /* the pool is empty */
     assert_false(gvs_sync_start(&s->sync, &peer[2], b->now, GVS_TABLE_CLAIMS, 1, false));
+    assert_int_equal(s->sync.used, GVS_SYNC_WORK_MAX);
+    for (size_t p = 3; p < PEERS; p++)
+        gvs_sync_reset(&s->sync, &peer[p]);
     gvs_sync_reset(&s->sync, &peer[0]);
     assert_int_equal(peer[0].ask.count, 0);
     gvs_sync_ids(&s->sync, &peer[2], b->now, &m);

@@ -209,6 +209,34 @@ test_the_cells_of_one_peer_at_a_time_wait(void **state)
     close_bench(b);
 }
 
+/* The limits of two nodes need not be the same. Whoever begins: one search, and no waiting for cells
+ * that there are not. */
+static void
+test_a_sketch_that_is_shorter_than_ours_ends_in_ranges(void **state)
+{
+    static const size_t entries[] = {1100, 3000}; /* 64 cells, less than a piece, and 128 */
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof entries / sizeof *entries; i++) {
+        struct bench *b = open_bench(9 + i);
+        struct side *small = &b->side[0], *starter = &b->side[i % 2];
+        struct gvs_mono began = b->now;
+
+        free(small->mem[0]);
+        small->mem[0] = calloc(1, gvs_table_footprint(entries[i / 2]));
+        assert_non_null(small->mem[0]);
+        small->table[0] = gvs_table_init(small->mem[0], entries[i / 2], hash);
+        for (uint32_t k = 0; k < 1000; k++)
+            put(&b->side[k % 3 == 0], k, 1);
+        assert_true(
+            gvs_sync_start(&starter->sync, &starter->peer, b->now, GVS_TABLE_CLAIMS, 1, false));
+        talk(b);
+        assert_true(equal(b));
+        assert_int_equal(b->now.us, began.us);
+        close_bench(b);
+    }
+}
+
 /* Somebody else has mended it meanwhile. */
 static void
 test_equal_fingerprints_end_the_wait(void **state)
@@ -371,6 +399,7 @@ main(void)
         cmocka_unit_test(test_cells_that_do_not_come_are_asked_for_some_times),
         cmocka_unit_test(test_a_gap_is_filled),
         cmocka_unit_test(test_the_cells_of_one_peer_at_a_time_wait),
+        cmocka_unit_test(test_a_sketch_that_is_shorter_than_ours_ends_in_ranges),
         cmocka_unit_test(test_equal_fingerprints_end_the_wait),
         cmocka_unit_test(test_more_than_there_are_cells_is_answered_with_what_there_is),
         cmocka_unit_test(test_cells_that_nobody_asked_for_change_nothing),
