@@ -12,6 +12,9 @@
 #define COLLECT_MAX 64    /* tombstones at once, */
 #define COLLECT_LOOK 4096 /* of so many entries: a millisecond */
 #define KEYS_MAX 16384
+/* What was taken at the limit is still not ahead when the median moves, as it does among clocks that
+ * agree when one of three says another time. */
+#define SURELY_AHEAD_MS (GVS_AHEAD_MS + GVS_CLOCK_OFF_MS)
 #define ASTRAY_MS 50000 /* for others to say what they have seen, and to be equal to us */
 
 /* --- life --- */
@@ -316,9 +319,9 @@ answer_rumour(struct gvs_replica *r, struct gvs_mono now, const struct gvs_entry
 
 /* By the median of clocks, or by our own while fewer than three are known. */
 static uint64_t
-by_clocks(const struct gvs_clock *clock, struct gvs_wall wall)
+by_clocks(const struct gvs_clock *clock, struct gvs_wall wall, uint64_t beyond_ms)
 {
-    uint64_t ms = wall.ms + (uint64_t)clock->median_ms + GVS_AHEAD_MS;
+    uint64_t ms = wall.ms + (uint64_t)clock->median_ms + beyond_ms;
 
     return gvs_hlc_make(ms < GVS_HLC_MS_MAX ? ms : GVS_HLC_MS_MAX, 0);
 }
@@ -352,7 +355,7 @@ gvs_replica_is_ahead(const struct gvs_replica *r, struct gvs_mono now, struct gv
 {
     struct gvs_clock clock = gvs_members_clock(r->members, now);
 
-    return r->clock.last > by_clocks(&clock, wall);
+    return r->clock.last > by_clocks(&clock, wall, SURELY_AHEAD_MS);
 }
 
 /* The latest stamp that is taken now; without a judgement there is none. Where most have seen what
@@ -361,10 +364,11 @@ static uint64_t
 latest(const struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall)
 {
     struct gvs_clock clock = gvs_members_clock(r->members, now);
-    uint64_t limit = by_clocks(&clock, wall);
-    size_t ahead = clock.ahead + (r->clock.last > limit);
+    size_t ahead = clock.ahead + gvs_replica_is_ahead(r, now, wall);
 
-    return clock.known < GVS_CLOCKS_MIN || 2 * ahead > clock.known ? GVS_HLC_NO_LIMIT : limit;
+    if (clock.known < GVS_CLOCKS_MIN || 2 * ahead > clock.known)
+        return GVS_HLC_NO_LIMIT;
+    return by_clocks(&clock, wall, GVS_AHEAD_MS);
 }
 
 int
@@ -380,8 +384,10 @@ gvs_replica_vector(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall w
  * the key would be locked for as long as they were. What is not ahead carries nothing further, or
  * one entry after the other would climb as far as it likes. */
 static bool
-is_matched(const struct gvs_replica *r, uint64_t limit, const struct gvs_entry *e)
+is_matched(const struct gvs_replica *r, const struct gvs_clock *clock, struct gvs_wall wall,
+           const struct gvs_entry *e)
 {
+    uint64_t limit = by_clocks(clock, wall, SURELY_AHEAD_MS);
     struct gvs_entry held;
 
     return gvs_table_get(r->table[GVS_TABLE_CLAIMS], e->key, e->key_len, &held) &&
@@ -393,11 +399,10 @@ admit_claim(struct gvs_replica *r, struct gvs_mono now, struct gvs_wall wall,
             struct gvs_member *from, const struct gvs_entry *e)
 {
     struct gvs_clock clock = gvs_members_clock(r->members, now);
-    uint64_t limit = by_clocks(&clock, wall);
 
     if (gvs_age_refuses(&r->age, e))
         return GVS_E_DELETED;
-    if (e->order <= limit || is_matched(r, limit, e))
+    if (e->order <= by_clocks(&clock, wall, GVS_AHEAD_MS) || is_matched(r, &clock, wall, e))
         return GVS_OK;
     if (latest(r, now, wall) == GVS_HLC_NO_LIMIT) {
         r->ahead++;

@@ -17,7 +17,8 @@
  *     what is held instead, one wild stamp would shut out every sane one. But where what is held
  *     lies ahead, since clocks were wrong when it was written, the next edit may be 30 s later. And
  *     where most members say that they have seen stamps ahead of the clocks, it is the clocks that
- *     are wrong, or were: nothing is deferred then;
+ *     are wrong, or were: nothing is deferred then. Ahead is what lies 45 s beyond, since a liar
+ *     among clocks that agree can move the median by 15 s;
  *   - a member's incarnation is one that no process can have counted up to. Up to 2^32 (136 years
  *     of refuting once a second) everything is possible and nothing is compared, since whoever was
  *     away for long must be let in; beyond, steps of up to 2^20 are, and whatever a member says of

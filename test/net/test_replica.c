@@ -309,6 +309,29 @@ test_what_most_have_seen_is_not_deferred(void **state)
     }
 }
 
+/* Between two honest clocks a third moves the median by as much as those differ. What was taken at
+ * the limit before is then beyond it, and neither proves that clocks are wrong nor carries anything
+ * further. */
+static void
+test_t21_one_liar_of_three_gains_nothing_by_moving_the_median(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, 16);
+    set_clocks(&b, 0, 1);
+    gvs_member_clock(b.r.members, b.now, member(&b, 2), b.wall.ms - 11000);
+    assert_int_equal(take_claim(&b, 1, b.wall.ms + 30000), 1);
+    set_clocks(&b, -3600000, 1);
+    gvs_member_ahead(b.r.members, member(&b, 1), true);
+    assert_int_equal(gvs_members_clock(b.r.members, b.now).median_ms, -11000);
+    assert_int_equal(take_claim(&b, 2, b.wall.ms + 30000), GVS_E_RANGE);
+    assert_false(gvs_replica_is_ahead(&b.r, b.now, b.wall));
+    assert_int_equal(take_claim(&b, 2, b.wall.ms + 3600000), GVS_E_RANGE);
+    assert_int_equal(take_claim(&b, 1, b.wall.ms + 30001), GVS_E_RANGE);
+    close_bench(&b);
+}
+
 static void
 test_our_own_disk_is_taken_whatever_its_stamps(void **state)
 {
@@ -681,6 +704,7 @@ main(void)
         cmocka_unit_test(test_what_lies_ahead_can_be_edited),
         cmocka_unit_test(test_what_most_have_seen_is_not_deferred),
         cmocka_unit_test(test_what_was_deferred_is_taken_when_its_time_has_come),
+        cmocka_unit_test(test_t21_one_liar_of_three_gains_nothing_by_moving_the_median),
         cmocka_unit_test(test_our_own_disk_is_taken_whatever_its_stamps),
         cmocka_unit_test(test_a_clock_that_is_off_stamps_nothing),
         cmocka_unit_test(test_the_last_tenth_of_a_table_is_for_what_others_wrote),

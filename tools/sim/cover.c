@@ -9,7 +9,8 @@
  * Left out is what was written below what others had taken in: by a node that is alone, behind the
  * time, and without the floor that its disk had (net/age.h: it is lost if that time is a week); and
  * under a name that two machines bear, each of which stamps above all that it has seen, and not
- * above what the other writes. What an intruder forged is anything. */
+ * above what the other writes. What an intruder forged is anything. And what had been lost
+ * everywhere until an old copy of a disk brought it back: meanwhile all had agreed without it. */
 #include <stdlib.h>
 #include <string.h>
 

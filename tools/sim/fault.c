@@ -108,6 +108,8 @@ bring_up(struct sim_world *w, size_t i)
     else if (sim_chance(&w->prng, w->plan.lost))
         found = SIM_DISK_LOST;
     sim_disk_crash(w, i, found);
+    if (found == SIM_DISK_STALE)
+        sim_oracle_restored(w, i);
     if (found == SIM_DISK_LOST && sim_chance(&w->prng, w->plan.new_key) &&
         2 * w->keys < w->plan.limits.members) /* there is room for so many */
         sim_host_new_key(w, i);

@@ -187,6 +187,33 @@ sim_oracle_was_late(const struct sim_world *w, const struct gvs_entry *e)
     return is_in(&w->oracle->past, e);
 }
 
+/* Does anybody else hold it, or something greater of its key? */
+static bool
+others_hold(const struct sim_world *w, size_t i, const struct gvs_entry *e)
+{
+    struct gvs_entry held;
+
+    for (size_t k = 0; k < w->count; k++) {
+        if (k != i && sim_map_get(&w->host[k].disk.now, e->key, e->key_len, &held) &&
+            gvs_entry_cmp(e, &held) <= 0)
+            return true;
+    }
+    return false;
+}
+
+void
+sim_oracle_restored(struct sim_world *w, size_t i)
+{
+    const struct sim_map *m = &w->host[i].disk.now;
+    struct gvs_entry e;
+
+    for (size_t k = 0; k < m->count; k++) {
+        sim_map_entry(m, k, &e);
+        if (!others_hold(w, i, &e))
+            remember(&w->oracle->past, sim_hash(e.b, e.len));
+    }
+}
+
 /* Has an intruder's stamp been believed here, above which soon nothing can be written? */
 bool
 sim_oracle_astray(const struct sim_world *w, size_t i)
