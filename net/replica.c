@@ -431,8 +431,7 @@ admit_member(struct gvs_replica *r, const struct gvs_member *from, const struct 
         r->leaps++;
         return GVS_E_RANGE;
     }
-    if (gvs_member_state(e->order) != GVS_LEFT && !(m && (m->known || m->heard)) &&
-        gvs_members_crowded(r->members))
+    if (!(m && (m->known || m->heard)) && gvs_members_crowded(r->members))
         return GVS_E_FULL;
     return GVS_OK;
 }
