@@ -1070,6 +1070,27 @@ test_a_name_is_all_its_addresses_that_can_be_reached(void **state)
     end(&b);
 }
 
+/* A host's own name may be 127.0.1.1, and what is bound to an address of the network is alone there. */
+static void
+test_a_loopback_address_is_nobody_elses(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    configure(&b, "peers = { \"one.example:7900\" }");
+    open_agent(&b);
+    b.agent->cfg.bind.addr = (struct gvs_addr){GVS_FAMILY_V4, {10, 9, 9, 1}};
+    look_up(&b, "127.0.1.1 10.9.9.2");
+    assert_string_equal(called(&b), "10.9.9.2:7900/0");
+    look_up(&b, "127.0.1.1");
+    assert_string_equal(called(&b), "");
+    b.agent->cfg.bind.addr = (struct gvs_addr){GVS_FAMILY_V4, {0}};
+    look_up(&b, "127.0.1.1");
+    assert_string_equal(called(&b), "127.0.1.1:7900/0"); /* the node will see who is there */
+    end(&b);
+}
+
 static void
 test_the_last_addresses_stay_while_a_name_is_not_found(void **state)
 {
@@ -1328,6 +1349,7 @@ main(void)
         cmocka_unit_test(test_an_empty_store_is_a_lost_one),
         cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
         cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
+        cmocka_unit_test(test_a_loopback_address_is_nobody_elses),
         cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
         cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
         cmocka_unit_test(test_many_addresses_of_one_name_push_out_nobody),
