@@ -272,7 +272,8 @@ test_whom_others_reach_is_not_accused(void **state)
     close_bench(&b);
 }
 
-/* Nor whom we never reached: with no session there is no probe, and helpers are asked all the same. */
+/* Nor whom we never reached: with no session there is no probe, and helpers are asked all the same.
+ */
 static void
 test_whom_others_reach_is_not_accused_without_a_session(void **state)
 {

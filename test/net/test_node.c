@@ -579,7 +579,7 @@ test_who_has_answered_at_an_address_is_there_as_long_as_it_lives(void **state)
     cluster_close(c);
 }
 
-/* By an address that it does not advertise. It is no peer to wait for, until somebody else is there. */
+/* By an address that it does not advertise: no peer to wait for, until somebody else is there. */
 static void
 test_a_node_does_not_wait_for_itself(void **state)
 {

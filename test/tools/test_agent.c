@@ -1070,7 +1070,7 @@ test_a_name_is_all_its_addresses_that_can_be_reached(void **state)
     end(&b);
 }
 
-/* A host's own name may be 127.0.1.1, and what is bound to an address of the network is alone there. */
+/* A host's own name may be 127.0.1.1, and what is bound elsewhere is called by nobody there. */
 static void
 test_a_loopback_address_is_nobody_elses(void **state)
 {
