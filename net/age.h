@@ -21,9 +21,10 @@
  *   I2  Our own is the greatest stamp that we have seen or issued, as all that we write later is
  *       above it, but none in the future: which a clock may be lowered to (net/replica.h). It rises
  *       once every member that is not retired was equal to us since we started, and every
- *       bootstrap peer lives or is retired or itself: only then is it sure that we know what we wrote in former lives. Two
- *       that were wiped know of nobody else, and whoever's disk is from when it was alone knows
- *       nobody at all: that one waits for somebody, unless it was born just now.
+ *       bootstrap peer but ourselves lives or is retired: only then is it sure that we know what we
+ *       wrote in former lives. Two that were wiped know of nobody else, and whoever's disk is from
+ *       when it was alone knows nobody at all: that one waits for somebody, unless it was born just
+ *       now.
  *   I3  That of a retired member rises to the end of time once all others were equal to us since we
  *       heard that it retired: any of them may have been the only one with its last word.
  *   I4  Whoever started with nothing lends its vector to nobody before it was equal to somebody.

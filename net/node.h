@@ -70,10 +70,11 @@ int gvs_node_load(struct gvs_node *n, const struct gvs_entry *e);
 void gvs_node_start(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall);
 
 /* The bootstrap list, resolved; replaces the one before, and what stays keeps its pace. At most
- * GVS_NODE_PEERS_MAX addresses; ones equal to `advertise` are ignored, and for none where it meets itself does it wait. Those with one number in
+ * GVS_NODE_PEERS_MAX addresses; ones equal to `advertise` are ignored. Those with one number in
  * `whose` (NULL: each has its own) are of one peer, who is met when any of them is. Each where no
  * live member is is tried for ever, every second at first, after thirty times every 10 s: not where
- * a member advertises it, and not where a member has answered, as long as that one lives.
+ * a member advertises it, and not where a member has answered, as long as that one lives. Where the
+ * node meets itself, or somebody was who is retired, nobody has to be met.
  * GVS_NODE_HINT is nobody's number: there somebody was once. That is tried only while no member is
  * known, dead or alive, who advertises it, and need not be met. */
 #define GVS_NODE_PEERS_MAX 128

@@ -174,8 +174,8 @@ is_known_at(const struct gvs_node *n, const struct gvs_ep *ep, enum gvs_member_s
     return false;
 }
 
-/* Nobody waits for himself, nor for who has left: both may stand in configurations for ever. A host's
- * own name leads to an address that it does not advertise, as 127.0.1.1, often enough. */
+/* Nobody waits for himself, nor for who has left: both may stand in configurations for ever. A
+ * host's own name leads to an address that it does not advertise, as 127.0.1.1, often enough. */
 static bool
 is_missing(const struct gvs_node *n, const struct gvs_bootstrap *b)
 {

@@ -26,7 +26,7 @@
  *     hear what is said of it could never come back. So the last incarnation, above which nobody
  *     could refute, is 2^34 entries away;
  *   - it names a member nobody here has ever heard, and half of the room is taken by such ones
- *     (gvs_members_crowded). Not if that one is retired: whoever does not know it counts its claims.
+ *     (gvs_members_crowded). Not if that one is retired: who does not know it counts its claims.
  *
  * Whoever has seen stamps that most others have not, and would not take, writes what nobody takes.
  * After a minute of that its clock is lowered to what they take, but never to what was covered by

@@ -23,9 +23,9 @@
  * cells that wait for more, of one peer at a time; cells count together only if they are of the
  * same moment, which the fingerprint beside them tells. What is to be sent waits as small work
  * items, in one pool for all peers, and is read from the table when a datagram is built; when the
- * pool is full, items are dropped, and the next comparison of fingerprints finds the rest. A part of
- * it is for short queues only: a peer or two for whom much waits, and who take their time, would else
- * keep all others from so much as beginning to search.
+ * pool is full, items are dropped, and the next comparison of fingerprints finds the rest. A part
+ * of it is for short queues only: a peer or two for whom much waits, and who take their time, would
+ * else keep all others from so much as beginning to search.
  *
  * Both sides of a pair may begin at once, and would mend everything twice: the one with the smaller
  * id leads, and does not answer the other's first message. Whoever is being given everything
