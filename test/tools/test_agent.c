@@ -604,6 +604,34 @@ assert_has(const char *text, const char *part)
         fail_msg("\"%s\" has no \"%s\"", text, part);
 }
 
+/* What is left out is named by nothing else. */
+static void
+test_backends_beyond_those_that_are_programmed_are_told(void **state)
+{
+    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .owner = {{2}}};
+    struct gvs_service service = {.name = "web", .sched = "wlc"};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_store *store;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store = open_store(&b);
+    key.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
+    key.svc.addr = (struct gvs_addr){GVS_FAMILY_V4, {10, 99, 0, 1}};
+    store_entry(store, &key, gvs_hlc_make(1, 0), value, gvs_service_encode(value, &service));
+    key.kind = GVS_KEY_BACKEND;
+    key.ep.addr = (struct gvs_addr){GVS_FAMILY_V4, {10, 1, 0, 1}};
+    for (key.ep.port = 1; key.ep.port <= GVS_VIEW_BACKENDS_MAX + 2; key.ep.port++)
+        store_entry(store, &key, gvs_hlc_make(1, 0), value, 0);
+    close_store(&b, store);
+    open_agent(&b);
+    assert_string_equal(problem_of(&b, "withheld", 0),
+                        "vip '10.99.0.1:80/tcp' has 2 backends more than the 1024 that are "
+                        "programmed");
+    end(&b);
+}
+
 static void
 test_clocks_that_are_off_are_told(void **state)
 {
@@ -1335,6 +1363,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can),
         cmocka_unit_test(test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address),
+        cmocka_unit_test(test_backends_beyond_those_that_are_programmed_are_told),
         cmocka_unit_test(test_clocks_that_are_off_are_told),
         cmocka_unit_test(test_entries_from_the_future_are_told),
         cmocka_unit_test(test_a_clone_is_told_with_both_addresses),
