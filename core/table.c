@@ -16,18 +16,19 @@
 #include "core/table.h"
 #include "core/arena.h"
 #include "core/index.h"
+#include "core/limits.h"
 #include "core/tree.h"
 
 #include <string.h>
 
 #define ENTRY_LEN_AVERAGE 128 /* what the arena has room for, times `entries` */
-#define ENTRIES_MAX 4000000
 #define CELLS_MIN 64
 #define ENTRIES_PER_CELL 16
 #define AGED 0x80000000u /* of an item in the index: a tombstone below the cut */
 
 _Static_assert(GVS_ENTRY_LEN_MAX <= GVS_ARENA_STRING_MAX, "an entry is one string");
-_Static_assert(ENTRIES_MAX *(ENTRY_LEN_AVERAGE / GVS_ARENA_GRANULE + 2) < AGED, "its number fits");
+_Static_assert(GVS_ENTRIES_MAX *(ENTRY_LEN_AVERAGE / GVS_ARENA_GRANULE + 2) < AGED,
+               "its number fits");
 
 struct gvs_table {
     struct gvs_hash hash;
@@ -72,7 +73,7 @@ lay_out(size_t entries)
 {
     struct layout l = {0};
 
-    GVS_ASSERT(entries > 0 && entries <= ENTRIES_MAX);
+    GVS_ASSERT(entries > 0 && entries <= GVS_ENTRIES_MAX);
     l.arena_len = gvs_arena_footprint(entries, ENTRY_LEN_AVERAGE);
     part(&l.end, sizeof(struct gvs_table));
     l.sketch = part(&l.end, gvs_sketch_footprint(cells_for(entries)));

@@ -33,7 +33,7 @@
 #include "core/item.h"
 #include "core/table.h"
 
-#define GVS_VIEW_BACKENDS_MAX 1024 /* a service's backends; the last by endpoint are withheld */
+#define GVS_VIEW_BACKENDS_MAX 1024 /* a service's backends; the last by endpoint are left out */
 #define GVS_VIEW_OWNERS_MAX 8      /* claimants shown by name; more are counted */
 
 enum gvs_withheld {
@@ -45,7 +45,6 @@ enum gvs_withheld {
     GVS_WITHHELD_PORT_ZERO,   /* a service on port 0 without persistence; a backend on port 0 of a
                                  service that has a port */
     GVS_WITHHELD_FLAGS,       /* flags that do not go with the protocol or scheduler */
-    GVS_WITHHELD_TOO_MANY,    /* more than GVS_VIEW_BACKENDS_MAX: counted in backend_more */
     GVS_WITHHELD_ADDRESS,     /* unspecified, multicast, loopback; a backend equal to its own VIP */
     GVS_WITHHELD_ORPHAN,      /* nobody claims the service */
     GVS_WITHHELD_ANCHOR,      /* the mark of an anchor */

@@ -248,7 +248,6 @@ end_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
         ms->clock_stale = true; /* the dead have no say in what time it is */
         m->gone_since = now;
         m->todo |= GVS_DUE_EVENT;
-        ms->clock_stale = true;
     }
     return false;
 }

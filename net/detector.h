@@ -46,7 +46,7 @@ struct gvs_members {
     struct gvs_mono alarmed;  /* when that number last changed */
     uint64_t seq;             /* of the latest probe */
     struct gvs_mono period;   /* the next one begins */
-    struct gvs_mono next;     /* period, heap and favours: never later than the earliest of them */
+    struct gvs_mono next;     /* period, heap and answered favours: never later than these */
     struct gvs_mono heard_at; /* anything from anybody */
     struct gvs_limit connects;
     size_t favours; /* open ones */

@@ -453,7 +453,7 @@ gvs_members_probe_some(struct gvs_members *ms, struct gvs_mono now, size_t count
     for (size_t i = 0; i < ms->count && count > 0; i++) {
         struct gvs_member *m = &ms->place[(first + i) % ms->count];
 
-        if (m->self || !m->up)
+        if (m->self || !m->up || is_asked_enough(m, now))
             continue;
         gvs_detector_demand(ms, now, m, GVS_DUE_PROBE);
         count--;

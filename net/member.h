@@ -186,9 +186,10 @@ void gvs_member_vouched(struct gvs_members *ms, struct gvs_mono now, struct gvs_
 void gvs_member_favour(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *asker,
                        uint64_t seq, struct gvs_member *m);
 
-/* Probe it, or everybody with a session, at once and beside the detector's rounds. The latter may
- * be asked for however often: whoever owes GVS_ASKED_MAX answers is let alone for a second, else
- * one who is slower than we are impatient would never have answered any of the latest. */
+/* Probe it, or everybody with a session, at once and beside the detector's rounds. The latter, and
+ * the next, may be asked for however often: whoever owes GVS_ASKED_MAX answers is let alone for a
+ * second, else one who is slower than we are impatient would never have answered any of the latest.
+ */
 void gvs_member_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m);
 void gvs_members_probe_all(struct gvs_members *ms, struct gvs_mono now);
 

@@ -29,6 +29,19 @@ find_peer(struct gvs_agent_peer *peers, size_t count, const char *text)
     return NULL;
 }
 
+/* Is that this node itself? Nobody else is reached by a loopback address from another one, and that
+ * is what a host's own name may lead to. (Bound to every address, the node finds it out.) */
+static bool
+is_own(const struct gvs_agent *a, const struct gvs_ep *ep)
+{
+    const struct gvs_ep *bind = &a->cfg.bind;
+
+    if (gvs_ep_cmp(ep, bind) == 0)
+        return true;
+    return gvs_addr_is_loopback(&ep->addr) && !gvs_addr_is_loopback(&bind->addr) &&
+           !gvs_addr_is_any(&bind->addr);
+}
+
 /* Tells the node. First one address of each peer, then another, as far as there is room: many
  * addresses of one name are not to push out other peers. */
 static void
@@ -42,8 +55,8 @@ apply(struct gvs_agent *a)
         for (size_t i = 0; i < a->peer_count && count < GVS_NODE_PEERS_MAX; i++) {
             const struct gvs_agent_peer *p = &a->peers[i];
 
-            if (rank >= p->count || gvs_ep_cmp(&p->ep[rank], &a->cfg.bind) == 0)
-                continue; /* nor ourselves */
+            if (rank >= p->count || is_own(a, &p->ep[rank]))
+                continue;
             ep[count] = p->ep[rank];
             whose[count++] = (unsigned)i;
         }

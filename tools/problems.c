@@ -175,6 +175,10 @@ service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct g
     snprintf(hint, sizeof hint, "gossipvs vip show %s", vip);
     if (v->conflict)
         gvs_problem(p, false, "conflict", hint, "claims on vip '%s' disagree", vip);
+    if (v->backend_more)
+        gvs_problem(p, false, "withheld", hint,
+                    "vip '%s' has %zu backends more than the %d that are programmed", vip,
+                    v->backend_more, GVS_VIEW_BACKENDS_MAX);
     for (size_t i = 0; i < v->backend_count; i++) {
         const struct gvs_view_backend *b = &v->backends[i];
 

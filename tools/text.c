@@ -234,9 +234,6 @@ gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
         snprintf(text, cap, "vip '%s': flags do not go with %s and scheduler %s", vip,
                  gvs_proto_name(v->id.proto), v->claim.sched);
         break;
-    case GVS_WITHHELD_TOO_MANY:
-        snprintf(text, cap, "vip '%s' has more than %d backends", vip, GVS_VIEW_BACKENDS_MAX);
-        break;
     case GVS_WITHHELD_ADDRESS:
         snprintf(text, cap, "%s '%s' is no address that can be %s", b ? "backend" : "vip",
                  b ? ep : vip, b ? "a server's" : "a VIP");

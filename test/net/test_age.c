@@ -341,7 +341,7 @@ test_whoever_is_dead_holds_tombstones_up_until_it_is_forgotten(void **state)
     cluster_close(c);
 }
 
-/* Nodes 1 and 2 know by their configurations where it was, and nobody tells these that it is gone. */
+/* Nodes 1 and 2 know by their configurations where it was, and these are not edited. */
 static void
 test_a_bootstrap_peer_that_was_forgotten_holds_nothing_up(void **state)
 {

@@ -287,8 +287,8 @@ test_a_link_that_is_cut_is_bridged_by_the_others(void **state)
     cluster_close(c);
 }
 
-/* Two that never had a session, or whose session has run out, as after a few hours: no suspicion that
- * would have to be refuted, again and again. */
+/* Two that never had a session, or whose session has run out, as after a few hours: no suspicion
+ * that would have to be refuted, again and again. */
 static void
 test_who_cannot_be_reached_from_here_alone_is_not_accused(void **state)
 {

@@ -209,8 +209,8 @@ test_the_cells_of_one_peer_at_a_time_wait(void **state)
     close_bench(b);
 }
 
-/* The limits of two nodes need not be the same. Whoever begins: one search, and no waiting for cells
- * that there are not. */
+/* The limits of two nodes need not be the same. Whoever begins: one search, and no waiting for
+ * cells that there are not. */
 static void
 test_a_sketch_that_is_shorter_than_ours_ends_in_ranges(void **state)
 {

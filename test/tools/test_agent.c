@@ -604,6 +604,34 @@ assert_has(const char *text, const char *part)
         fail_msg("\"%s\" has no \"%s\"", text, part);
 }
 
+/* What is left out is named by nothing else. */
+static void
+test_backends_beyond_those_that_are_programmed_are_told(void **state)
+{
+    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .owner = {{2}}};
+    struct gvs_service service = {.name = "web", .sched = "wlc"};
+    uint8_t value[GVS_VALUE_LEN_MAX];
+    struct gvs_store *store;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    store = open_store(&b);
+    key.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
+    key.svc.addr = (struct gvs_addr){GVS_FAMILY_V4, {10, 99, 0, 1}};
+    store_entry(store, &key, gvs_hlc_make(1, 0), value, gvs_service_encode(value, &service));
+    key.kind = GVS_KEY_BACKEND;
+    key.ep.addr = (struct gvs_addr){GVS_FAMILY_V4, {10, 1, 0, 1}};
+    for (key.ep.port = 1; key.ep.port <= GVS_VIEW_BACKENDS_MAX + 2; key.ep.port++)
+        store_entry(store, &key, gvs_hlc_make(1, 0), value, 0);
+    close_store(&b, store);
+    open_agent(&b);
+    assert_string_equal(problem_of(&b, "withheld", 0),
+                        "vip '10.99.0.1:80/tcp' has 2 backends more than the 1024 that are "
+                        "programmed");
+    end(&b);
+}
+
 static void
 test_clocks_that_are_off_are_told(void **state)
 {
@@ -1070,6 +1098,27 @@ test_a_name_is_all_its_addresses_that_can_be_reached(void **state)
     end(&b);
 }
 
+/* A host's own name may be 127.0.1.1, and what is bound elsewhere is called by nobody there. */
+static void
+test_a_loopback_address_is_nobody_elses(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    configure(&b, "peers = { \"one.example:7900\" }");
+    open_agent(&b);
+    b.agent->cfg.bind.addr = (struct gvs_addr){GVS_FAMILY_V4, {10, 9, 9, 1}};
+    look_up(&b, "127.0.1.1 10.9.9.2");
+    assert_string_equal(called(&b), "10.9.9.2:7900/0");
+    look_up(&b, "127.0.1.1");
+    assert_string_equal(called(&b), "");
+    b.agent->cfg.bind.addr = (struct gvs_addr){GVS_FAMILY_V4, {0}};
+    look_up(&b, "127.0.1.1");
+    assert_string_equal(called(&b), "127.0.1.1:7900/0"); /* the node will see who is there */
+    end(&b);
+}
+
 static void
 test_the_last_addresses_stay_while_a_name_is_not_found(void **state)
 {
@@ -1314,6 +1363,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can),
         cmocka_unit_test(test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address),
+        cmocka_unit_test(test_backends_beyond_those_that_are_programmed_are_told),
         cmocka_unit_test(test_clocks_that_are_off_are_told),
         cmocka_unit_test(test_entries_from_the_future_are_told),
         cmocka_unit_test(test_a_clone_is_told_with_both_addresses),
@@ -1328,6 +1378,7 @@ main(void)
         cmocka_unit_test(test_an_empty_store_is_a_lost_one),
         cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
         cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
+        cmocka_unit_test(test_a_loopback_address_is_nobody_elses),
         cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
         cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
         cmocka_unit_test(test_many_addresses_of_one_name_push_out_nobody),
