@@ -99,7 +99,6 @@ struct gvs_slot {
     bool failed;          /* an operation of this flight was refused */
     bool gated;           /* operations were left out of this flight for lack of trust */
     enum gvs_trust trust; /* what they were left out for */
-    bool local;           /* asked for on this node: done at once (I5) */
     uint8_t surprises;    /* in a row */
     uint32_t seen;        /* the dump that last showed it */
     uint32_t differs;     /* objects in which wanted and configured differ */
@@ -219,6 +218,7 @@ struct gvs_kernel {
     struct gvs_set *wanted, *configured;
     struct gvs_set *foreign; /* what stands in the place of what is wanted */
     struct gvs_set *drifted; /* identities found drifted and not repaired yet */
+    struct gvs_set *asked;   /* taken back or changed on this node, and not settled yet (I5) */
     struct gvs_slots slots;
     struct gvs_vips vips;
     struct gvs_own *own;
@@ -270,6 +270,9 @@ struct gvs_range gvs_kernel_wanted_of(const struct gvs_kernel *k, const struct g
 struct gvs_range gvs_kernel_configured_of(const struct gvs_kernel *k, const struct gvs_slot *s);
 bool gvs_kernel_wants(const struct gvs_kernel *k, const struct gvs_slot *s);
 void gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s); /* slot->differs */
+
+/* Nothing of what was asked for on this node is left to do. */
+void gvs_kernel_answered(struct gvs_kernel *k, const struct gvs_slot *s);
 
 /* Frees it if nothing needs it. */
 void gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s);

@@ -129,6 +129,22 @@ gvs_kernel_state_of(const struct gvs_kernel *k, const struct gvs_item *identity,
     return wanted && there && gvs_item_equal(wanted, there) ? GVS_KERNEL_OK : GVS_KERNEL_PENDING;
 }
 
+/* Waits what was asked for on this node for trust, too? */
+static bool
+asked_in_vain(const struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    struct gvs_range r = gvs_set_service(k->asked, &s->id);
+
+    for (; r.at < r.end; r.at++) {
+        const struct gvs_item *there = gvs_set_get(k->configured, r.at);
+        const struct gvs_item *wanted = gvs_set_get(k->wanted, r.at);
+
+        if (there && (!wanted || !gvs_item_equal(there, wanted)))
+            return true;
+    }
+    return false;
+}
+
 int
 gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char *why,
                    size_t why_cap)
@@ -149,6 +165,8 @@ gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char
         explain_failure(k, why, why_cap, s->failures);
         return -1;
     }
+    if (s->list == GVS_SLOT_GATED)
+        return !asked_in_vain(k, s);
     return s->list == GVS_SLOT_IDLE && s->differs == 0;
 }
 
