@@ -260,6 +260,7 @@ gvs_kernel_open(struct gvs_kernel **out, const struct gvs_kernel_config *cfg,
     k->lock_fd = take_socket(&s.lock);
     k->ledger = ledger;
     k->ledger_lost = gvs_ledger_services(ledger) == 0;
+    k->orphans = !k->ledger_lost;
     k->now = now;
     k->slice_pause_ms = GVS_SLICE_PAUSE_MS;
     snprintf(k->interface, sizeof k->interface, "%s", cfg->interface);

@@ -211,6 +211,7 @@ struct gvs_kernel {
     bool read_once;
     enum gvs_trust trust;
     bool ledger_lost;    /* empty when we came */
+    bool orphans;        /* it may name what is neither there nor wanted */
     struct gvs_mono now; /* of the step under way */
     uint64_t slice_pause_ms;
     uint64_t ledger_seq, ledger_durable;

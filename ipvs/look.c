@@ -458,6 +458,26 @@ miss(struct gvs_kernel *k, struct gvs_slot *s)
     }
 }
 
+/* What a former process entered, and what neither the first reading nor this one shows: it was
+ * removed while nobody was here, and the table lets go of it. Whoever makes such a service from now
+ * on makes it for himself. */
+static void
+strike_orphans(struct gvs_kernel *k)
+{
+    struct gvs_svcid svc;
+    uint32_t at = 0;
+
+    k->orphans = false;
+    while (gvs_ledger_each(k->ledger, &at, &svc)) {
+        if (gvs_slot_find(&k->slots, &svc) || gvs_look_saw(k, &svc))
+            continue;
+        gvs_ledger_service(k->ledger, &svc, false);
+        k->ledger_seq++;
+        if (gvs_vip_of(k, &svc))
+            gvs_vip_strike(k, &svc.addr);
+    }
+}
+
 static void
 start_audit(struct gvs_kernel *k)
 {
@@ -499,6 +519,8 @@ dump_services(struct gvs_kernel *k)
         if (s->used && s->seen != l->dumps)
             miss(k, s);
     }
+    if (audit && k->orphans && k->read_once && k->trust == GVS_TRUST_ALL && !k->observing)
+        strike_orphans(k);
     if (audit)
         start_audit(k);
 }

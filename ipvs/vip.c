@@ -172,11 +172,12 @@ gvs_vip_strike(struct gvs_kernel *k, const struct gvs_addr *addr)
 
     if (v && v->there)
         k->vips.stray = true; /* whether it has to go is seen later */
-    if (!v || v->there || gvs_vip_needed(k, addr))
+    if ((v && v->there) || gvs_vip_needed(k, addr))
         return;
     if (gvs_ledger_addr(k->ledger, addr, false))
         k->ledger_seq++;
-    forget_vip(k, v);
+    if (v)
+        forget_vip(k, v);
 }
 
 static int

@@ -684,6 +684,38 @@ test_an_equal_service_that_came_in_between_is_adopted(void **state)
     teardown(&w);
 }
 
+/* Both were ours. While nobody was here somebody removed one and the table let go of both. */
+static void
+test_what_goes_while_nobody_is_here_is_not_ours_when_it_returns(void **state)
+{
+    struct gvs_addr addr = addr_of("10.99.0.1");
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    make_five(&w);
+    outside(GVS_OP_SERVICE_DEL, service_of(A, ""));
+    fake_del_addr(&addr);
+    crash(&w);
+    w.trust = GVS_TRUST_EDITS;
+    open_kernel(&w);
+    want(&w, D, "wlc", "10.77.0.4:8080=1");
+    want(&w, E, "wlc", "10.77.0.5:8080=1");
+    elapse(&w, 3 * AUDIT_MS);
+    assert_int_equal(gvs_ledger_services(w.ledger), 4); /* not yet: the table may not know it */
+    gvs_kernel_trust(w.k, GVS_TRUST_ALL);
+    elapse(&w, 2 * AUDIT_MS);
+    LOG("addr_del 10.99.0.2\nservice_del 10.99.0.2:80/tcp wlc\n");
+    assert_int_equal(gvs_ledger_services(w.ledger), 2);
+    assert_int_equal(w.stored_count, 4); /* and their addresses */
+    outside_service(A, "rr", "10.77.0.9:8080=1");
+    fake_kernel()->addrs[fake_kernel()->addr_count++] = addr;
+    elapse(&w, 3 * AUDIT_MS);
+    LOG("");
+    assert_true(status(&w).in_step);
+    teardown(&w);
+}
+
 static void
 test_without_a_ledger_a_vip_on_our_interface_is_ours(void **state)
 {
@@ -756,6 +788,7 @@ main(void)
         TEST(test_a_foreign_service_that_goes_makes_room),
         TEST(test_no_destination_reaches_a_service_that_came_in_between),
         TEST(test_an_equal_service_that_came_in_between_is_adopted),
+        TEST(test_what_goes_while_nobody_is_here_is_not_ours_when_it_returns),
         TEST(test_without_a_ledger_a_vip_on_our_interface_is_ours),
         TEST(test_with_a_ledger_a_service_on_our_vip_may_be_somebodys),
     };
