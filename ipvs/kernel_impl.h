@@ -146,6 +146,12 @@ struct gvs_own { /* an address of the node itself */
     char name[16];
 };
 
+struct gvs_owns {
+    struct gvs_own *v;
+    struct gvs_addr *addrs; /* the same without names */
+    size_t count, cap;
+};
+
 struct gvs_anchor {
     bool there;
     uint32_t backoff_ms;
@@ -222,9 +228,8 @@ struct gvs_kernel {
     struct gvs_set *asked;   /* taken back or changed on this node, and not settled yet (I5) */
     struct gvs_slots slots;
     struct gvs_vips vips;
-    struct gvs_own *own;
-    struct gvs_addr *own_addrs; /* the same without names */
-    size_t own_count, own_cap;
+    struct gvs_owns own;          /* as last read */
+    struct gvs_owns own_next;     /* a reading is whole before it takes the other's place */
     struct gvs_anchor anchors[2]; /* IPv4, IPv6 */
     struct gvs_flight flight;
     struct gvs_look look;

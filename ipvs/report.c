@@ -285,16 +285,16 @@ gvs_kernel_read_addresses(struct gvs_kernel *k)
 size_t
 gvs_kernel_own_addresses(const struct gvs_kernel *k, const struct gvs_addr **out)
 {
-    *out = k->own_addrs;
-    return k->own_count;
+    *out = k->own.addrs;
+    return k->own.count;
 }
 
 const char *
 gvs_kernel_own_interface(const struct gvs_kernel *k, const struct gvs_addr *addr)
 {
-    for (size_t i = 0; i < k->own_count; i++) {
-        if (gvs_addr_cmp(&k->own[i].addr, addr) == 0)
-            return k->own[i].name;
+    for (size_t i = 0; i < k->own.count; i++) {
+        if (gvs_addr_cmp(&k->own.v[i].addr, addr) == 0)
+            return k->own.v[i].name;
     }
     return NULL;
 }

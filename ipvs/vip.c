@@ -296,6 +296,7 @@ gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
 
 struct vip_reading {
     struct gvs_kernel *k;
+    struct gvs_owns own;
     bool no_memory;
 };
 
@@ -316,23 +317,23 @@ static bool
 found_own(void *ctx, const struct gvs_addr *addr, const char *name)
 {
     struct vip_reading *r = ctx;
-    struct gvs_kernel *k = r->k;
+    struct gvs_owns *o = &r->own;
 
-    if (k->own_count == k->own_cap) {
-        size_t cap = k->own_cap ? k->own_cap * 2 : 16;
-        struct gvs_own *own = reallocarray(k->own, cap, sizeof *own);
-        struct gvs_addr *addrs = reallocarray(k->own_addrs, cap, sizeof *addrs);
+    if (o->count == o->cap) {
+        size_t cap = o->cap ? o->cap * 2 : 16;
+        struct gvs_own *v = reallocarray(o->v, cap, sizeof *v);
+        struct gvs_addr *addrs = reallocarray(o->addrs, cap, sizeof *addrs);
 
-        k->own = own ? own : k->own;
-        k->own_addrs = addrs ? addrs : k->own_addrs;
-        r->no_memory = !own || !addrs;
+        o->v = v ? v : o->v;
+        o->addrs = addrs ? addrs : o->addrs;
+        r->no_memory = !v || !addrs;
         if (r->no_memory)
             return false;
-        k->own_cap = cap;
+        o->cap = cap;
     }
-    k->own[k->own_count] = (struct gvs_own){.addr = *addr};
-    snprintf(k->own[k->own_count].name, sizeof k->own->name, "%s", name);
-    k->own_addrs[k->own_count++] = *addr;
+    o->v[o->count] = (struct gvs_own){.addr = *addr};
+    snprintf(o->v[o->count].name, sizeof o->v->name, "%s", name);
+    o->addrs[o->count++] = *addr;
     return true;
 }
 
@@ -392,22 +393,29 @@ read_interface(struct gvs_kernel *k)
 int
 gvs_vip_read(struct gvs_kernel *k)
 {
-    struct vip_reading r = {.k = k};
+    struct vip_reading r = {.k = k, .own = k->own_next};
     int rc = k->interface[0] ? read_interface(k) : GVS_OK;
 
     if (rc < 0)
         return rc;
-    k->own_count = 0;
+    r.own.count = 0;
     rc = gvs_link_addresses(k->link, false, found_own, &r);
-    return rc < 0 ? rc : r.no_memory ? GVS_E_FULL : GVS_OK;
+    k->own_next = r.own;
+    if (rc < 0 || r.no_memory)
+        return rc < 0 ? rc : GVS_E_FULL;
+    k->own_next = k->own; /* what was read whole takes its place */
+    k->own = r.own;
+    return GVS_OK;
 }
 
 void
 gvs_vip_fini(struct gvs_kernel *k)
 {
     free(k->vips.v);
-    free(k->own);
-    free(k->own_addrs);
+    free(k->own.v);
+    free(k->own.addrs);
+    free(k->own_next.v);
+    free(k->own_next.addrs);
 }
 
 /* Anchors. */

@@ -440,16 +440,27 @@ gvs_link_del(struct gvs_link *l, const struct gvs_addr *vip, bool *changed)
     return change_addr((struct fake *)l, vip, false, changed);
 }
 
+bool
+gvs_link_serves(struct gvs_link *l, const struct gvs_addr *vip)
+{
+    struct fake *f = (struct fake *)l;
+
+    f->route_asks++;
+    return gvs_addr_cmp(&f->astray, vip) != 0;
+}
+
 int
 gvs_link_addresses(struct gvs_link *l, bool on_dummy, gvs_link_found_fn fn, void *ctx)
 {
-    const struct fake *f = (const struct fake *)l;
+    struct fake *f = (struct fake *)l;
     const struct gvs_addr *addrs = on_dummy ? f->addrs : f->own;
     size_t count = on_dummy ? f->addr_count : f->own_count;
+    bool lost = !on_dummy && f->lose_addrs > 0;
 
-    for (size_t i = 0; i < count; i++) {
+    f->lose_addrs -= lost;
+    for (size_t i = 0; i < (lost ? count / 2 : count); i++) {
         if (!fn(ctx, &addrs[i], on_dummy ? "gossipvs0" : "eth0"))
             break;
     }
-    return GVS_OK;
+    return lost ? GVS_E_LOST : GVS_OK;
 }
