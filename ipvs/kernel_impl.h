@@ -33,7 +33,7 @@
 #include "ipvs/nl.h"
 
 /* A step takes at most one of these. */
-#define GVS_LOOK_SERVICES 64 /* services whose destinations are read in one step */
+#define GVS_LOOK_SERVICES 64 /* services whose destinations are read in one step, or routes */
 #define GVS_LOOK_DESTS 1024  /* destinations after which it stops early */
 #define GVS_VIP_BATCH 16     /* addresses: each is a request of its own, with its answer */
 
@@ -314,6 +314,10 @@ void gvs_vip_strike(struct gvs_kernel *k, const struct gvs_addr *addr);
 
 int gvs_vip_apply(struct gvs_kernel *k, const struct gvs_op *op); /* 0 or errno */
 bool gvs_vip_strays(struct gvs_kernel *k); /* removes some; false: none was left */
+
+/* Is the address of this service, if it is there, one at which it can be reached? Returns whether
+ * the kernel was asked, which costs about as much as to read a service's destinations. */
+bool gvs_vip_check(struct gvs_kernel *k, const struct gvs_slot *s);
 
 /* The addresses' part of gvs_kernel_plan. */
 size_t gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max);

@@ -3,7 +3,7 @@
  * A reading of one service is always the same: the service as the last dump of all services has it,
  * with the destinations read now, against what `configured` holds of it (take). What brings a
  * service here differs: the first read, a look after answers that were lost or strange, or the
- * sweep of an audit.
+ * sweep of an audit, which also asks by what route the service's address is reached.
  *
  * The kernel's dumps are no snapshot: an entry can be skipped while others come and go. So what one
  * dump does not show is looked for once more before it counts as gone, and what one dump shows too
@@ -559,6 +559,7 @@ sweep(struct gvs_kernel *k)
         l->at = service.svc;
         s = gvs_slot_find(&k->slots, &service.svc);
         GVS_ASSERT(s && s->present);
+        i += gvs_vip_check(k, s);
         n = s->missing ? 0 : read_one(k, s, &service);
         if (n < 0) {
             reading_failed(k, n);

@@ -337,24 +337,57 @@ found_own(void *ctx, const struct gvs_addr *addr, const char *name)
     return true;
 }
 
-/* Somebody took away an address that a service of ours needs. */
+/* An address of ours is not as we left it. */
+static void
+note_vip_drift(struct gvs_kernel *k, struct gvs_vip *v, const struct gvs_item *carrier)
+{
+    struct gvs_op op = {.kind = GVS_OP_ADDR_ADD, .wave = 1, .item = *carrier};
+
+    v->drifted = true;
+    k->counts.drift_found++;
+    gvs_report_event(k, GVS_KERNEL_DRIFT, &op, 0, false);
+}
+
+static void
+bring_again(struct gvs_kernel *k, const struct gvs_item *carrier)
+{
+    struct gvs_slot *s = gvs_slot_find(&k->slots, &carrier->svc);
+
+    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED)
+        gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
+}
+
+/* Somebody took away an address that a service of ours needs; it may have been his own. */
 static void
 note_missing(struct gvs_kernel *k, struct gvs_vip *v)
 {
     const struct gvs_item *carrier = find_carrier(k, k->wanted, &v->addr, true);
-    struct gvs_op op = {.kind = GVS_OP_ADDR_ADD, .wave = 1};
-    struct gvs_slot *s;
 
     v->there = v->checked = false;
-    if (!carrier || k->observing || !gvs_ledger_has_addr(k->ledger, &v->addr))
+    if (!carrier || k->observing)
         return;
-    v->drifted = true;
-    k->counts.drift_found++;
-    op.item = *carrier;
-    gvs_report_event(k, GVS_KERNEL_DRIFT, &op, 0, false);
-    s = gvs_slot_find(&k->slots, &carrier->svc);
-    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED)
-        gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
+    if (gvs_ledger_has_addr(k->ledger, &v->addr))
+        note_vip_drift(k, v, carrier);
+    bring_again(k, carrier);
+}
+
+bool
+gvs_vip_check(struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    struct gvs_vip *v = gvs_vip_of(k, &s->id) ? gvs_vip_find(k, &s->id.addr) : NULL;
+    const struct gvs_item *carrier;
+
+    if (!v || !v->there || !v->checked || k->observing)
+        return false;
+    carrier = find_carrier(k, k->wanted, &v->addr, true);
+    if (!carrier || gvs_svcid_cmp(&carrier->svc, &s->id) != 0) /* one of them asks for all */
+        return false;
+    if (gvs_link_serves(k->link, &v->addr))
+        return true;
+    v->checked = false;
+    note_vip_drift(k, v, carrier);
+    bring_again(k, carrier);
+    return true;
 }
 
 /* The ledger was lost, and this is on our interface: it was ours. */

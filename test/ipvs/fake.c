@@ -415,13 +415,15 @@ change_addr(struct fake *f, const struct gvs_addr *vip, bool add, bool *changed)
     if (f->watch)
         f->watch(f->watch_ctx, &op);
     f->addr_error = 0;
-    *changed = !error && fake_has_addr(vip) != add;
+    *changed = !error && (fake_has_addr(vip) != add || gvs_addr_cmp(&f->astray, vip) == 0);
     if (*changed || error)
         say_op(&op, error);
     errno = error;
     if (error)
         return GVS_E_SYS;
-    if (*changed && add)
+    if (gvs_addr_cmp(&f->astray, vip) == 0)
+        f->astray = (struct gvs_addr){0};
+    if (*changed && add && !fake_has_addr(vip))
         f->addrs[f->addr_count++] = *vip;
     if (*changed && !add)
         fake_del_addr(vip);
