@@ -160,6 +160,12 @@ struct gvs_kernel_event {
 };
 bool gvs_kernel_event(struct gvs_kernel *k, struct gvs_kernel_event *ev, uint64_t *missed);
 
+/* In words: why an operation was refused; what a code of this file's calls means (GVS_E_SYS: what
+ * errno does). */
+void gvs_kernel_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
+                        int error);
+const char *gvs_kernel_trouble(int rc);
+
 /* wanted minus configured, from memory, as operations in plan order, addresses last; what would
  * touch a foreign service included (gvs_kernel_state_of tells). Returns how many; writes at most
  * max. */

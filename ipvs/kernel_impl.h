@@ -344,8 +344,6 @@ void gvs_look_fini(struct gvs_look *l);
 
 /* report.c */
 
-void gvs_report_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
-                        int error);
 void gvs_report_event(struct gvs_kernel *k, uint8_t what, const struct gvs_op *op, int error,
                       bool repair);
 

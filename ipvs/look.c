@@ -144,11 +144,7 @@ reading_failed(struct gvs_kernel *k, int rc)
 {
     k->look.failing = true;
     k->look.retry_at = gvs_mono_add_ms(k->now, RETRY_MS);
-    gvs_report_error(k, "cannot read the kernel's services: %s",
-                     rc == GVS_E_REFUSED ? "CAP_NET_ADMIN is missing"
-                     : rc == GVS_E_LOST  ? "answers were lost"
-                     : rc == GVS_E_FULL  ? "out of memory"
-                                         : "netlink failed");
+    gvs_report_error(k, "cannot read the kernel's services: %s", gvs_kernel_trouble(rc));
 }
 
 /* Drift. */

@@ -108,7 +108,7 @@ test_old_backend_stays_if_the_new_one_is_refused(void **state)
     run(&w);
     LOG("dest_add 10.99.0.2:80/tcp 10.77.0.1:8080 1 EINVAL\n");
     assert_int_equal(settled(&w, B, why), -1);
-    assert_string_equal(why, "dest_add: EINVAL");
+    assert_string_equal(why, "10.77.0.1:8080: dest_add: EINVAL");
     elapse(&w, 1000);
     LOG("dest_add 10.99.0.2:80/tcp 10.77.0.1:8080 1 EINVAL\n");
     elapse(&w, 2000);

@@ -373,6 +373,8 @@ test_one_bad_destination_costs_only_itself(void **state)
     assert_int_equal(state_of(&w, service_of(A, ""), why), GVS_KERNEL_OK);
     assert_int_equal(status(&w).service_add, 1);
     assert_int_equal(status(&w).dest_add, 2);
+    assert_int_equal(settled(&w, A, why), -1); /* whoever asked for another hears which it is */
+    assert_string_equal(why, "10.77.0.2:8080: dest_add: EINVAL");
     want(&w, A, "wlc", "10.77.0.1:8080=1 10.77.0.3:8080=1");
     run(&w);
     assert_true(status(&w).in_step);
