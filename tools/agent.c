@@ -462,7 +462,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     a->log_ctx = log_ctx;
     a->started = gvs_udp_now();
     a->out_of_step = a->started;
-    a->withdraw = GVS_MONO_NEVER;
+    a->withdraw = a->claims_again = GVS_MONO_NEVER;
     a->helper.fd = -1;
     snprintf(a->config_path, sizeof a->config_path, "%s", config);
     if (gvs_crypto_init() < 0) {

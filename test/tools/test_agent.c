@@ -965,6 +965,38 @@ test_forget_counts_those_who_have_forgotten(void **state)
     end(&b);
 }
 
+/* --- claims that find no room --- */
+
+static void
+test_a_claim_that_found_no_room_is_written_when_there_is(void **state)
+{
+    struct gvs_service attr;
+    char services[128];
+    struct gvs_mono withdraw;
+    size_t *room;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    snprintf(services, sizeof services, "%s/services.d", b.dir);
+    open_agent(&b);
+    room = &b.agent->node->replica.entries;
+    *room = 0;
+    write_file(services, "web.conf", 0644, "service web { vip = \"10.99.0.1:80\" }\n");
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "");
+    withdraw = b.agent->withdraw;
+    *room = 100;
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), ""); /* it does not try all the time */
+    b.agent->claims_again = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    assert_int_equal(b.agent->claims_again.us, GVS_MONO_NEVER.us);
+    assert_int_equal(b.agent->withdraw.us, withdraw.us); /* which may be what makes room */
+    end(&b);
+}
+
 /* --- peers by name --- */
 
 /* What each name comes to: addresses with a blank between. "": the resolver is down. */
@@ -1327,6 +1359,7 @@ main(void)
         cmocka_unit_test(test_a_store_that_was_set_aside_takes_the_vector_along),
         cmocka_unit_test(test_an_empty_store_is_a_lost_one),
         cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
+        cmocka_unit_test(test_a_claim_that_found_no_room_is_written_when_there_is),
         cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
         cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
         cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
