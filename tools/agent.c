@@ -574,6 +574,10 @@ refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct 
         what = "state";
     else if (strcmp(old->socket, new->socket) != 0)
         what = "socket";
+    else if (strcmp(old->group, new->group) != 0)
+        what = "group";
+    else if (strcmp(old->admin_group, new->admin_group) != 0)
+        what = "admin-group";
     else if (old->observe != new->observe)
         what = "mode";
     else if (strcmp(old->interface, new->interface) != 0)
