@@ -997,6 +997,73 @@ test_a_claim_that_found_no_room_is_written_when_there_is(void **state)
     end(&b);
 }
 
+/* --- who is answered, and acts at once --- */
+
+struct nested {
+    struct bench *b;
+    unsigned answers, inner;
+    bool close;
+};
+
+static void
+count_inner(void *ctx, const char *line, int last)
+{
+    struct nested *n = ctx;
+
+    (void)line, (void)last;
+    n->inner++;
+}
+
+static void
+act(void *ctx, const char *line, int last)
+{
+    struct nested *n = ctx;
+
+    assert_non_null(strstr(line, "\"schema\""));
+    assert_true(last);
+    if (n->answers++ > 0)
+        return;
+    gvs_agent_command(n->b->agent, "{\"command\":\"version\"}", "test", 0, count_inner, n);
+    if (n->close)
+        gvs_agent_close(n->b->agent, NULL, NULL);
+}
+
+static void
+test_who_is_answered_may_ask_and_close_at_once(void **state)
+{
+    static const struct {
+        const char *why, *line;
+        bool close;
+    } rows[] = {
+        {"asks, after a wait", "{\"command\":\"vip add\",\"args\":[\"web\",\"10.99.0.1:80\"]}",
+         false},
+        {"asks at once", "{\"command\":\"status\"}", false},
+        {"closes, after a wait", "{\"command\":\"vip add\",\"args\":[\"web\",\"10.99.0.1:80\"]}",
+         true},
+        {"closes at once", "{\"command\":\"status\"}", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct bench b;
+        struct nested n = {.b = &b, .close = rows[i].close};
+
+        print_message("%s\n", rows[i].why);
+        begin(&b);
+        open_agent(&b);
+        gvs_agent_command(b.agent, rows[i].line, "test", 1, act, &n);
+        while (n.answers == 0)
+            uv_run(&b.loop, UV_RUN_ONCE);
+        if (n.close)
+            b.agent = NULL;
+        else
+            gvs_agent_pump(b.agent);
+        assert_int_equal(n.answers, 1);
+        assert_int_equal(n.inner, 1);
+        end(&b);
+    }
+}
+
 /* --- peers by name --- */
 
 /* What each name comes to: addresses with a blank between. "": the resolver is down. */
@@ -1360,6 +1427,7 @@ main(void)
         cmocka_unit_test(test_an_empty_store_is_a_lost_one),
         cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
         cmocka_unit_test(test_a_claim_that_found_no_room_is_written_when_there_is),
+        cmocka_unit_test(test_who_is_answered_may_ask_and_close_at_once),
         cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
         cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),
         cmocka_unit_test(test_a_reload_keeps_what_is_known_of_the_names_that_stay),
