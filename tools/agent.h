@@ -292,6 +292,7 @@ bool gvs_agent_in_step(const struct gvs_agent *a);
 /* Nothing is programmed: by configuration, or since other agents program every namespace. */
 bool gvs_agent_observes(const struct gvs_agent *a);
 bool gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc); /* in any ledger */
+bool gvs_agent_uses(const void *agent, const struct gvs_svcid *svc);         /* or shown */
 
 /* owners.c: who takes part, as far as views, status and the screen go. */
 int gvs_owners_open(struct gvs_agent *a); /* once the node is; GVS_E_FULL: memory */

@@ -197,11 +197,6 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct g
                    fields && op->before.kind ? gvs_text_item(&op->before) : NULL,
                    fields && op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
     a->via = via;
-    if (ev->what == GVS_KERNEL_DONE && op->kind == GVS_OP_SERVICE_DEL &&
-        gvs_set_service(a->shown, &op->item.svc).at ==
-            gvs_set_service(a->shown, &op->item.svc).end &&
-        !gvs_agent_owns(a, &op->item.svc))
-        gvs_names_del(&a->names, &op->item.svc); /* nobody will speak of it any more */
 }
 
 void
