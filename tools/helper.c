@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/confine.h"
@@ -23,6 +24,7 @@
 #endif
 
 #define SOCKETS 3
+#define END_MS 100
 
 struct request {
     char name[GVS_HELPER_NAME_MAX + 1]; /* ended by 0, and 0 after that */
@@ -126,19 +128,38 @@ gvs_helper_answer(struct gvs_helper *h, struct gvs_helper_answer *a,
 void
 gvs_helper_stop(struct gvs_helper *h, char how[static 32])
 {
+    pid_t ended;
     int status;
 
     how[0] = 0;
     if (h->fd >= 0)
         close(h->fd);
     h->fd = -1;
-    if (h->pid <= 0 || waitpid(h->pid, &status, WNOHANG) != h->pid)
-        return; /* it will be taken note of with the agent's own end */
+    if (h->pid <= 0)
+        return;
+    ended = waitpid(h->pid, &status, WNOHANG);
+    if (ended == 0 || (ended < 0 && errno != ECHILD))
+        return;
     h->pid = 0;
-    if (WIFSIGNALED(status))
+    if (ended < 0)
+        snprintf(how, 32, "gone");
+    else if (WIFSIGNALED(status))
         snprintf(how, 32, "killed by signal %d", WTERMSIG(status));
     else
         snprintf(how, 32, "exit status %d", WEXITSTATUS(status));
+}
+
+void
+gvs_helper_end(struct gvs_helper *h)
+{
+    const struct timespec ms = {.tv_nsec = 1000000};
+    char how[32];
+
+    gvs_helper_stop(h, how);
+    for (int i = 0; i < END_MS && h->pid > 0; i++) {
+        nanosleep(&ms, NULL);
+        gvs_helper_stop(h, how);
+    }
 }
 
 /* --- the other process --- */

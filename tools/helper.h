@@ -43,8 +43,13 @@ struct gvs_helper {
 int gvs_helper_start(struct gvs_helper *h);
 
 /* Closes the socket, which ends it, and takes note of its end if that has come: `how` then says so
- * ("killed by signal 9"), else it is "". */
+ * ("killed by signal 9"; "gone", if somebody else of this process took note before), else it is "".
+ */
 void gvs_helper_stop(struct gvs_helper *h, char how[static 32]);
+
+/* The same, and waits for its end, a millisecond or so, at most a tenth of a second: a process that
+ * goes on without the agent is to have no zombie of it. */
+void gvs_helper_end(struct gvs_helper *h);
 
 /* Asks for a namespace. One at a time: the next after the answer. GVS_E_LOST: it has gone. */
 int gvs_helper_ask(struct gvs_helper *h, const char *name);

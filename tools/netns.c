@@ -732,9 +732,7 @@ gvs_netns_begin(struct gvs_agent *a)
 void
 gvs_netns_free(struct gvs_agent *a)
 {
-    char how[32];
-
     for (size_t i = 0; i < a->netns_count; i++)
         free_one(a->netns[i]);
-    gvs_helper_stop(&a->helper, how);
+    gvs_helper_end(&a->helper);
 }
