@@ -107,6 +107,26 @@ is_edit(uint8_t kind)
     return kind == GVS_OP_SERVICE_EDIT || kind == GVS_OP_DEST_EDIT;
 }
 
+/* All that is there of the service was taken back on this node. */
+static bool
+all_asked(const struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    struct gvs_range r = gvs_kernel_configured_of(k, s);
+
+    while (r.at < r.end && gvs_set_get(k->asked, r.at))
+        r.at++;
+    return r.at == r.end;
+}
+
+/* A service takes its destinations along, and so its address does. */
+static bool
+is_asked(const struct gvs_kernel *k, const struct gvs_slot *s, const struct gvs_op *op)
+{
+    bool whole = op->kind == GVS_OP_SERVICE_DEL || op->kind == GVS_OP_ADDR_DEL;
+
+    return gvs_set_get(k->asked, &op->item) && (!whole || all_asked(k, s));
+}
+
 /* Takes out what may not be done yet (I5); returns how many are left. */
 static size_t
 leave_untrusted_out(const struct gvs_kernel *k, struct gvs_slot *s, struct gvs_op *ops,
@@ -116,10 +136,11 @@ leave_untrusted_out(const struct gvs_kernel *k, struct gvs_slot *s, struct gvs_o
 
     s->gated = false;
     s->trust = k->trust;
-    if (k->trust == GVS_TRUST_ALL || s->local)
+    if (k->trust == GVS_TRUST_ALL)
         return count;
     for (size_t i = 0; i < count; i++) {
-        if (!is_removal(ops[i].kind) && (k->trust == GVS_TRUST_EDITS || !is_edit(ops[i].kind)))
+        if ((!is_removal(ops[i].kind) && (k->trust == GVS_TRUST_EDITS || !is_edit(ops[i].kind))) ||
+            is_asked(k, s, &ops[i]))
             ops[kept++] = ops[i];
     }
     s->gated = kept < count;
@@ -159,7 +180,8 @@ settle(struct gvs_kernel *k, struct gvs_slot *s)
     gvs_failures_purge(&k->slots, s, true);
     s->backoff_ms = 0;
     s->surprises = 0;
-    s->local = false;
+    if (!s->gated)
+        gvs_kernel_answered(k, s);
     if (gvs_set_count(k->drifted) > 0)
         gvs_set_del_service(k->drifted, &s->id);
     if (!s->gated)

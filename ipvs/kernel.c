@@ -87,10 +87,19 @@ gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s)
 }
 
 void
+gvs_kernel_answered(struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    if (gvs_set_count(k->asked) > 0)
+        gvs_set_del_service(k->asked, &s->id);
+}
+
+void
 gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s)
 {
-    if (s->list == GVS_SLOT_IDLE && !s->present && !s->foreign && !gvs_kernel_wants(k, s))
-        gvs_slot_free(&k->slots, s);
+    if (s->list != GVS_SLOT_IDLE || s->present || s->foreign || gvs_kernel_wants(k, s))
+        return;
+    gvs_kernel_answered(k, s);
+    gvs_slot_free(&k->slots, s);
 }
 
 bool
@@ -224,8 +233,9 @@ make_state(struct gvs_kernel *k)
     k->configured = make_set(2 * max);
     k->foreign = make_set(max);
     k->drifted = make_set(max);
+    k->asked = make_set(max);
     k->events = calloc(GVS_EVENTS_MAX, sizeof *k->events);
-    if (!k->wanted || !k->configured || !k->foreign || !k->drifted || !k->events)
+    if (!k->wanted || !k->configured || !k->foreign || !k->drifted || !k->asked || !k->events)
         return GVS_E_FULL;
     return gvs_slots_init(&k->slots, 3 * max);
 }
@@ -250,6 +260,7 @@ gvs_kernel_open(struct gvs_kernel **out, const struct gvs_kernel_config *cfg,
     k->lock_fd = take_socket(&s.lock);
     k->ledger = ledger;
     k->ledger_lost = gvs_ledger_services(ledger) == 0;
+    k->orphans = !k->ledger_lost;
     k->now = now;
     k->slice_pause_ms = GVS_SLICE_PAUSE_MS;
     snprintf(k->interface, sizeof k->interface, "%s", cfg->interface);
@@ -286,6 +297,7 @@ gvs_kernel_close(struct gvs_kernel *k)
     free(k->configured);
     free(k->foreign);
     free(k->drifted);
+    free(k->asked);
     free(k->events);
     free(k);
     errno = error;
@@ -300,6 +312,7 @@ start_over(struct gvs_kernel *k)
     gvs_set_clear(k->configured);
     gvs_set_clear(k->foreign);
     gvs_set_clear(k->drifted);
+    gvs_set_clear(k->asked);
     k->vips.count = 0;
     k->look.dumps = 0;
     k->look.sweeping = k->read_once = false;
@@ -387,6 +400,24 @@ replace_wanted(struct gvs_kernel *k, const struct gvs_slot *s, struct gvs_range 
     }
 }
 
+/* I5. What is not in `old` is nothing that anybody could take back here: others may claim it, and
+ * this table may not know them yet. */
+static void
+note_asked(struct gvs_kernel *k, struct gvs_range old, struct gvs_range new_items, bool local)
+{
+    const struct gvs_item *from, *to;
+    struct gvs_diff d;
+    enum gvs_diff_op op;
+
+    gvs_diff_init(&d, old, new_items);
+    while ((op = gvs_diff_next(&d, &from, &to)) != GVS_DIFF_END) {
+        if (local && op != GVS_DIFF_ADD)
+            gvs_set_put(k->asked, from); /* if it is full, it waits for trust */
+        else
+            gvs_set_del(k->asked, op == GVS_DIFF_REMOVE ? from : to);
+    }
+}
+
 static void
 wish_changed(struct gvs_kernel *k, struct gvs_slot *s)
 {
@@ -425,7 +456,8 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
     }
     if (gvs_ranges_equal(old, new_items))
         return GVS_OK;
-    s->local |= local;
+    if (k->trust < GVS_TRUST_ALL)
+        note_asked(k, old, new_items, local);
     replace_wanted(k, s, new_items);
     wish_changed(k, s);
     return GVS_OK;
@@ -437,6 +469,8 @@ gvs_kernel_trust(struct gvs_kernel *k, enum gvs_trust trust)
     if (trust <= k->trust)
         return;
     k->trust = trust;
+    if (trust == GVS_TRUST_ALL)
+        gvs_set_clear(k->asked);
     k->vips.stray = true;
     gvs_slot_move_all(&k->slots, GVS_SLOT_GATED, GVS_SLOT_DIRTY);
 }

@@ -22,7 +22,8 @@
  *       on an address of our interface at the first read is ours.
  *   I4  A service is written only after its ledger record is durable; others do not wait for it.
  *   I5  Nothing is edited or removed before the table is trusted (gvs_kernel_trust): an empty or
- *       stale one only adds. What an operator asked for on this node is done at once.
+ *       stale one only adds. What an operator took back or changed on this node is done at once;
+ *       what the table never said he cannot have meant, and no service takes it along.
  *   I6  The anchor of a family is there before its first service of ours and until after the last.
  *   I7  A refused operation marks its object, is tried again with back-off (1 s doubling to 60 s),
  *       and holds up no other service.
@@ -73,8 +74,8 @@ bool gvs_kernel_locked_out(const struct gvs_kernel *k); /* observes: another age
 const char *gvs_kernel_version(const struct gvs_kernel *k); /* "1.2.1", or "" */
 
 /* What the table wants of one service, from now on: a service item and its destinations, ascending;
- * count 0: nothing. `local`: asked for on this node, and so done whatever the trust, until it has
- * settled. GVS_E_FULL: as before the call. */
+ * count 0: nothing. `local`: asked for on this node; what it takes back or changes of what was
+ * wanted before is done whatever the trust. GVS_E_FULL: as before the call. */
 int gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct gvs_item *items,
                     size_t count, bool local);
 
@@ -127,8 +128,9 @@ int gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc);
 size_t gvs_kernel_busy(struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_item *dests,
                        size_t count);
 
-/* Has this service settled: every first operation since its last want acknowledged (1), refused or
- * foreign (-1: why has words), or neither yet (0)? */
+/* Has this service settled: every first operation since its last want acknowledged, but for those
+ * that nobody asked for here and that wait for trust (1), refused or foreign (-1: why has words),
+ * or neither yet (0)? */
 int gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char *why,
                        size_t why_cap);
 
@@ -157,6 +159,12 @@ struct gvs_kernel_event {
     bool repair;      /* DONE: mended drift */
 };
 bool gvs_kernel_event(struct gvs_kernel *k, struct gvs_kernel_event *ev, uint64_t *missed);
+
+/* In words: why an operation was refused; what a code of this file's calls means (GVS_E_SYS: what
+ * errno does). */
+void gvs_kernel_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
+                        int error);
+const char *gvs_kernel_trouble(int rc);
 
 /* wanted minus configured, from memory, as operations in plan order, addresses last; what would
  * touch a foreign service included (gvs_kernel_state_of tells). Returns how many; writes at most

@@ -33,7 +33,7 @@
 #include "ipvs/nl.h"
 
 /* A step takes at most one of these. */
-#define GVS_LOOK_SERVICES 64 /* services whose destinations are read in one step */
+#define GVS_LOOK_SERVICES 64 /* services whose destinations are read in one step, or routes */
 #define GVS_LOOK_DESTS 1024  /* destinations after which it stops early */
 #define GVS_VIP_BATCH 16     /* addresses: each is a request of its own, with its answer */
 
@@ -99,7 +99,6 @@ struct gvs_slot {
     bool failed;          /* an operation of this flight was refused */
     bool gated;           /* operations were left out of this flight for lack of trust */
     enum gvs_trust trust; /* what they were left out for */
-    bool local;           /* asked for on this node: done at once (I5) */
     uint8_t surprises;    /* in a row */
     uint32_t seen;        /* the dump that last showed it */
     uint32_t differs;     /* objects in which wanted and configured differ */
@@ -145,6 +144,12 @@ struct gvs_vips {
 struct gvs_own { /* an address of the node itself */
     struct gvs_addr addr;
     char name[16];
+};
+
+struct gvs_owns {
+    struct gvs_own *v;
+    struct gvs_addr *addrs; /* the same without names */
+    size_t count, cap;
 };
 
 struct gvs_anchor {
@@ -212,6 +217,7 @@ struct gvs_kernel {
     bool read_once;
     enum gvs_trust trust;
     bool ledger_lost;    /* empty when we came */
+    bool orphans;        /* it may name what is neither there nor wanted */
     struct gvs_mono now; /* of the step under way */
     uint64_t slice_pause_ms;
     uint64_t ledger_seq, ledger_durable;
@@ -219,11 +225,11 @@ struct gvs_kernel {
     struct gvs_set *wanted, *configured;
     struct gvs_set *foreign; /* what stands in the place of what is wanted */
     struct gvs_set *drifted; /* identities found drifted and not repaired yet */
+    struct gvs_set *asked;   /* taken back or changed on this node, and not settled yet (I5) */
     struct gvs_slots slots;
     struct gvs_vips vips;
-    struct gvs_own *own;
-    struct gvs_addr *own_addrs; /* the same without names */
-    size_t own_count, own_cap;
+    struct gvs_owns own;          /* as last read */
+    struct gvs_owns own_next;     /* a reading is whole before it takes the other's place */
     struct gvs_anchor anchors[2]; /* IPv4, IPv6 */
     struct gvs_flight flight;
     struct gvs_look look;
@@ -271,6 +277,9 @@ struct gvs_range gvs_kernel_configured_of(const struct gvs_kernel *k, const stru
 bool gvs_kernel_wants(const struct gvs_kernel *k, const struct gvs_slot *s);
 void gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s); /* slot->differs */
 
+/* Nothing of what was asked for on this node is left to do. */
+void gvs_kernel_answered(struct gvs_kernel *k, const struct gvs_slot *s);
+
 /* Frees it if nothing needs it. */
 void gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s);
 
@@ -306,6 +315,10 @@ void gvs_vip_strike(struct gvs_kernel *k, const struct gvs_addr *addr);
 int gvs_vip_apply(struct gvs_kernel *k, const struct gvs_op *op); /* 0 or errno */
 bool gvs_vip_strays(struct gvs_kernel *k); /* removes some; false: none was left */
 
+/* Is the address of this service, if it is there, one at which it can be reached? Returns whether
+ * the kernel was asked, which costs about as much as to read a service's destinations. */
+bool gvs_vip_check(struct gvs_kernel *k, const struct gvs_slot *s);
+
 /* The addresses' part of gvs_kernel_plan. */
 size_t gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max);
 
@@ -331,8 +344,6 @@ void gvs_look_fini(struct gvs_look *l);
 
 /* report.c */
 
-void gvs_report_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
-                        int error);
 void gvs_report_event(struct gvs_kernel *k, uint8_t what, const struct gvs_op *op, int error,
                       bool repair);
 

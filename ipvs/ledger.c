@@ -199,15 +199,18 @@ addr_rec(const struct gvs_addr *addr)
 }
 
 static bool
-service_rec_valid(const uint8_t *b, size_t len)
+parse_service_rec(struct gvs_svcid *svc, const uint8_t *b, size_t len)
 {
     uint8_t key[GVS_LEDGER_REC_MAX + 1];
     struct gvs_key parts;
 
     memcpy(key, b, len);
     key[len] = 'A'; /* makes it the key of the cluster's claim on the service */
-    return gvs_key_parse(&parts, key, len + 1) == GVS_OK && parts.kind == GVS_KEY_SERVICE &&
-           gvs_id_is_cluster(&parts.owner);
+    if (gvs_key_parse(&parts, key, len + 1) < 0 || parts.kind != GVS_KEY_SERVICE ||
+        !gvs_id_is_cluster(&parts.owner))
+        return false;
+    *svc = parts.svc;
+    return true;
 }
 
 static bool
@@ -225,11 +228,12 @@ int
 gvs_ledger_load(struct gvs_ledger *l, const uint8_t *b, size_t len)
 {
     struct gvs_ledger_rec rec = {.len = (uint8_t)len};
+    struct gvs_svcid svc;
     struct slot *s;
 
     if (len < 2 || len > sizeof rec.b)
         return GVS_E_MALFORMED;
-    if (b[0] == 'A' ? !addr_rec_valid(b, len) : !service_rec_valid(b, len))
+    if (b[0] == 'A' ? !addr_rec_valid(b, len) : !parse_service_rec(&svc, b, len))
         return GVS_E_MALFORMED;
     memcpy(rec.b, b, len);
     if (*find(l, &rec))
@@ -314,6 +318,22 @@ size_t
 gvs_ledger_services(const struct gvs_ledger *l)
 {
     return l->services;
+}
+
+bool
+gvs_ledger_each(const struct gvs_ledger *l, uint32_t *at, struct gvs_svcid *svc)
+{
+    while (*at < l->used) {
+        const struct gvs_ledger_rec *rec = &slot_of(l, ++*at)->rec;
+        bool valid;
+
+        if (rec->gone || rec->b[0] != 'S')
+            continue; /* or free */
+        valid = parse_service_rec(svc, rec->b, rec->len);
+        GVS_ASSERT(valid);
+        return true;
+    }
+    return false;
 }
 
 /* The first line of a small file. */

@@ -50,6 +50,10 @@ bool gvs_ledger_next(struct gvs_ledger *l, struct gvs_ledger_rec *rec);
 
 size_t gvs_ledger_services(const struct gvs_ledger *l);
 
+/* The services, one a call, in no order; *at is 0 to begin with. False: no more. Any may be struck
+ * out meanwhile. */
+bool gvs_ledger_each(const struct gvs_ledger *l, uint32_t *at, struct gvs_svcid *svc);
+
 /* What a stored ledger is compared with: "BOOT-ID NETNS-DEV:INODE" of where this thread runs.
  * GVS_E_SYS. Of another namespace: with the cookie, which no other has had since this boot, while
  * an inode's number soon has another owner; 0: the kernel tells none (before 5.14). */

@@ -293,7 +293,7 @@ del_route(struct gvs_link *l, const struct gvs_addr *vip, uint8_t protocol, bool
 
 /* The route that the kernel would take to a VIP. */
 struct route_seen {
-    bool local;
+    bool answered, local;
     uint8_t protocol;
     struct gvs_addr source; /* NONE: it names none */
 };
@@ -306,6 +306,7 @@ see_route(struct nl_msg *m, void *ctx)
 
     if (rtnl_route_parse(nlmsg_hdr(m), &route) < 0)
         return NL_STOP;
+    seen->answered = true;
     seen->local = rtnl_route_get_type(route) == RTN_LOCAL;
     seen->protocol = rtnl_route_get_protocol(route);
     from_nl(&seen->source, rtnl_route_get_pref_src(route));
@@ -332,6 +333,7 @@ look_up_route(struct gvs_link *l, const struct gvs_addr *vip)
     nlmsg_hdr(m)->nlmsg_flags &= (uint16_t)~NLM_F_ACK; /* the route, or an error, is the answer */
     if (nl_send(l->sk, m) >= 0)
         (void)nl_recvmsgs(l->sk, cb);
+    seen.answered |= l->error != 0; /* by there is none */
     l->error = 0;
 out:
     nl_cb_put(cb);
@@ -340,13 +342,25 @@ out:
     return seen;
 }
 
+static const struct gvs_addr *
+source_of(const struct gvs_link *l, const struct gvs_addr *vip)
+{
+    return vip->family == GVS_FAMILY_V4 ? &l->source4 : &l->source6;
+}
+
 static bool
-route_is_right(struct gvs_link *l, const struct gvs_addr *vip, const struct gvs_addr *source)
+route_is_right(const struct route_seen *seen, const struct gvs_addr *source)
+{
+    return seen->local &&
+           (source->family == GVS_FAMILY_NONE || gvs_addr_cmp(&seen->source, source) == 0);
+}
+
+bool
+gvs_link_serves(struct gvs_link *l, const struct gvs_addr *vip)
 {
     struct route_seen seen = look_up_route(l, vip);
 
-    return seen.local &&
-           (source->family == GVS_FAMILY_NONE || gvs_addr_cmp(&seen.source, source) == 0);
+    return !seen.answered || route_is_right(&seen, source_of(l, vip));
 }
 
 /* The kernel adds its own route to a new IPv6 address from a work queue, shortly after it said that
@@ -369,7 +383,8 @@ await_kernel_route(struct gvs_link *l, const struct gvs_addr *vip)
 int
 gvs_link_add(struct gvs_link *l, const struct gvs_addr *vip, bool *changed)
 {
-    const struct gvs_addr *source = vip->family == GVS_FAMILY_V4 ? &l->source4 : &l->source6;
+    const struct gvs_addr *source = source_of(l, vip);
+    struct route_seen seen;
     int rc;
 
     GVS_ASSERT(!l->observe);
@@ -377,8 +392,11 @@ gvs_link_add(struct gvs_link *l, const struct gvs_addr *vip, bool *changed)
     rc = add_addr(l, vip, changed);
     if (*changed && vip->family == GVS_FAMILY_V6)
         await_kernel_route(l, vip);
-    if (rc < 0 || route_is_right(l, vip, source))
+    if (rc < 0)
         return rc;
+    seen = look_up_route(l, vip);
+    if (route_is_right(&seen, source))
+        return GVS_OK;
     rc = ensure_interface(l);
     if (rc == GVS_OK)
         rc = put_route(l, vip, source->family == GVS_FAMILY_NONE ? vip : source);

@@ -51,6 +51,10 @@ void gvs_link_source(struct gvs_link *l, const struct gvs_addr *v4, const struct
 int gvs_link_add(struct gvs_link *l, const struct gvs_addr *vip, bool *changed);
 int gvs_link_del(struct gvs_link *l, const struct gvs_addr *vip, bool *changed);
 
+/* Does what comes for a VIP that is on the interface arrive, and go out from where add has it go?
+ * Only looks; true if the kernel does not answer. */
+bool gvs_link_serves(struct gvs_link *l, const struct gvs_addr *vip);
+
 /* The addresses on the dummy interface (true) or on all others of this namespace (false), host
  * scope and loopback included; link-local IPv6 left out. `name` of the interface lends for the
  * call. fn returns false to have no more called. GVS_OK, or GVS_E_SYS: some may be missing. */

@@ -3,7 +3,7 @@
  * A reading of one service is always the same: the service as the last dump of all services has it,
  * with the destinations read now, against what `configured` holds of it (take). What brings a
  * service here differs: the first read, a look after answers that were lost or strange, or the
- * sweep of an audit.
+ * sweep of an audit, which also asks by what route the service's address is reached.
  *
  * The kernel's dumps are no snapshot: an entry can be skipped while others come and go. So what one
  * dump does not show is looked for once more before it counts as gone, and what one dump shows too
@@ -144,11 +144,7 @@ reading_failed(struct gvs_kernel *k, int rc)
 {
     k->look.failing = true;
     k->look.retry_at = gvs_mono_add_ms(k->now, RETRY_MS);
-    gvs_report_error(k, "cannot read the kernel's services: %s",
-                     rc == GVS_E_REFUSED ? "CAP_NET_ADMIN is missing"
-                     : rc == GVS_E_LOST  ? "answers were lost"
-                     : rc == GVS_E_FULL  ? "out of memory"
-                                         : "netlink failed");
+    gvs_report_error(k, "cannot read the kernel's services: %s", gvs_kernel_trouble(rc));
 }
 
 /* Drift. */
@@ -458,6 +454,26 @@ miss(struct gvs_kernel *k, struct gvs_slot *s)
     }
 }
 
+/* What a former process entered, and what neither the first reading nor this one shows: it was
+ * removed while nobody was here, and the table lets go of it. Whoever makes such a service from now
+ * on makes it for himself. */
+static void
+strike_orphans(struct gvs_kernel *k)
+{
+    struct gvs_svcid svc;
+    uint32_t at = 0;
+
+    k->orphans = false;
+    while (gvs_ledger_each(k->ledger, &at, &svc)) {
+        if (gvs_slot_find(&k->slots, &svc) || gvs_look_saw(k, &svc))
+            continue;
+        gvs_ledger_service(k->ledger, &svc, false);
+        k->ledger_seq++;
+        if (gvs_vip_of(k, &svc))
+            gvs_vip_strike(k, &svc.addr);
+    }
+}
+
 static void
 start_audit(struct gvs_kernel *k)
 {
@@ -499,6 +515,8 @@ dump_services(struct gvs_kernel *k)
         if (s->used && s->seen != l->dumps)
             miss(k, s);
     }
+    if (audit && k->orphans && k->read_once && k->trust == GVS_TRUST_ALL && !k->observing)
+        strike_orphans(k);
     if (audit)
         start_audit(k);
 }
@@ -537,6 +555,7 @@ sweep(struct gvs_kernel *k)
         l->at = service.svc;
         s = gvs_slot_find(&k->slots, &service.svc);
         GVS_ASSERT(s && s->present);
+        i += gvs_vip_check(k, s);
         n = s->missing ? 0 : read_one(k, s, &service);
         if (n < 0) {
             reading_failed(k, n);

@@ -45,7 +45,7 @@ gvs_report_error(struct gvs_kernel *k, const char *fmt, ...)
 }
 
 void
-gvs_report_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
+gvs_kernel_explain(const struct gvs_kernel *k, char *text, size_t cap, const struct gvs_op *op,
                    int error)
 {
     char addr[GVS_ADDR_TEXT_LEN];
@@ -60,6 +60,22 @@ gvs_report_explain(const struct gvs_kernel *k, char *text, size_t cap, const str
     }
 }
 
+const char *
+gvs_kernel_trouble(int rc)
+{
+    switch (rc) {
+    case GVS_E_REFUSED:
+        return "CAP_NET_ADMIN is missing";
+    case GVS_E_LOST:
+        return "answers were lost";
+    case GVS_E_FULL:
+        return "out of memory";
+    case GVS_E_UNSUPPORTED:
+        return "this kernel has no IPVS (module ip_vs)";
+    }
+    return strerror(errno);
+}
+
 /* "10.99.0.1:80/tcp 10.77.0.4:8080: why". */
 void
 gvs_report_refused(struct gvs_kernel *k, const struct gvs_op *op, int error)
@@ -70,7 +86,7 @@ gvs_report_refused(struct gvs_kernel *k, const struct gvs_op *op, int error)
     gvs_svcid_format(svc, &item->svc);
     if (item->kind == GVS_ITEM_DEST)
         gvs_ep_format(ep, &item->ep);
-    gvs_report_explain(k, why, sizeof why, op, error);
+    gvs_kernel_explain(k, why, sizeof why, op, error);
     gvs_report_error(k, "%s%s%s: %s", svc, *ep ? " " : "", ep, why);
     gvs_report_event(k, GVS_KERNEL_REFUSED, op, error, false);
 }
@@ -80,7 +96,22 @@ explain_failure(const struct gvs_kernel *k, char *why, size_t cap, const struct 
 {
     struct gvs_op op = {.kind = f->kind, .item = f->item};
 
-    gvs_report_explain(k, why, cap, &op, f->error);
+    gvs_kernel_explain(k, why, cap, &op, f->error);
+}
+
+/* Of a service, an operation of which failed: which, since who asks may have meant another. */
+static void
+explain_first(const struct gvs_kernel *k, char *why, size_t cap, const struct gvs_failure *f)
+{
+    char ep[GVS_EP_TEXT_LEN], what[192];
+
+    explain_failure(k, what, sizeof what, f);
+    if (f->item.kind == GVS_ITEM_DEST) {
+        gvs_ep_format(ep, &f->item.ep);
+        snprintf(why, cap, "%s: %s", ep, what);
+    } else {
+        snprintf(why, cap, "%s", what);
+    }
 }
 
 /* What tells the foreign service from the one that is wanted. */
@@ -129,6 +160,22 @@ gvs_kernel_state_of(const struct gvs_kernel *k, const struct gvs_item *identity,
     return wanted && there && gvs_item_equal(wanted, there) ? GVS_KERNEL_OK : GVS_KERNEL_PENDING;
 }
 
+/* Waits what was asked for on this node for trust, too? */
+static bool
+asked_in_vain(const struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    struct gvs_range r = gvs_set_service(k->asked, &s->id);
+
+    for (; r.at < r.end; r.at++) {
+        const struct gvs_item *there = gvs_set_get(k->configured, r.at);
+        const struct gvs_item *wanted = gvs_set_get(k->wanted, r.at);
+
+        if (there && (!wanted || !gvs_item_equal(there, wanted)))
+            return true;
+    }
+    return false;
+}
+
 int
 gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char *why,
                    size_t why_cap)
@@ -146,9 +193,11 @@ gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char
         return -1;
     }
     if (s->list == GVS_SLOT_RETRY && s->failures) {
-        explain_failure(k, why, why_cap, s->failures);
+        explain_first(k, why, why_cap, s->failures);
         return -1;
     }
+    if (s->list == GVS_SLOT_GATED)
+        return !asked_in_vain(k, s);
     return s->list == GVS_SLOT_IDLE && s->differs == 0;
 }
 
@@ -267,16 +316,16 @@ gvs_kernel_read_addresses(struct gvs_kernel *k)
 size_t
 gvs_kernel_own_addresses(const struct gvs_kernel *k, const struct gvs_addr **out)
 {
-    *out = k->own_addrs;
-    return k->own_count;
+    *out = k->own.addrs;
+    return k->own.count;
 }
 
 const char *
 gvs_kernel_own_interface(const struct gvs_kernel *k, const struct gvs_addr *addr)
 {
-    for (size_t i = 0; i < k->own_count; i++) {
-        if (gvs_addr_cmp(&k->own[i].addr, addr) == 0)
-            return k->own[i].name;
+    for (size_t i = 0; i < k->own.count; i++) {
+        if (gvs_addr_cmp(&k->own.v[i].addr, addr) == 0)
+            return k->own.v[i].name;
     }
     return NULL;
 }

@@ -172,11 +172,12 @@ gvs_vip_strike(struct gvs_kernel *k, const struct gvs_addr *addr)
 
     if (v && v->there)
         k->vips.stray = true; /* whether it has to go is seen later */
-    if (!v || v->there || gvs_vip_needed(k, addr))
+    if ((v && v->there) || gvs_vip_needed(k, addr))
         return;
     if (gvs_ledger_addr(k->ledger, addr, false))
         k->ledger_seq++;
-    forget_vip(k, v);
+    if (v)
+        forget_vip(k, v);
 }
 
 static int
@@ -295,6 +296,7 @@ gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
 
 struct vip_reading {
     struct gvs_kernel *k;
+    struct gvs_owns own;
     bool no_memory;
 };
 
@@ -315,44 +317,77 @@ static bool
 found_own(void *ctx, const struct gvs_addr *addr, const char *name)
 {
     struct vip_reading *r = ctx;
-    struct gvs_kernel *k = r->k;
+    struct gvs_owns *o = &r->own;
 
-    if (k->own_count == k->own_cap) {
-        size_t cap = k->own_cap ? k->own_cap * 2 : 16;
-        struct gvs_own *own = reallocarray(k->own, cap, sizeof *own);
-        struct gvs_addr *addrs = reallocarray(k->own_addrs, cap, sizeof *addrs);
+    if (o->count == o->cap) {
+        size_t cap = o->cap ? o->cap * 2 : 16;
+        struct gvs_own *v = reallocarray(o->v, cap, sizeof *v);
+        struct gvs_addr *addrs = reallocarray(o->addrs, cap, sizeof *addrs);
 
-        k->own = own ? own : k->own;
-        k->own_addrs = addrs ? addrs : k->own_addrs;
-        r->no_memory = !own || !addrs;
+        o->v = v ? v : o->v;
+        o->addrs = addrs ? addrs : o->addrs;
+        r->no_memory = !v || !addrs;
         if (r->no_memory)
             return false;
-        k->own_cap = cap;
+        o->cap = cap;
     }
-    k->own[k->own_count] = (struct gvs_own){.addr = *addr};
-    snprintf(k->own[k->own_count].name, sizeof k->own->name, "%s", name);
-    k->own_addrs[k->own_count++] = *addr;
+    o->v[o->count] = (struct gvs_own){.addr = *addr};
+    snprintf(o->v[o->count].name, sizeof o->v->name, "%s", name);
+    o->addrs[o->count++] = *addr;
     return true;
 }
 
-/* Somebody took away an address that a service of ours needs. */
+/* An address of ours is not as we left it. */
+static void
+note_vip_drift(struct gvs_kernel *k, struct gvs_vip *v, const struct gvs_item *carrier)
+{
+    struct gvs_op op = {.kind = GVS_OP_ADDR_ADD, .wave = 1, .item = *carrier};
+
+    v->drifted = true;
+    k->counts.drift_found++;
+    gvs_report_event(k, GVS_KERNEL_DRIFT, &op, 0, false);
+}
+
+static void
+bring_again(struct gvs_kernel *k, const struct gvs_item *carrier)
+{
+    struct gvs_slot *s = gvs_slot_find(&k->slots, &carrier->svc);
+
+    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED)
+        gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
+}
+
+/* Somebody took away an address that a service of ours needs; it may have been his own. */
 static void
 note_missing(struct gvs_kernel *k, struct gvs_vip *v)
 {
     const struct gvs_item *carrier = find_carrier(k, k->wanted, &v->addr, true);
-    struct gvs_op op = {.kind = GVS_OP_ADDR_ADD, .wave = 1};
-    struct gvs_slot *s;
 
     v->there = v->checked = false;
-    if (!carrier || k->observing || !gvs_ledger_has_addr(k->ledger, &v->addr))
+    if (!carrier || k->observing)
         return;
-    v->drifted = true;
-    k->counts.drift_found++;
-    op.item = *carrier;
-    gvs_report_event(k, GVS_KERNEL_DRIFT, &op, 0, false);
-    s = gvs_slot_find(&k->slots, &carrier->svc);
-    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED)
-        gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
+    if (gvs_ledger_has_addr(k->ledger, &v->addr))
+        note_vip_drift(k, v, carrier);
+    bring_again(k, carrier);
+}
+
+bool
+gvs_vip_check(struct gvs_kernel *k, const struct gvs_slot *s)
+{
+    struct gvs_vip *v = gvs_vip_of(k, &s->id) ? gvs_vip_find(k, &s->id.addr) : NULL;
+    const struct gvs_item *carrier;
+
+    if (!v || !v->there || !v->checked || k->observing)
+        return false;
+    carrier = find_carrier(k, k->wanted, &v->addr, true);
+    if (!carrier || gvs_svcid_cmp(&carrier->svc, &s->id) != 0) /* one of them asks for all */
+        return false;
+    if (gvs_link_serves(k->link, &v->addr))
+        return true;
+    v->checked = false;
+    note_vip_drift(k, v, carrier);
+    bring_again(k, carrier);
+    return true;
 }
 
 /* The ledger was lost, and this is on our interface: it was ours. */
@@ -391,22 +426,29 @@ read_interface(struct gvs_kernel *k)
 int
 gvs_vip_read(struct gvs_kernel *k)
 {
-    struct vip_reading r = {.k = k};
+    struct vip_reading r = {.k = k, .own = k->own_next};
     int rc = k->interface[0] ? read_interface(k) : GVS_OK;
 
     if (rc < 0)
         return rc;
-    k->own_count = 0;
+    r.own.count = 0;
     rc = gvs_link_addresses(k->link, false, found_own, &r);
-    return rc < 0 ? rc : r.no_memory ? GVS_E_FULL : GVS_OK;
+    k->own_next = r.own;
+    if (rc < 0 || r.no_memory)
+        return rc < 0 ? rc : GVS_E_FULL;
+    k->own_next = k->own; /* what was read whole takes its place */
+    k->own = r.own;
+    return GVS_OK;
 }
 
 void
 gvs_vip_fini(struct gvs_kernel *k)
 {
     free(k->vips.v);
-    free(k->own);
-    free(k->own_addrs);
+    free(k->own.v);
+    free(k->own.addrs);
+    free(k->own_next.v);
+    free(k->own_next.addrs);
 }
 
 /* Anchors. */

@@ -57,16 +57,6 @@ gvs_agent_log_seldom(struct gvs_agent *a, enum gvs_seldom what, const char *fmt,
     gvs_agent_log(a, GVS_LOG_WARN, "%s%s", text, more);
 }
 
-/* What is in a ledger was in its kernel before a restart, and what was shown is or will be. */
-static bool
-is_in_use(const void *ctx, const struct gvs_svcid *svc)
-{
-    const struct gvs_agent *a = ctx;
-    struct gvs_range shown = gvs_set_service(a->shown, svc);
-
-    return shown.at < shown.end || gvs_agent_owns(a, svc);
-}
-
 struct gvs_view_env
 gvs_agent_env_in(const struct gvs_agent *a, const struct gvs_netns *ns)
 {
@@ -78,7 +68,7 @@ gvs_agent_env_in(const struct gvs_agent *a, const struct gvs_netns *ns)
                                  .owner_count = a->hide.count,
                                  .members = a->member_addrs,
                                  .member_count = a->member_addr_count,
-                                 .in_use = is_in_use,
+                                 .in_use = gvs_agent_uses,
                                  .in_use_ctx = a};
 }
 
@@ -464,7 +454,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     a->log_ctx = log_ctx;
     a->started = gvs_udp_now();
     a->out_of_step = a->started;
-    a->withdraw = GVS_MONO_NEVER;
+    a->withdraw = a->claims_again = GVS_MONO_NEVER;
     a->helper.fd = a->runner.fd = -1;
     snprintf(a->config_path, sizeof a->config_path, "%s", config);
     if (gvs_crypto_init() < 0) {
@@ -578,6 +568,10 @@ refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct 
         what = "state";
     else if (strcmp(old->socket, new->socket) != 0)
         what = "socket";
+    else if (strcmp(old->group, new->group) != 0)
+        what = "group";
+    else if (strcmp(old->admin_group, new->admin_group) != 0)
+        what = "admin-group";
     else if (old->observe != new->observe)
         what = "mode";
     else if (strcmp(old->interface, new->interface) != 0)

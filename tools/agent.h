@@ -61,6 +61,7 @@ enum gvs_seldom {
     GVS_SELDOM_FORBIDDEN, /* a change by somebody who may not */
     GVS_SELDOM_CLIENT,    /* a client that was hung up on */
     GVS_SELDOM_HOOK,      /* the hook failed */
+    GVS_SELDOM_CLAIM,     /* a claim of services.d that the table does not take */
     GVS_SELDOM_COUNT
 };
 
@@ -235,9 +236,11 @@ struct gvs_agent {
     bool claims_read;  /* services.d has been read at least once */
     bool claims_tried; /* or could not be */
     bool ledger_pending;
-    bool ledger_again;        /* the latest could not be written: ask again */
-    struct gvs_mono withdraw; /* what services.d lacks is withdrawn then; NEVER: nothing is */
-    struct gvs_mono insist;   /* no earlier than then, against another process by our name */
+    bool ledger_again;            /* the latest could not be written: ask again */
+    struct gvs_mono withdraw;     /* what services.d lacks is withdrawn then; NEVER: nothing is */
+    struct gvs_mono claims_again; /* what the table did not take of it is tried then; NEVER: all is
+                                     there */
+    struct gvs_mono insist;       /* no earlier than then, against another process by our name */
     uint64_t own_name; /* entries in our name that peers brought, when claims were last made so */
     uint64_t floor_ns; /* the floor of init_time on disk */
     uint64_t stamp_floor_ms;     /* that of stamps */
@@ -298,6 +301,7 @@ bool gvs_agent_in_step(const struct gvs_agent *a);
 /* Nothing is programmed: by configuration, or since other agents program every namespace. */
 bool gvs_agent_observes(const struct gvs_agent *a);
 bool gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc); /* in any ledger */
+bool gvs_agent_uses(const void *agent, const struct gvs_svcid *svc);         /* or shown */
 
 /* owners.c: who takes part, as far as views, status and the screen go. */
 int gvs_owners_open(struct gvs_agent *a); /* once the node is; GVS_E_FULL: memory */

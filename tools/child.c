@@ -1,5 +1,6 @@
 #include "tools/child.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,26 +8,51 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/err.h"
 
+#define END_MS 100
+
 void
 gvs_child_stop(struct gvs_child *c, char how[static 32])
 {
+    pid_t ended;
     int status;
 
     how[0] = 0;
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
-    if (c->pid <= 0 || waitpid(c->pid, &status, WNOHANG) != c->pid)
-        return; /* it will be taken note of with the agent's own end */
+    if (c->pid <= 0)
+        return;
+    ended = waitpid(c->pid, &status, WNOHANG);
+    if (ended == 0 || (ended < 0 && errno != ECHILD))
+        return;
     c->pid = 0;
-    if (WIFSIGNALED(status))
+    if (ended < 0)
+        snprintf(how, 32, "gone");
+    else if (WIFSIGNALED(status))
         snprintf(how, 32, "killed by signal %d", WTERMSIG(status));
     else
         snprintf(how, 32, "exit status %d", WEXITSTATUS(status));
+}
+
+void
+gvs_child_end(struct gvs_child *c)
+{
+    const struct timespec ms = {.tv_nsec = 1000000};
+    char how[32];
+
+    gvs_child_stop(c, how);
+    for (int i = 0; i < END_MS && c->pid > 0; i++) {
+        nanosleep(&ms, NULL);
+        gvs_child_stop(c, how);
+    }
+    if (c->pid > 0 && kill(c->pid, SIGKILL) == 0)
+        waitpid(c->pid, NULL, 0);
+    c->pid = 0;
 }
 
 /* --- the other process --- */

@@ -30,8 +30,13 @@ int gvs_child_start(struct gvs_child *c, const char *name, bool keep_stderr,
                     void (*live)(const void *arg), const void *arg);
 
 /* Closes the socket, which ends it, and takes note of its end if that has come: `how` then says so
- * ("killed by signal 9"), else it is "". */
+ * ("killed by signal 9"; "gone", if somebody else of this process took note before), else it is "".
+ */
 void gvs_child_stop(struct gvs_child *c, char how[static 32]);
+
+/* The same, and waits for its end, a millisecond or so: a process that goes on without the agent is
+ * to have no zombie of it. What has not ended after a tenth of a second is killed. */
+void gvs_child_end(struct gvs_child *c);
 
 /* In the child: every signal as a program expects it at its start. */
 void gvs_child_reset_signals(void);

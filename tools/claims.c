@@ -432,11 +432,14 @@ read_file(struct gvs_claims_file *out, const char *dir, const char *name, struct
         f.mtime_ns = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
         f.size = (unsigned long long)st.st_size;
         f.inode = st.st_ino;
-        /* A second write within the clock's tick would leave the same time. */
-        if (time(NULL) - st.st_mtim.tv_sec < 2)
+        /* A second write within the clock's tick would leave the same time. (Not one that lies in
+         * the future, of a copy or before the clock was set.) */
+        if (llabs((long long)time(NULL) - st.st_mtim.tv_sec) < 2)
             f.mtime_ns = 0;
     }
     rc = gvs_syntax_read(path, label, file_words, on_event, &p, fault);
+    if (rc == GVS_E_SYS)
+        f.mtime_ns = 0; /* what could not be read may be readable the next time */
     service_clear(&p);
     if (rc == GVS_OK)
         rc = sort_services(&p, fault);
@@ -477,7 +480,7 @@ unchanged(const struct gvs_claims_file *f, const char *dir)
     struct stat st;
 
     snprintf(path, sizeof path, "%s/%s", dir, f->name);
-    return !f->bad && stat(path, &st) == 0 &&
+    return stat(path, &st) == 0 &&
            f->mtime_ns == st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec &&
            f->size == (unsigned long long)st.st_size && f->inode == st.st_ino;
 }
@@ -603,6 +606,17 @@ replace(struct gvs_claims_file *f, struct gvs_claims_file *old, const struct gvs
     return !was_bad || strcmp(old->fault.text, f->fault.text) != 0;
 }
 
+/* Need it not be read again, behind the first n of `files`, `anew` if any of these was? A bad one
+ * is as bad as before, unless it was what one of these claims that was wrong with it. */
+static bool
+is_as_before(const struct gvs_claims_file *f, const struct gvs_claims_file *files, size_t n,
+             const char *dir, bool anew)
+{
+    struct gvs_fault why;
+
+    return unchanged(f, dir) && (f->bad ? !anew : !clashes(f, files, n, dir, &why));
+}
+
 /* The file as it is to count next, behind the first n of `files`. True if anything changed. */
 static bool
 take_file(struct gvs_claims_file *f, struct gvs_claims_file *old,
@@ -611,12 +625,6 @@ take_file(struct gvs_claims_file *f, struct gvs_claims_file *old,
     struct gvs_fault why;
     bool changed;
 
-    if (old != NULL && unchanged(old, dir) && !clashes(old, files, n, dir, &why)) {
-        *f = *old;
-        old->services = NULL;
-        old->service_count = 0;
-        return false;
-    }
     if (read_file(f, dir, name, &why) < 0 || clashes(f, files, n, dir, &why))
         changed = replace(f, old, &why);
     else
@@ -629,7 +637,7 @@ gvs_claims_read(struct gvs_claims *c, const char *dir, struct gvs_fault *fault)
 {
     struct dirent **list = NULL;
     struct gvs_claims next = {0};
-    bool changed = false;
+    bool changed = false, anew = false;
     size_t o = 0;
     int n = scandir(dir, &list, is_claims_file, name_cmp);
 
@@ -648,10 +656,17 @@ gvs_claims_read(struct gvs_claims *c, const char *dir, struct gvs_fault *fault)
         struct gvs_claims_file *old = NULL;
 
         for (; o < c->file_count && strcmp(c->files[o].name, name) < 0; o++)
-            changed = true; /* a file that is gone */
+            changed = anew = true; /* a file that is gone */
         if (o < c->file_count && strcmp(c->files[o].name, name) == 0)
             old = &c->files[o++];
-        changed |= take_file(&next.files[i], old, next.files, i, dir, name);
+        if (old != NULL && is_as_before(old, next.files, i, dir, anew)) {
+            next.files[i] = *old;
+            old->services = NULL;
+            old->service_count = 0;
+        } else {
+            changed |= take_file(&next.files[i], old, next.files, i, dir, name);
+            anew = true;
+        }
         free(list[i]);
     }
     changed |= o < c->file_count;

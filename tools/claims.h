@@ -45,10 +45,11 @@ struct gvs_claims {
     struct gvs_claims_file *files; /* ascending by name */
 };
 
-/* Reads the directory again. Good files whose time, size and inode are as before are kept as they
- * are. Returns true if anything changed (claims, or a file going bad or good, or why). A missing
- * directory has no files; one that cannot be read keeps everything and fills *fault (else
- * fault->text is ""). Start with a zeroed *c. */
+/* Reads the directory again. Files whose time, size and inode are as before are kept as they are,
+ * bad ones too, unless another was read that they might clash with. Returns true if anything
+ * changed (claims, or a file going bad or good, or why). A missing directory has no files; one that
+ * cannot be read keeps everything and fills *fault (else fault->text is ""). Start with a zeroed
+ * *c. */
 bool gvs_claims_read(struct gvs_claims *c, const char *dir, struct gvs_fault *fault);
 void gvs_claims_free(struct gvs_claims *c);
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipvs/nl.h"
 #include "tools/agent.h"
 
 static const char *
@@ -175,14 +174,16 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct g
     bool address = op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL;
     bool fields = !address && op->kind != GVS_OP_ANCHOR_ADD && op->kind != GVS_OP_ANCHOR_DEL;
     enum gvs_via via = a->via;
-    char event[48], why[192], vip[GVS_SVCID_TEXT_LEN];
+    char event[48], why[192], vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "";
     json_t *extra = json_pack("{s:s}", "namespace", ns->name);
 
     if (ev->what == GVS_KERNEL_REFUSED) {
-        gvs_nl_explain(why, sizeof why, op, ev->error);
+        gvs_kernel_explain(ns->kernel, why, sizeof why, op, ev->error);
         gvs_svcid_format(vip, &op->item.svc);
-        gvs_agent_log(a, GVS_LOG_ERR, "%s%s%s: %s (%s)", ns->host ? "" : ns->name,
-                      ns->host ? "" : ": ", vip, why, gvs_op_name(op->kind));
+        if (dest)
+            gvs_ep_format(ep, &op->item.ep);
+        gvs_agent_log(a, GVS_LOG_ERR, "%s%s%s%s%s: %s (%s)", ns->host ? "" : ns->name,
+                      ns->host ? "" : ": ", vip, dest ? " " : "", ep, why, gvs_op_name(op->kind));
         json_object_set_new(extra, "operation", json_string(gvs_op_name(op->kind)));
         json_object_set_new(extra, "reason", json_string(why));
     }
@@ -196,11 +197,6 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct g
                    fields && op->before.kind ? gvs_text_item(&op->before) : NULL,
                    fields && op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
     a->via = via;
-    if (ev->what == GVS_KERNEL_DONE && op->kind == GVS_OP_SERVICE_DEL &&
-        gvs_set_service(a->shown, &op->item.svc).at ==
-            gvs_set_service(a->shown, &op->item.svc).end &&
-        !gvs_agent_owns(a, &op->item.svc))
-        gvs_names_del(&a->names, &op->item.svc); /* nobody will speak of it any more */
 }
 
 void

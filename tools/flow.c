@@ -21,6 +21,7 @@
 #define ENTRIES_PER_PASS 2048 /* looked at for owners; a millisecond or so */
 #define VECTOR_MS 600000      /* a vector that alone has moved wakes the disk no more often */
 #define STAMP_RESERVE_MS 10000
+#define NAMES_SPARE 64 /* kept of services that are gone, or as many as there are */
 
 bool
 gvs_agent_may_write(const struct gvs_agent *a)
@@ -109,6 +110,17 @@ gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc)
         if (gvs_ledger_has_service(a->netns[i]->ledger, svc))
             return true;
     return false;
+}
+
+/* What is in a ledger was in its kernel before a restart, or is on its way out of it; what was
+ * shown is or will be there. */
+bool
+gvs_agent_uses(const void *agent, const struct gvs_svcid *svc)
+{
+    const struct gvs_agent *a = agent;
+    struct gvs_range shown = gvs_set_service(a->shown, svc);
+
+    return shown.at < shown.end || gvs_agent_owns(a, svc);
 }
 
 /* --- news --- */
@@ -286,8 +298,8 @@ show_service(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range 
     for (; items.at < items.end; items.at++)
         if (gvs_set_put(a->shown, items.at) < 0)
             break; /* only watch would miss it: the set is as large as the table */
-    if (gone && gvs_agent_observes(a))
-        gvs_names_del(&a->names, svc); /* else when the kernel has let go of it */
+    if (gone && a->names.count > 2 * gvs_set_services(a->shown) + NAMES_SPARE)
+        gvs_names_keep(&a->names, gvs_agent_uses, a);
 }
 
 /* Of the backends of silent owners, those with connections in this kernel. */

@@ -171,7 +171,5 @@ gvs_hook_begin(struct gvs_agent *a)
 void
 gvs_hook_free(struct gvs_agent *a)
 {
-    char how[32];
-
-    gvs_child_stop(&a->runner, how);
+    gvs_child_end(&a->runner);
 }

@@ -83,15 +83,18 @@ gvs_names_get(const struct gvs_names *n, const struct gvs_svcid *svc)
 }
 
 void
-gvs_names_del(struct gvs_names *n, const struct gvs_svcid *svc)
+gvs_names_keep(struct gvs_names *n, bool (*keep)(const void *ctx, const struct gvs_svcid *svc),
+               const void *ctx)
 {
-    struct gvs_named *at = find(n, svc);
+    size_t kept = 0;
 
-    if (!at)
-        return;
-    free(at->name);
-    n->count--;
-    memmove(at, at + 1, (size_t)(n->list + n->count - at) * sizeof *at);
+    for (size_t i = 0; i < n->count; i++) {
+        if (keep(ctx, &n->list[i].svc))
+            n->list[kept++] = n->list[i];
+        else
+            free(n->list[i].name);
+    }
+    n->count = kept;
 }
 
 void

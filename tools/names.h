@@ -1,7 +1,7 @@
 /* tools/names.h: what services were called, for those who speak of them when they are gone.
  *
- * A sorted array of copies. Bounded by what the caller puts: it drops a name when nobody will
- * mention the service any more.
+ * A sorted array of copies. Bounded by what the caller keeps: now and then it drops the names of
+ * those that nobody will mention any more.
  */
 #pragma once
 
@@ -19,5 +19,6 @@ struct gvs_names {
 /* Without memory the name is not kept. */
 void gvs_names_put(struct gvs_names *n, const struct gvs_svcid *svc, const char *name);
 const char *gvs_names_get(const struct gvs_names *n, const struct gvs_svcid *svc); /* or NULL */
-void gvs_names_del(struct gvs_names *n, const struct gvs_svcid *svc);
+void gvs_names_keep(struct gvs_names *n, bool (*keep)(const void *ctx, const struct gvs_svcid *svc),
+                    const void *ctx);
 void gvs_names_free(struct gvs_names *n);

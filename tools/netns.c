@@ -324,7 +324,9 @@ open_host(struct gvs_agent *a, struct gvs_netns *host, struct gvs_fault *fault)
         return gvs_fault_set(fault, GVS_EXIT_CONFLICT, "interface '%s' exists and is no dummy",
                              a->cfg.interface);
     default:
-        return gvs_fault_set(fault, GVS_EXIT_NO, "cannot open netlink: %s", strerror(errno));
+        return gvs_fault_set(fault, GVS_EXIT_NO, "cannot open netlink%s%s: %s",
+                             a->cfg.interface[0] ? ", or the dummy interface " : "",
+                             a->cfg.interface, gvs_kernel_trouble(rc));
     }
 }
 
@@ -366,12 +368,11 @@ open_named(struct gvs_agent *a, struct gvs_netns *ns, const struct gvs_helper_an
         gvs_agent_log(a, GVS_LOG_INFO, "namespace %s: open", ns->name);
         return;
     }
-    stands_in_way(a, ns, "%s",
-                  rc == GVS_E_UNSUPPORTED ? "this kernel has no IPVS (module ip_vs)"
-                  : rc == GVS_E_REFUSED   ? "kernel refused IPVS: CAP_NET_ADMIN missing"
-                  : rc == GVS_E_CONFLICT  ? "the interface for the VIPs exists and is no dummy"
-                  : rc == GVS_E_FULL      ? "out of memory"
-                                          : strerror(errno));
+    if (rc == GVS_E_CONFLICT)
+        stands_in_way(a, ns, "the interface for the VIPs exists and is no dummy");
+    else
+        stands_in_way(a, ns, "IPVS or the interface for the VIPs cannot be opened: %s",
+                      gvs_kernel_trouble(rc));
 }
 
 void
@@ -731,9 +732,7 @@ gvs_netns_begin(struct gvs_agent *a)
 void
 gvs_netns_free(struct gvs_agent *a)
 {
-    char how[32];
-
     for (size_t i = 0; i < a->netns_count; i++)
         free_one(a->netns[i]);
-    gvs_child_stop(&a->helper, how);
+    gvs_child_end(&a->helper);
 }

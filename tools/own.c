@@ -12,6 +12,7 @@
 #include "tools/agent.h"
 
 #define WITHDRAW_MS 1900              /* two readings agree */
+#define REFUSED_MS 5000               /* what was not taken is tried again; nothing special */
 #define DOUBLED_MS (3 * GVS_CLONE_MS) /* clones are noticed once in GVS_CLONE_MS */
 
 struct claim { /* borrowed from a file */
@@ -66,6 +67,21 @@ find_backend(const struct gvs_claim_service *s, const struct gvs_ep *ep)
     return NULL;
 }
 
+/* Mostly the table is full, and will not be for ever. */
+static void
+refused(struct gvs_agent *a, const struct gvs_key *key)
+{
+    char vip[GVS_SVCID_TEXT_LEN];
+
+    gvs_svcid_format(vip, &key->svc);
+    gvs_agent_log_seldom(
+        a, GVS_SELDOM_CLAIM,
+        "the table (%zu of %zu entries) does not take a claim of services.d on vip "
+        "'%s'; it is tried again",
+        gvs_table_count(gvs_node_claims(a->node)), a->cfg.limits.entries, vip);
+    a->claims_again = gvs_mono_add_ms(gvs_udp_now(), REFUSED_MS);
+}
+
 static void
 write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone, const uint8_t *value,
             size_t len)
@@ -80,8 +96,7 @@ write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone, cons
         return;
     if (gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len, NULL) <
         0)
-        gvs_agent_log(a, GVS_LOG_ERR, "the table is full (%zu entries): a claim was not written",
-                      a->cfg.limits.entries);
+        refused(a, key);
     gvs_agent_take_news(a); /* the node lends them one write at a time */
 }
 
@@ -143,6 +158,7 @@ make_so(struct gvs_agent *a, bool withdraw)
     struct claim *all = all_services(&a->claims, &count);
 
     gvs_agent_absorb(a); /* what peers caused is not attributed to the files */
+    a->claims_again = GVS_MONO_NEVER;
     a->via = GVS_VIA_FILE;
     for (size_t i = 0; i < count; i++)
         write_service(a, all[i].service);
@@ -200,6 +216,8 @@ gvs_agent_read_claims(struct gvs_agent *a)
         a->own_name = own_name;
         a->insist = gvs_mono_add_ms(now, GVS_CLONE_MS);
         a->withdraw = gvs_mono_add_ms(now, WITHDRAW_MS);
+        make_so(a, false);
+    } else if (gvs_mono_due(a->claims_again, now)) {
         make_so(a, false);
     }
     /* What is not in our files may be in the other's, and in use. */

@@ -111,11 +111,27 @@ change_synced(void *ctx, int status)
     gvs_agent_pump(a);
 }
 
+static void
+free_request(struct gvs_request *r)
+{
+    if (r->sync)
+        r->sync->r = NULL;
+    json_decref(r->doc);
+    json_decref(r->dry);
+    gvs_writes_free(r);
+    free(r->svcs);
+    free(r);
+}
+
 void
 gvs_requests_fini(struct gvs_agent *a)
 {
     struct gvs_change_sync *next;
 
+    for (struct gvs_request *r; (r = a->requests) != NULL;) { /* one that closed us is left */
+        a->requests = r->next;
+        free_request(r);
+    }
     for (struct gvs_change_sync *s = a->syncs; s; s = next) {
         next = s->next;
         free(s);
@@ -337,18 +353,6 @@ gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r))
  */
 
 static void
-free_request(struct gvs_request *r)
-{
-    if (r->sync)
-        r->sync->r = NULL;
-    json_decref(r->doc);
-    json_decref(r->dry);
-    gvs_writes_free(r);
-    free(r->svcs);
-    free(r);
-}
-
-static void
 sweep(struct gvs_agent *a)
 {
     for (struct gvs_request **p = &a->requests; *p;) {
@@ -372,7 +376,9 @@ gvs_requests_poll(struct gvs_agent *a)
         if (r->done || r->running || !r->poll)
             continue;
         r->wake = r->deadline;
+        r->running = true; /* who is answered may ask, or close, from within */
         r->done |= r->poll(r, now);
+        r->running = false;
         if (!r->done)
             next = gvs_mono_min(next, r->wake);
     }

@@ -1,6 +1,5 @@
 /* The commands that show: status, members, vip list and show, plan, audit, and what is left:
  * reload, version. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -710,7 +709,8 @@ answer_changes(struct gvs_request *r, long (*one)(struct gvs_kernel *, struct gv
         count = one(ns->kernel, ops, foreign);
         if (count < 0)
             gvs_fault_set(&f, GVS_EXIT_NO, "the kernel could not be read%s%s: %s",
-                          ns->host ? "" : " in ", ns->host ? "" : ns->name, strerror(errno));
+                          ns->host ? "" : " in ", ns->host ? "" : ns->name,
+                          gvs_kernel_trouble((int)count));
         else
             append_changes(list, r->a, ns, ops, foreign, (size_t)count);
     }

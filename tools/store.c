@@ -214,13 +214,15 @@ start_writer(struct writer *w)
 /* On the loop. */
 
 /* A thread starts when there is first something for it to do: by then a process that gives up
- * privileges, which are a thread's own, has done so. What cannot start now can the next time. */
+ * privileges, which are a thread's own, has done so. What cannot start now can the next time that
+ * the loop has anything for either writer: nobody else may have for this one. */
 static void
 hand_over(struct gvs_store *s, struct writer *w)
 {
+    bool idle = !w->running && (w->queue.count != 0 || w->waiting.first != NULL);
     int rc = 0;
 
-    if (w->gathered.count == 0 && w->asked.first == NULL)
+    if (w->gathered.count == 0 && w->asked.first == NULL && !idle)
         return;
     s->handed_over = true;
     if (!w->running)

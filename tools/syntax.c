@@ -516,7 +516,7 @@ gvs_syntax_read(const char *path, const char *label, const struct gvs_syntax_wor
     char *text = read_file(path, &len, sizeof end, fault);
 
     if (text == NULL)
-        return -1;
+        return GVS_E_SYS;
     r.self = &r;
     r.lines = 1;
     for (size_t i = 0; i + 1 < len; i++)

@@ -47,7 +47,8 @@ struct gvs_syntax_event {
 /* A negative number, with *fault filled, ends the reading. The event's texts end with the call. */
 typedef int (*gvs_syntax_fn)(void *ctx, const struct gvs_syntax_event *ev, struct gvs_fault *fault);
 
-/* GVS_OK, or a negative number with *fault (exit 2). `label` is the file's name in faults. */
+/* GVS_OK, or a negative number with *fault (exit 2): GVS_E_SYS if the file could not be read at
+ * all. `label` is the file's name in faults. */
 int gvs_syntax_read(const char *path, const char *label, const struct gvs_syntax_word *words,
                     gvs_syntax_fn fn, void *ctx, struct gvs_fault *fault);
 

@@ -415,13 +415,15 @@ change_addr(struct fake *f, const struct gvs_addr *vip, bool add, bool *changed)
     if (f->watch)
         f->watch(f->watch_ctx, &op);
     f->addr_error = 0;
-    *changed = !error && fake_has_addr(vip) != add;
+    *changed = !error && (fake_has_addr(vip) != add || gvs_addr_cmp(&f->astray, vip) == 0);
     if (*changed || error)
         say_op(&op, error);
     errno = error;
     if (error)
         return GVS_E_SYS;
-    if (*changed && add)
+    if (gvs_addr_cmp(&f->astray, vip) == 0)
+        f->astray = (struct gvs_addr){0};
+    if (*changed && add && !fake_has_addr(vip))
         f->addrs[f->addr_count++] = *vip;
     if (*changed && !add)
         fake_del_addr(vip);
@@ -440,16 +442,27 @@ gvs_link_del(struct gvs_link *l, const struct gvs_addr *vip, bool *changed)
     return change_addr((struct fake *)l, vip, false, changed);
 }
 
+bool
+gvs_link_serves(struct gvs_link *l, const struct gvs_addr *vip)
+{
+    struct fake *f = (struct fake *)l;
+
+    f->route_asks++;
+    return gvs_addr_cmp(&f->astray, vip) != 0;
+}
+
 int
 gvs_link_addresses(struct gvs_link *l, bool on_dummy, gvs_link_found_fn fn, void *ctx)
 {
-    const struct fake *f = (const struct fake *)l;
+    struct fake *f = (struct fake *)l;
     const struct gvs_addr *addrs = on_dummy ? f->addrs : f->own;
     size_t count = on_dummy ? f->addr_count : f->own_count;
+    bool lost = !on_dummy && f->lose_addrs > 0;
 
-    for (size_t i = 0; i < count; i++) {
+    f->lose_addrs -= lost;
+    for (size_t i = 0; i < (lost ? count / 2 : count); i++) {
         if (!fn(ctx, &addrs[i], on_dummy ? "gossipvs0" : "eth0"))
             break;
     }
-    return GVS_OK;
+    return lost ? GVS_E_LOST : GVS_OK;
 }

@@ -37,7 +37,9 @@ struct fake {
     unsigned lose_dumps;             /* the next dumps */
     const struct gvs_svcid *skipped; /* left out of the next dump of services */
     bool no_ipvs;
-    int addr_error; /* of the next change of an address */
+    int addr_error;         /* of the next change of an address */
+    unsigned lose_addrs;    /* the next readings of the node's own: half of them come */
+    struct gvs_addr astray; /* what comes for it does not arrive; until it is added again */
 
     /* Told of every operation before it is processed; assertions live here. */
     void (*watch)(void *ctx, const struct gvs_op *op);
@@ -47,7 +49,7 @@ struct fake {
     size_t log_len, log_cap;
     uint64_t ops, writes; /* operations that changed something; messages */
     size_t batch_max;     /* the largest so far */
-    unsigned service_dumps, dest_dumps;
+    unsigned service_dumps, dest_dumps, route_asks;
 };
 
 struct fake *fake_kernel(void);

@@ -108,7 +108,7 @@ test_old_backend_stays_if_the_new_one_is_refused(void **state)
     run(&w);
     LOG("dest_add 10.99.0.2:80/tcp 10.77.0.1:8080 1 EINVAL\n");
     assert_int_equal(settled(&w, B, why), -1);
-    assert_string_equal(why, "dest_add: EINVAL");
+    assert_string_equal(why, "10.77.0.1:8080: dest_add: EINVAL");
     elapse(&w, 1000);
     LOG("dest_add 10.99.0.2:80/tcp 10.77.0.1:8080 1 EINVAL\n");
     elapse(&w, 2000);
@@ -353,6 +353,7 @@ test_what_is_asked_for_here_needs_no_trust(void **state)
     crash(&w);
     w.trust = GVS_TRUST_NONE;
     open_kernel(&w);
+    want(&w, B, "wlc", "10.77.0.2:8080=1");
     n = items_of(items, B, "wlc", "10.77.0.7:8080=1");
     assert_int_equal(gvs_kernel_want(w.k, &b, items, n, true), GVS_OK);
     run(&w);
@@ -365,6 +366,99 @@ test_what_is_asked_for_here_needs_no_trust(void **state)
     run(&w);
     fake_log();
     want(&w, C, "wlc", "10.77.0.3:8080=2"); /* by somebody else again */
+    elapse(&w, 60000);
+    LOG("");
+    teardown(&w);
+}
+
+/* The store was lost, nobody answers, and the claims of services.d are all that the table says. */
+static void
+test_asking_for_one_server_takes_no_other_away(void **state)
+{
+    struct gvs_svcid b = svc_of(B);
+    struct gvs_item items[4];
+    char why[192];
+    struct world w;
+    size_t n;
+
+    (void)state;
+    setup(&w);
+    want(&w, B, "wlc", "10.77.0.1:8080=1 10.77.0.2:8080=1 10.77.0.3:8080=1");
+    run(&w);
+    fake_log();
+    crash(&w);
+    w.trust = GVS_TRUST_EDITS;
+    open_kernel(&w);
+    n = items_of(items, B, "wlc", "10.77.0.2:8080=5");
+    assert_int_equal(gvs_kernel_want(w.k, &b, items, n, true), GVS_OK);
+    elapse(&w, 60000);
+    LOG("dest_edit 10.99.0.2:80/tcp 10.77.0.2:8080 5\n");
+    assert_int_equal(settled(&w, B, why), 1); /* nobody waits for the others */
+    n = items_of(items, B, "wlc", "10.77.0.2:8080=5 10.77.0.4:8080=1");
+    assert_int_equal(gvs_kernel_want(w.k, &b, items, n, true), GVS_OK);
+    run(&w);
+    want(&w, B, "wlc", "10.77.0.2:8080=5"); /* by somebody else */
+    elapse(&w, 60000);
+    LOG("dest_add 10.99.0.2:80/tcp 10.77.0.4:8080 1\n");
+    want(&w, B, "wlc", "10.77.0.1:8080=1 10.77.0.2:8080=5 10.77.0.3:8080=1"); /* synced */
+    gvs_kernel_trust(w.k, GVS_TRUST_ALL);
+    run(&w);
+    LOG("dest_del 10.99.0.2:80/tcp 10.77.0.4:8080 1\n");
+    assert_true(status(&w).in_step);
+    teardown(&w);
+}
+
+static void
+test_a_service_that_is_taken_back_here_takes_no_server_along_that_was_not(void **state)
+{
+    struct gvs_svcid b = svc_of(B);
+    struct gvs_item items[4];
+    char why[192];
+    struct world w;
+    size_t n;
+
+    (void)state;
+    setup(&w);
+    want(&w, B, "wlc", "10.77.0.1:8080=1 10.77.0.2:8080=1");
+    run(&w);
+    fake_log();
+    crash(&w);
+    w.trust = GVS_TRUST_EDITS;
+    open_kernel(&w);
+    n = items_of(items, B, "wlc", "10.77.0.2:8080=1");
+    assert_int_equal(gvs_kernel_want(w.k, &b, items, n, true), GVS_OK);
+    run(&w);
+    assert_int_equal(gvs_kernel_want(w.k, &b, NULL, 0, true), GVS_OK);
+    elapse(&w, 60000);
+    LOG("");
+    assert_int_equal(settled(&w, B, why), 0); /* it is there, and he meant it to go */
+    gvs_kernel_trust(w.k, GVS_TRUST_ALL);
+    run(&w);
+    LOG("addr_del 10.99.0.2\nservice_del 10.99.0.2:80/tcp wlc\nanchor_del v4\n");
+    assert_int_equal(settled(&w, B, why), 1);
+    teardown(&w);
+}
+
+/* Taken back here, and said again by somebody before the kernel had its turn. */
+static void
+test_what_is_taken_back_here_and_returns_is_as_before(void **state)
+{
+    struct gvs_svcid a = svc_of(A);
+    struct gvs_item items[4];
+    struct world w;
+    size_t n;
+
+    (void)state;
+    setup(&w);
+    make_five(&w);
+    crash(&w);
+    w.trust = GVS_TRUST_EDITS;
+    open_kernel(&w);
+    want(&w, A, "wlc", "10.77.0.1:8080=1");
+    n = items_of(items, A, "wlc", "");
+    assert_int_equal(gvs_kernel_want(w.k, &a, items, n, true), GVS_OK);
+    want(&w, A, "wlc", "10.77.0.1:8080=1");
+    want(&w, A, "wlc", "");
     elapse(&w, 60000);
     LOG("");
     teardown(&w);
@@ -590,6 +684,38 @@ test_an_equal_service_that_came_in_between_is_adopted(void **state)
     teardown(&w);
 }
 
+/* Both were ours. While nobody was here somebody removed one and the table let go of both. */
+static void
+test_what_goes_while_nobody_is_here_is_not_ours_when_it_returns(void **state)
+{
+    struct gvs_addr addr = addr_of("10.99.0.1");
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    make_five(&w);
+    outside(GVS_OP_SERVICE_DEL, service_of(A, ""));
+    fake_del_addr(&addr);
+    crash(&w);
+    w.trust = GVS_TRUST_EDITS;
+    open_kernel(&w);
+    want(&w, D, "wlc", "10.77.0.4:8080=1");
+    want(&w, E, "wlc", "10.77.0.5:8080=1");
+    elapse(&w, 3 * AUDIT_MS);
+    assert_int_equal(gvs_ledger_services(w.ledger), 4); /* not yet: the table may not know it */
+    gvs_kernel_trust(w.k, GVS_TRUST_ALL);
+    elapse(&w, 2 * AUDIT_MS);
+    LOG("addr_del 10.99.0.2\nservice_del 10.99.0.2:80/tcp wlc\n");
+    assert_int_equal(gvs_ledger_services(w.ledger), 2);
+    assert_int_equal(w.stored_count, 4); /* and their addresses */
+    outside_service(A, "rr", "10.77.0.9:8080=1");
+    fake_kernel()->addrs[fake_kernel()->addr_count++] = addr;
+    elapse(&w, 3 * AUDIT_MS);
+    LOG("");
+    assert_true(status(&w).in_step);
+    teardown(&w);
+}
+
 static void
 test_without_a_ledger_a_vip_on_our_interface_is_ours(void **state)
 {
@@ -650,6 +776,9 @@ main(void)
         TEST(test_changes_made_while_down_are_exactly_those_operations),
         TEST(test_trust_gives_adds_then_edits_then_removals),
         TEST(test_what_is_asked_for_here_needs_no_trust),
+        TEST(test_asking_for_one_server_takes_no_other_away),
+        TEST(test_a_service_that_is_taken_back_here_takes_no_server_along_that_was_not),
+        TEST(test_what_is_taken_back_here_and_returns_is_as_before),
         TEST(test_trust_that_rises_in_mid_flight_counts_after_it),
         TEST(test_an_empty_table_that_is_not_trusted_does_nothing),
         TEST(test_a_crash_in_mid_flight_loses_and_repeats_nothing),
@@ -659,6 +788,7 @@ main(void)
         TEST(test_a_foreign_service_that_goes_makes_room),
         TEST(test_no_destination_reaches_a_service_that_came_in_between),
         TEST(test_an_equal_service_that_came_in_between_is_adopted),
+        TEST(test_what_goes_while_nobody_is_here_is_not_ours_when_it_returns),
         TEST(test_without_a_ledger_a_vip_on_our_interface_is_ours),
         TEST(test_with_a_ledger_a_service_on_our_vip_may_be_somebodys),
     };

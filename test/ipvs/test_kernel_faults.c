@@ -184,6 +184,63 @@ test_an_address_taken_away_comes_back(void **state)
     teardown(&w);
 }
 
+/* Its route was taken away, or has another source. */
+static void
+test_an_address_that_nothing_reaches_is_mended(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    make_five(&w);
+    want(&w, "10.99.0.2:81/tcp", "wlc", ""); /* of the same address: asked once, told once */
+    run(&w);
+    fake_log();
+    fake_kernel()->astray = addr_of("10.99.0.2");
+    elapse(&w, 2 * AUDIT_MS);
+    LOG("addr_add 10.99.0.2\n");
+    assert_int_equal(status(&w).drift_found, 1);
+    assert_int_equal(status(&w).drift_repaired, 1);
+    assert_true(status(&w).in_step);
+    fake_kernel()->astray = addr_of("10.99.0.2");
+    fake_kernel()->addr_error = EINVAL; /* not at once */
+    elapse(&w, AUDIT_MS + 500);
+    LOG("addr_add 10.99.0.2 EINVAL\n");
+    assert_false(status(&w).in_step);
+    elapse(&w, AUDIT_MS);
+    LOG("addr_add 10.99.0.2\n");
+    assert_int_equal(status(&w).drift_found, 2);
+    assert_true(status(&w).in_step);
+    teardown(&w);
+}
+
+/* Somebody put it there before the service came, and took it away since. */
+static void
+test_an_address_that_was_not_ours_becomes_so_when_it_goes(void **state)
+{
+    struct gvs_addr addr = addr_of("10.99.0.3");
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    make_five(&w);
+    fake_kernel()->addrs[fake_kernel()->addr_count++] = addr;
+    elapse(&w, AUDIT_MS);
+    want(&w, C, "wlc", "10.77.0.3:8080=1");
+    run(&w);
+    LOG("service_add 10.99.0.3:80/tcp wlc\ndest_add 10.99.0.3:80/tcp 10.77.0.3:8080 1\n");
+    fake_del_addr(&addr);
+    elapse(&w, 2 * AUDIT_MS);
+    LOG("addr_add 10.99.0.3\n");
+    assert_int_equal(status(&w).drift_found, 0); /* he may */
+    assert_true(status(&w).in_step);
+    fake_del_addr(&addr);
+    elapse(&w, 2 * AUDIT_MS);
+    LOG("addr_add 10.99.0.3\n");
+    assert_int_equal(status(&w).drift_found, 1);
+    teardown(&w);
+}
+
 static void
 test_a_stray_address_of_ours_goes_and_a_strangers_stays(void **state)
 {
@@ -223,15 +280,16 @@ test_an_audit_of_many_goes_in_slices(void **state)
     fake_log();
     outside(GVS_OP_DEST_EDIT, dest_of("10.99.0.200:80/tcp", "10.77.0.4:8080", 7));
     for (int i = 0; i < 1000 && status(&w).audits == 0; i++) {
-        unsigned before = fake_kernel()->dest_dumps;
+        unsigned before = fake_kernel()->dest_dumps + fake_kernel()->route_asks;
         struct gvs_mono at = gvs_kernel_step(w.k, w.now);
 
-        assert_true(fake_kernel()->dest_dumps - before <= 64);
+        assert_true(fake_kernel()->dest_dumps + fake_kernel()->route_asks - before <= 65);
         w.now = gvs_mono_due(at, w.now) ? w.now : at;
     }
     run(&w);
     assert_int_equal(status(&w).audits, 1);
     assert_true(fake_kernel()->dest_dumps >= 200);
+    assert_int_equal(fake_kernel()->route_asks, 200);
     LOG("dest_edit 10.99.0.200:80/tcp 10.77.0.4:8080 1\n");
     teardown(&w);
 }
@@ -315,6 +373,8 @@ test_one_bad_destination_costs_only_itself(void **state)
     assert_int_equal(state_of(&w, service_of(A, ""), why), GVS_KERNEL_OK);
     assert_int_equal(status(&w).service_add, 1);
     assert_int_equal(status(&w).dest_add, 2);
+    assert_int_equal(settled(&w, A, why), -1); /* whoever asked for another hears which it is */
+    assert_string_equal(why, "10.77.0.2:8080: dest_add: EINVAL");
     want(&w, A, "wlc", "10.77.0.1:8080=1 10.77.0.3:8080=1");
     run(&w);
     assert_true(status(&w).in_step);
@@ -589,6 +649,8 @@ main(void)
         TEST(test_a_service_that_one_dump_skips_is_not_missing),
         TEST(test_a_stranger_that_leaves_before_the_second_look_is_not_removed),
         TEST(test_an_address_taken_away_comes_back),
+        TEST(test_an_address_that_nothing_reaches_is_mended),
+        TEST(test_an_address_that_was_not_ours_becomes_so_when_it_goes),
         TEST(test_a_stray_address_of_ours_goes_and_a_strangers_stays),
         TEST(test_an_audit_of_many_goes_in_slices),
         TEST(test_a_refused_service_holds_up_no_other_and_backs_off),

@@ -108,6 +108,30 @@ test_own_addresses_are_those_of_other_interfaces(void **state)
     teardown(&w);
 }
 
+/* Else a VIP at such an address would be programmed for the moment. */
+static void
+test_a_reading_of_own_addresses_that_fails_is_none(void **state)
+{
+    const struct gvs_addr *own;
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    fake_kernel()->own[1] = addr_of("10.78.0.1");
+    fake_kernel()->own_count = 2;
+    make_five(&w);
+    fake_kernel()->lose_addrs = 1;
+    elapse(&w, AUDIT_MS);
+    assert_int_equal(fake_kernel()->lose_addrs, 0);
+    assert_int_equal(gvs_kernel_own_addresses(w.k, &own), 2);
+    assert_false(status(&w).in_step);
+    fake_kernel()->own_count = 1;
+    elapse(&w, AUDIT_MS);
+    assert_int_equal(gvs_kernel_own_addresses(w.k, &own), 1);
+    assert_true(status(&w).in_step);
+    teardown(&w);
+}
+
 static void
 test_events_that_nobody_fetched_are_counted(void **state)
 {
@@ -279,6 +303,7 @@ main(void)
         TEST(test_connections_are_those_of_the_last_audit),
         TEST(test_busy_is_what_has_connections_now_or_cannot_be_read),
         TEST(test_own_addresses_are_those_of_other_interfaces),
+        TEST(test_a_reading_of_own_addresses_that_fails_is_none),
         TEST(test_events_that_nobody_fetched_are_counted),
         TEST(test_more_than_fits_is_refused_whole),
         TEST(test_an_observer_reads_and_never_writes),

@@ -210,6 +210,30 @@ test_changes_come_in_their_order_and_in_their_last_state(void **state)
     test_free(l);
 }
 
+/* Each service that is in it once, and nothing else, though all are struck out meanwhile. */
+static void
+each_is_ours(struct gvs_ledger *l, const bool ours[static WORLD])
+{
+    struct gvs_svcid svc, one;
+    unsigned seen = 0, all = 0;
+    uint32_t at = 0;
+
+    while (gvs_ledger_each(l, &at, &svc)) {
+        for (unsigned i = 0; i < WORLD; i++) {
+            one = world_service(i);
+            if (i % 4 && gvs_svcid_cmp(&one, &svc) == 0) {
+                assert_true(ours[i] && !(seen & 1u << i));
+                seen |= 1u << i;
+            }
+        }
+        assert_true(gvs_ledger_service(l, &svc, false));
+        all++;
+    }
+    for (unsigned i = 0; i < WORLD; i++)
+        assert_int_equal(seen >> i & 1, ours[i] && i % 4);
+    assert_int_equal(all, __builtin_popcount(seen));
+}
+
 /* I2, and all else, against an array of booleans: what the ledger is to say, and what a store has
  * that takes in each record as it comes. At the end a new ledger loads that store. */
 static void
@@ -257,6 +281,7 @@ test_it_is_a_set_and_the_store_follows(void **state)
         }
         assert_int_equal(gvs_ledger_services(l), services);
         assert_int_equal(gvs_ledger_services(again), services);
+        each_is_ours(again, ours);
         test_free(l);
         test_free(again);
     }

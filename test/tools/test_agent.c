@@ -20,7 +20,8 @@
 
 struct bench {
     char dir[64], conf[128], state[128];
-    unsigned members; /* at most */
+    unsigned members;   /* at most */
+    const char *kernel; /* the section of that name */
     uv_loop_t loop;
     struct gvs_agent *agent;
     json_t *answer; /* the latest */
@@ -50,10 +51,11 @@ configure(const struct bench *b, const char *node)
              "cluster = \"test\"\n"
              "node { name = \"lb1\" bind = \"127.0.0.1:%d\" keyring = \"%s/keyring\"\n"
              "  state = \"%s\" services = \"%s/services.d\" %s }\n"
-             "kernel { mode = observe }\n"
+             "kernel { %s }\n"
              "control { socket = \"%s/s\" }\n"
              "limits { entries = 200000 members = %u }\n",
-             20000 + getpid() % 20000, b->dir, b->state, b->dir, node, b->dir, b->members);
+             20000 + getpid() % 20000, b->dir, b->state, b->dir, node, b->kernel, b->dir,
+             b->members);
     write_file(b->dir, "conf", 0644, conf);
 }
 
@@ -62,7 +64,7 @@ begin_for(struct bench *b, unsigned members)
 {
     char services[128];
 
-    *b = (struct bench){.dir = "/tmp/gvs.XXXXXX", .members = members};
+    *b = (struct bench){.dir = "/tmp/gvs.XXXXXX", .members = members, .kernel = "mode = observe"};
     assert_non_null(mkdtemp(b->dir));
     snprintf(b->state, sizeof b->state, "%s/state", b->dir);
     snprintf(services, sizeof services, "%s/services.d", b->dir);
@@ -993,6 +995,133 @@ test_forget_counts_those_who_have_forgotten(void **state)
     end(&b);
 }
 
+/* --- what services were called --- */
+
+/* Of services that no kernel ever had: no operation tells that they are gone. */
+static void
+test_names_of_what_is_gone_do_not_pile_up(void **state)
+{
+    struct bench b;
+    char line[160];
+
+    (void)state;
+    begin(&b);
+    b.kernel = "namespaces = { \"there-is-none-by-this-name\" }";
+    configure(&b, "");
+    open_agent(&b);
+    assert_false(gvs_agent_observes(b.agent));
+    for (unsigned i = 0; i < 200; i++) {
+        if (i % 2)
+            snprintf(line, sizeof line, "{\"command\":\"vip del\",\"args\":[\"v%u\"]}", i / 2);
+        else
+            snprintf(line, sizeof line,
+                     "{\"command\":\"vip add\",\"args\":[\"v%u\",\"10.99.1.%u:80\"]}", i / 2,
+                     i / 2);
+        assert_null(json_object_get(ask_and_wait(&b, line), "error"));
+    }
+    assert_in_range(b.agent->names.count, 0, 66);
+    end(&b);
+}
+
+/* --- claims that find no room --- */
+
+static void
+test_a_claim_that_found_no_room_is_written_when_there_is(void **state)
+{
+    struct gvs_service attr;
+    char services[128];
+    struct gvs_mono withdraw;
+    size_t *room;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    snprintf(services, sizeof services, "%s/services.d", b.dir);
+    open_agent(&b);
+    room = &b.agent->node->replica.entries;
+    *room = 0;
+    write_file(services, "web.conf", 0644, "service web { vip = \"10.99.0.1:80\" }\n");
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "");
+    withdraw = b.agent->withdraw;
+    *room = 100;
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), ""); /* it does not try all the time */
+    b.agent->claims_again = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    assert_int_equal(b.agent->claims_again.us, GVS_MONO_NEVER.us);
+    assert_int_equal(b.agent->withdraw.us, withdraw.us); /* which may be what makes room */
+    end(&b);
+}
+
+/* --- who is answered, and acts at once --- */
+
+struct nested {
+    struct bench *b;
+    unsigned answers, inner;
+    bool close;
+};
+
+static void
+count_inner(void *ctx, const char *line, int last)
+{
+    struct nested *n = ctx;
+
+    (void)line, (void)last;
+    n->inner++;
+}
+
+static void
+act(void *ctx, const char *line, int last)
+{
+    struct nested *n = ctx;
+
+    assert_non_null(strstr(line, "\"schema\""));
+    assert_true(last);
+    if (n->answers++ > 0)
+        return;
+    gvs_agent_command(n->b->agent, "{\"command\":\"version\"}", "test", 0, count_inner, n);
+    if (n->close)
+        gvs_agent_close(n->b->agent, NULL, NULL);
+}
+
+static void
+test_who_is_answered_may_ask_and_close_at_once(void **state)
+{
+    static const struct {
+        const char *why, *line;
+        bool close;
+    } rows[] = {
+        {"asks, after a wait", "{\"command\":\"vip add\",\"args\":[\"web\",\"10.99.0.1:80\"]}",
+         false},
+        {"asks at once", "{\"command\":\"status\"}", false},
+        {"closes, after a wait", "{\"command\":\"vip add\",\"args\":[\"web\",\"10.99.0.1:80\"]}",
+         true},
+        {"closes at once", "{\"command\":\"status\"}", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct bench b;
+        struct nested n = {.b = &b, .close = rows[i].close};
+
+        print_message("%s\n", rows[i].why);
+        begin(&b);
+        open_agent(&b);
+        gvs_agent_command(b.agent, rows[i].line, "test", 1, act, &n);
+        while (n.answers == 0)
+            uv_run(&b.loop, UV_RUN_ONCE);
+        if (n.close)
+            b.agent = NULL;
+        else
+            gvs_agent_pump(b.agent);
+        assert_int_equal(n.answers, 1);
+        assert_int_equal(n.inner, 1);
+        end(&b);
+    }
+}
+
 /* --- peers by name --- */
 
 /* What each name comes to: addresses with a blank between. "": the resolver is down. */
@@ -1377,6 +1506,9 @@ main(void)
         cmocka_unit_test(test_a_store_that_was_set_aside_takes_the_vector_along),
         cmocka_unit_test(test_an_empty_store_is_a_lost_one),
         cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
+        cmocka_unit_test(test_names_of_what_is_gone_do_not_pile_up),
+        cmocka_unit_test(test_a_claim_that_found_no_room_is_written_when_there_is),
+        cmocka_unit_test(test_who_is_answered_may_ask_and_close_at_once),
         cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
         cmocka_unit_test(test_a_loopback_address_is_nobody_elses),
         cmocka_unit_test(test_the_last_addresses_stay_while_a_name_is_not_found),

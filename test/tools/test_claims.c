@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -411,6 +413,60 @@ test_an_unchanged_file_is_not_read_again(void **state)
     assert_ptr_equal(c.files[0].services, before);
     age("web.conf", 1); /* touched, and the same: no change */
     assert_false(reread(&c));
+    age("web.conf", time(NULL) - 1000000 + 86400); /* another's clock, or ours before */
+    assert_false(reread(&c));
+    before = c.files[0].services;
+    assert_false(reread(&c));
+    assert_ptr_equal(c.files[0].services, before);
+    gvs_claims_free(&c);
+}
+
+/* Somebody reads it once a second, and ten thousand services take him half of one. */
+static void
+test_a_bad_file_is_read_once(void **state)
+{
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    struct gvs_claims c = {0};
+    char events[4096];
+
+    (void)state;
+    assert_true(watch >= 0);
+    write_text("web.conf", "nonsense");
+    age("web.conf", 0);
+    assert_true(reread(&c));
+    assert_true(inotify_add_watch(watch, at("web.conf"), IN_OPEN) >= 0);
+    assert_false(reread(&c));
+    assert_true(read(watch, events, sizeof events) < 0);
+    age("web.conf", 1);
+    assert_false(reread(&c)); /* the same mistake */
+    assert_true(read(watch, events, sizeof events) > 0);
+    write_text("web.conf", WEB(""));
+    assert_true(reread(&c));
+    assert_string_equal(in_force(&c), "web/0");
+    gvs_claims_free(&c);
+    close(watch);
+}
+
+/* Whatever kept it from being read may be over, and leaves no trace on the file. */
+static void
+test_a_file_that_could_not_be_read_is_tried_again(void **state)
+{
+    struct gvs_claims c = {0};
+    uid_t uid = geteuid();
+
+    (void)state;
+    write_text("web.conf", WEB(""));
+    age("web.conf", 0);
+    if (uid != 0)
+        skip(); /* whoever is root is to be somebody else for a moment */
+    assert_int_equal(chmod(base, 0755) | chmod(dir, 0755) | chmod(at("web.conf"), 0600), 0);
+    assert_int_equal(seteuid(65534), 0);
+    assert_true(reread(&c));
+    assert_int_equal(seteuid(uid), 0);
+    assert_true(c.files[0].bad);
+    assert_true(reread(&c));
+    assert_false(c.files[0].bad);
+    assert_string_equal(in_force(&c), "web/0");
     gvs_claims_free(&c);
 }
 
@@ -591,6 +647,8 @@ main(void)
         TEST(test_renaming_over_a_file_replaces_it),
         TEST(test_a_second_write_within_a_tick_is_seen),
         TEST(test_an_unchanged_file_is_not_read_again),
+        TEST(test_a_bad_file_is_read_once),
+        TEST(test_a_file_that_could_not_be_read_is_tried_again),
         TEST(test_only_files_that_end_in_conf_count),
         TEST(test_of_two_files_with_a_service_the_later_is_wrong),
         TEST(test_a_missing_directory_has_no_files),

@@ -314,6 +314,27 @@ test_its_end_is_told(void **state)
     assert_int_equal(h.fd, -1);
 }
 
+static void
+test_who_goes_on_without_it_has_no_zombie(void **state)
+{
+    struct gvs_child h;
+    pid_t pid;
+
+    (void)state;
+    start(&h);
+    pid = h.pid;
+    gvs_child_end(&h);
+    assert_int_equal(h.pid, 0);
+    assert_true(waitpid(pid, NULL, WNOHANG) < 0 && errno == ECHILD);
+    gvs_child_end(&h); /* nothing is left to do */
+    start(&h);
+    kill(h.pid, SIGKILL);
+    assert_int_equal(waitpid(h.pid, NULL, 0), h.pid); /* by somebody else of the same process */
+    gvs_child_stop(&h, how);
+    assert_string_equal(how, "gone");
+    assert_int_equal(h.pid, 0);
+}
+
 /* Has it ended, whether or not anybody has taken note? */
 static bool
 has_ended(pid_t pid)
@@ -406,6 +427,7 @@ main(void)
         cmocka_unit_test(test_nothing_but_a_network_namespace_in_that_very_place),
         cmocka_unit_test(test_a_request_that_is_none_ends_it),
         cmocka_unit_test(test_its_end_is_told),
+        cmocka_unit_test(test_who_goes_on_without_it_has_no_zombie),
         cmocka_unit_test(test_it_ends_with_the_agent),
         cmocka_unit_test(test_without_the_capability_it_says_so),
     };

@@ -20,6 +20,12 @@ service(uint16_t port)
     return svc;
 }
 
+static bool
+is_wanted(const void *ctx, const struct gvs_svcid *svc)
+{
+    return ((const unsigned *)ctx)[svc->port] > 0;
+}
+
 static void
 test_a_name_is_what_was_put_last_until_it_is_dropped(void **state)
 {
@@ -39,7 +45,7 @@ test_a_name_is_what_was_put_last_until_it_is_dropped(void **state)
             if (want[port])
                 gvs_names_put(&n, &svc, name);
             else
-                gvs_names_del(&n, &svc);
+                gvs_names_keep(&n, is_wanted, want);
         }
         for (uint16_t port = 0; port < 200; port++) {
             struct gvs_svcid svc = service(port);

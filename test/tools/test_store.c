@@ -1,5 +1,6 @@
 #include "tools/store.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -599,6 +600,49 @@ test_closing_commits_and_calls_nobody(void **state)
     close_bench(&b);
 }
 
+static unsigned threads_refused;
+
+/* In place of libuv's. */
+__attribute__((visibility("default"))) int
+uv_thread_create(uv_thread_t *thread, uv_thread_cb entry, void *arg)
+{
+    int (*real)(uv_thread_t *, uv_thread_cb, void *);
+
+    if (threads_refused > 0) {
+        threads_refused--;
+        return UV_EAGAIN;
+    }
+    *(void **)&real = dlsym(RTLD_NEXT, "uv_thread_create");
+    return real(thread, entry, arg);
+}
+
+/* The kernel waits for the ledger, and asks once. */
+static void
+test_a_writer_that_could_not_start_starts_with_the_next_put_of_all(void **state)
+{
+    struct bench b;
+    char text[128];
+
+    (void)state;
+    must_open(&b);
+    threads_refused = 1;
+    gvs_store_put(b.store, GVS_BUCKET_LEDGER, "a", 1, "", 0);
+    gvs_store_sync_ledger(b.store, on_done, &b);
+    for (int i = 0; i < 100; i++)
+        uv_run(&b.loop, UV_RUN_NOWAIT);
+    assert_int_equal(threads_refused, 0);
+    assert_int_equal(b.synced, 0);
+    assert_int_equal(gvs_store_failing(b.store, text, sizeof text), UV_EAGAIN);
+    gvs_store_put(b.store, GVS_BUCKET_META, "seq", 3, "1", 1);
+    for (int i = 0; i < 2000 && b.synced == 0; i++) {
+        uv_run(&b.loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+    assert_int_equal(b.synced, 1);
+    assert_int_equal(gvs_store_failing(b.store, text, sizeof text), 0);
+    close_bench(&b);
+}
+
 static void
 close_here(void *ctx, int status)
 {
@@ -646,6 +690,7 @@ main(int argc, char **argv)
         TEST(test_t20_a_full_disk_is_told_and_outlived),
         TEST(test_a_busy_key_does_not_grow_the_queue_while_the_disk_is_full),
         TEST(test_closing_commits_and_calls_nobody),
+        TEST(test_a_writer_that_could_not_start_starts_with_the_next_put_of_all),
         TEST(test_a_callback_may_close_the_store),
     };
     if (gvs_crypto_init() < 0)
