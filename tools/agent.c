@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/crypto.h"
 #include "net/secret.h"
@@ -593,6 +594,17 @@ refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct 
     return -1;
 }
 
+/* Where there is no directory there are no files, and nothing is claimed: so it is on a node
+ * without claims. But who names another directory means what is in it. */
+static int
+refuse_missing(const struct gvs_config *old, const struct gvs_config *new, struct gvs_fault *fault)
+{
+    if (strcmp(old->services, new->services) == 0 || access(new->services, F_OK) == 0)
+        return GVS_OK;
+    return gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: services = %s: %s; nothing reloaded",
+                         new->path, new->services, strerror(errno));
+}
+
 int
 gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
 {
@@ -607,6 +619,7 @@ gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
     }
     if (gvs_config_read(new, a->config_path, fault) == GVS_OK &&
         refuse_fixed(&a->cfg, new, fault) == GVS_OK &&
+        refuse_missing(&a->cfg, new, fault) == GVS_OK &&
         gvs_keys_check(a, new, force, ring, fault) == GVS_OK)
         rc = GVS_OK;
     if (rc == GVS_OK) {

@@ -1023,7 +1023,7 @@ test_names_of_what_is_gone_do_not_pile_up(void **state)
     end(&b);
 }
 
-/* --- claims that find no room --- */
+/* --- claims that find no room, or no directory --- */
 
 static void
 test_a_claim_that_found_no_room_is_written_when_there_is(void **state)
@@ -1052,6 +1052,36 @@ test_a_claim_that_found_no_room_is_written_when_there_is(void **state)
     assert_string_equal(claimed(&b, 1, &attr), "wlc");
     assert_int_equal(b.agent->claims_again.us, GVS_MONO_NEVER.us);
     assert_int_equal(b.agent->withdraw.us, withdraw.us); /* which may be what makes room */
+    end(&b);
+}
+
+static void
+test_a_reload_does_not_take_claims_back_for_a_directory_that_is_not_there(void **state)
+{
+    struct gvs_service attr;
+    struct gvs_fault f;
+    char services[128], command[200];
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    snprintf(services, sizeof services, "%s/services.d", b.dir);
+    write_file(services, "web.conf", 0644, "service web { vip = \"10.99.0.1:80\" }\n");
+    open_agent(&b);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    snprintf(command, sizeof command, "sed -i s/services\\.d/servcies.d/ %s", b.conf);
+    assert_int_equal(system(command), 0);
+    assert_true(gvs_agent_reload(b.agent, false, &f) < 0);
+    assert_non_null(strstr(f.text, "servcies.d: No such file or directory; nothing reloaded"));
+    b.agent->withdraw = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "wlc");
+    snprintf(command, sizeof command, "mkdir %s/servcies.d", b.dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(gvs_agent_reload(b.agent, false, &f), GVS_OK);
+    b.agent->withdraw = gvs_udp_now();
+    gvs_agent_read_claims(b.agent);
+    assert_string_equal(claimed(&b, 1, &attr), "");
     end(&b);
 }
 
@@ -1508,6 +1538,7 @@ main(void)
         cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
         cmocka_unit_test(test_names_of_what_is_gone_do_not_pile_up),
         cmocka_unit_test(test_a_claim_that_found_no_room_is_written_when_there_is),
+        cmocka_unit_test(test_a_reload_does_not_take_claims_back_for_a_directory_that_is_not_there),
         cmocka_unit_test(test_who_is_answered_may_ask_and_close_at_once),
         cmocka_unit_test(test_a_name_is_all_its_addresses_that_can_be_reached),
         cmocka_unit_test(test_a_loopback_address_is_nobody_elses),
