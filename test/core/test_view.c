@@ -135,9 +135,9 @@ static void
 tell_claims(char *text, const struct gvs_id *owners, uint16_t count, bool conflict,
             enum gvs_withheld withheld)
 {
-    static const char *const reasons[] = {"",         " unreadable", " not-allowed", " own-address",
-                                          " family",  " port-zero",  " flags",       " too-many",
-                                          " address", " orphan",     " anchor",      " member"};
+    static const char *const reasons[] = {"",        " unreadable", " not-allowed", " own-address",
+                                          " family", " port-zero",  " flags",       " address",
+                                          " orphan", " anchor",     " member"};
     size_t len = strlen(text);
 
     len += (size_t)snprintf(text + len, TEXT_LEN - len, " by ");
