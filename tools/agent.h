@@ -9,8 +9,8 @@
  *     events.c     what watch shows
  *     request.c    one request: parsing, the table of commands, waiting, answering
  *     change.c     the commands that change the table; write.c, what they share
- *     show.c       the commands that show; problems.c, what status complains of; alarms.c, what
- *                  the log does, too
+ *     show.c       the commands that show; show_vips.c, those that show VIPs; problems.c, what
+ *                  status complains of; alarms.c, what the log does, too
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
@@ -514,6 +514,7 @@ void gvs_alarms_log(struct gvs_agent *a); /* to be called once a second */
 void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap);
 void gvs_text_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m);
 void gvs_text_time(char text[static 32], uint64_t unix_ms); /* RFC 3339, UTC, ms */
+void gvs_text_hex64(char text[static 17], uint64_t v);      /* fingerprints, stamps */
 void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits);
 json_t *gvs_text_flags(uint32_t flags);
 json_t *gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len);
