@@ -332,7 +332,7 @@ bool gvs_netns_alone(const struct gvs_agent *a);   /* the host's and no other is
 bool gvs_netns_settled(const struct gvs_agent *a); /* all that are there are open and filled */
 /* A record of its ledger for the store; val NULL: it goes. */
 void gvs_netns_put(struct gvs_agent *a, const struct gvs_netns *ns, const void *rec, size_t len,
-                   const char *val);
+                   const void *val, size_t val_len);
 bool gvs_netns_take_own(struct gvs_netns *ns); /* its addresses; true if they are others */
 bool gvs_netns_has(const struct gvs_netns *ns, const struct gvs_addr *addr);    /* of its own */
 void gvs_netns_refresh_conns(struct gvs_agent *a, const struct gvs_svcid *svc); /* in all */

@@ -528,7 +528,7 @@ store_ledgers(struct gvs_agent *a)
         return;
     while ((ns = gvs_netns_next(a, ns)) != NULL) {
         while (gvs_ledger_next(ns->ledger, &rec)) {
-            gvs_netns_put(a, ns, rec.b, rec.len, rec.gone ? NULL : "");
+            gvs_netns_put(a, ns, rec.b, rec.len, rec.gone ? NULL : rec.value, rec.value_len);
             any = true;
         }
         ns->ledger_upto = gvs_kernel_ledger_wanted(ns->kernel);
