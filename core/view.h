@@ -18,8 +18,8 @@
  *   - A backend whose service nobody claims is an orphan: kept, shown, not programmed.
  *   - A backend all of whose claimants are gone (none is the cluster) is hidden: weight 0, and
  *     later not programmed at all; a datagram service's at once, since weight 0 stops only new
- *     connections. Unless no destination of weight above 0 would be
- *     left: then nothing is hidden in that service. What claims say never depends on who is alive.
+ *     connections. Unless no destination of weight above 0 would be left: then nothing is hidden
+ *     in that service. What claims say never depends on who is alive.
  *   - What a retired member claims, or took back, does not count.
  *   - Where a member takes datagrams a node's file makes no service: its balancers would not reach
  *     it any more. But no member takes away what is there: the cluster's claim was held against

@@ -119,7 +119,8 @@ leave_untrusted_out(const struct gvs_kernel *k, struct gvs_slot *s, struct gvs_o
     if (k->trust == GVS_TRUST_ALL || s->local)
         return count;
     for (size_t i = 0; i < count; i++) {
-        if (!is_removal(ops[i].kind) && (k->trust == GVS_TRUST_EDITS || !is_edit(ops[i].kind)))
+        if ((!is_removal(ops[i].kind) && (k->trust == GVS_TRUST_EDITS || !is_edit(ops[i].kind))) ||
+            gvs_drain_may_end(k, &ops[i].item))
             ops[kept++] = ops[i];
     }
     s->gated = kept < count;
@@ -162,7 +163,9 @@ settle(struct gvs_kernel *k, struct gvs_slot *s)
     s->local = false;
     if (gvs_set_count(k->drifted) > 0)
         gvs_set_del_service(k->drifted, &s->id);
-    if (!s->gated)
+    if (!s->gated && s->leaving > 0)
+        gvs_drain_rest(k, s);
+    else if (!s->gated)
         gvs_slot_move(&k->slots, s, GVS_SLOT_IDLE);
     else /* trust may have risen while this was in flight */
         gvs_slot_move(&k->slots, s, k->trust > s->trust ? GVS_SLOT_DIRTY : GVS_SLOT_GATED);
@@ -236,7 +239,8 @@ board(struct gvs_kernel *k, struct gvs_slot *s)
     s->again = s->surprised = s->failed = s->gated = false;
     if (s->foreign)
         list = GVS_SLOT_IDLE;
-    else if (!reserve(f,
+    else if (!gvs_drain_decide(k, s) ||
+             !reserve(f,
                       2 + gvs_plan_max(gvs_kernel_configured_of(k, s), /* an address, an anchor */
                                        gvs_kernel_wanted_of(k, s))))
         cannot(k, s, ENOMEM);
@@ -283,13 +287,15 @@ gvs_flight_board(struct gvs_kernel *k)
     f->stage = 0;
     f->pos = f->adds = 0;
     f->anchors[0] = f->anchors[1] = false;
+    k->drain.looks = 0;
     for (size_t i = 0; i < 2; i++) {
         enum gvs_op_kind kind = gvs_anchor_op(k, families[i]);
 
         if (kind != GVS_OP_NONE)
             push_anchor(k, families[i], (uint8_t)kind);
     }
-    for (size_t i = 0; i < BOARD_MAX && f->count < GVS_FLIGHT_OPS; i++) {
+    for (size_t i = 0;
+         i < BOARD_MAX && f->count < GVS_FLIGHT_OPS && k->drain.looks < GVS_LOOK_SERVICES; i++) {
         s = k->slots.first[GVS_SLOT_DIRTY];
         if (!s)
             break;
@@ -347,6 +353,8 @@ may_go(struct gvs_kernel *k, size_t i)
         return gvs_anchor_of(k, s->id.addr.family)->there;
     if (!s->present)
         return false;
+    if (op->kind == GVS_OP_ADDR_DEL && gvs_vip_undecided(k, &s->id.addr))
+        return false; /* it goes with that one, or stays for it */
     if (op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL)
         return gvs_vip_op(k, s) == op->kind;
     if (op->kind == GVS_OP_SERVICE_DEL)
@@ -423,10 +431,13 @@ record(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op)
 
     switch (op->kind) {
     case GVS_OP_SERVICE_DEL:
+        for (struct gvs_range r = gvs_kernel_configured_of(k, s); r.at < r.end; r.at++)
+            gvs_ledger_stay(k->ledger, r.at);
         gvs_set_del_service(k->configured, &s->id);
         s->present = s->once = false;
         break;
     case GVS_OP_DEST_DEL:
+        gvs_ledger_stay(k->ledger, &op->item);
         gvs_set_del(k->configured, &op->item);
         break;
     case GVS_OP_SERVICE_ADD:

@@ -214,13 +214,14 @@ make_set(size_t items)
     return mem ? gvs_set_init(mem, items) : NULL;
 }
 
-/* `configured` has room for all of one table beside all of another that is to replace it. */
+/* `configured` has room for all of one table beside all of another that is to replace it, `wanted`
+ * for all of that to leave beside what is wanted. */
 static int
 make_state(struct gvs_kernel *k)
 {
     size_t max = k->cfg.items_max;
 
-    k->wanted = make_set(max);
+    k->wanted = make_set(3 * max);
     k->configured = make_set(2 * max);
     k->foreign = make_set(max);
     k->drifted = make_set(max);
@@ -280,6 +281,7 @@ gvs_kernel_close(struct gvs_kernel *k)
         close(k->lock_fd);
     gvs_flight_fini(&k->flight);
     gvs_look_fini(&k->look);
+    gvs_drain_fini(&k->drain);
     gvs_vip_fini(k);
     gvs_slots_fini(&k->slots);
     free(k->wanted);
@@ -411,6 +413,7 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
     const struct gvs_range new_items = {items, count ? items + count : items};
     struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
     struct gvs_range old;
+    size_t others;
 
     GVS_ASSERT(is_one_service(svc, items, count) && !gvs_anchor_is(svc));
     if (!s && count == 0)
@@ -419,12 +422,15 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
     if (!s)
         return GVS_E_FULL;
     old = gvs_kernel_wanted_of(k, s);
-    if (gvs_set_count(k->wanted) - (size_t)(old.end - old.at) + count > k->cfg.items_max) {
+    others = gvs_set_count(k->wanted) - (size_t)(old.end - old.at) -
+             (k->drain.leaving - (s->leaving - s->whole));
+    if (others + count > k->cfg.items_max) {
         gvs_kernel_drop(k, s);
         return GVS_E_FULL;
     }
-    if (gvs_ranges_equal(old, new_items))
+    if (s->leaving == 0 && gvs_ranges_equal(old, new_items))
         return GVS_OK;
+    gvs_drain_forget(k, s, new_items);
     s->local |= local;
     replace_wanted(k, s, new_items);
     wish_changed(k, s);

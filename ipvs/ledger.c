@@ -206,8 +206,8 @@ addr_rec(const struct gvs_addr *addr)
     return rec;
 }
 
-/* The key of the cluster's claim on it, but for the first letter. False: it has none, since it is in
- * the kernel by somebody else's doing. */
+/* The key of the cluster's claim on it, but for the first letter. False: it has none, and is in the
+ * kernel by somebody else's doing. */
 static bool
 leaving_rec(struct gvs_ledger_rec *rec, const struct gvs_item *identity)
 {

@@ -42,10 +42,16 @@ is_served(const struct gvs_kernel *k, const struct gvs_svcid *svc)
     return !s->foreign && (s->present || !s->failures);
 }
 
-/* A service of the set that carries the address; with `served`, one of which is_served holds. */
+static bool
+is_undecided(const struct gvs_kernel *k, const struct gvs_svcid *svc)
+{
+    return gvs_slot_find(&k->slots, svc)->list == GVS_SLOT_DIRTY;
+}
+
+/* A service of the set that carries the address and that fits (NULL: any does). */
 static const struct gvs_item *
 find_carrier(const struct gvs_kernel *k, const struct gvs_set *set, const struct gvs_addr *addr,
-             bool served)
+             bool (*fits)(const struct gvs_kernel *k, const struct gvs_svcid *svc))
 {
     struct gvs_range r = gvs_set_all(set);
 
@@ -58,7 +64,7 @@ find_carrier(const struct gvs_kernel *k, const struct gvs_set *set, const struct
             if (protos[i] == GVS_PROTO_FWMARK || item == r.end || item->svc.proto != protos[i] ||
                 gvs_addr_cmp(&item->svc.addr, addr) != 0)
                 break;
-            if (!served || is_served(k, &item->svc))
+            if (!fits || fits(k, &item->svc))
                 return item;
             least = gvs_item_past(&item->svc);
         }
@@ -69,7 +75,13 @@ find_carrier(const struct gvs_kernel *k, const struct gvs_set *set, const struct
 bool
 gvs_vip_needed(const struct gvs_kernel *k, const struct gvs_addr *addr)
 {
-    return find_carrier(k, k->wanted, addr, true);
+    return find_carrier(k, k->wanted, addr, is_served);
+}
+
+bool
+gvs_vip_undecided(const struct gvs_kernel *k, const struct gvs_addr *addr)
+{
+    return find_carrier(k, k->configured, addr, is_undecided);
 }
 
 /* Index of the first that is not below. */
@@ -227,7 +239,7 @@ is_left_over(const struct gvs_kernel *k, const struct gvs_vip *v)
 static bool
 is_stray(const struct gvs_kernel *k, const struct gvs_vip *v)
 {
-    return is_left_over(k, v) && !find_carrier(k, k->configured, &v->addr, false);
+    return is_left_over(k, v) && !find_carrier(k, k->configured, &v->addr, NULL);
 }
 
 bool
@@ -262,7 +274,7 @@ lacks_address(const struct gvs_kernel *k, const struct gvs_item *item)
     const struct gvs_vip *v = gvs_vip_find(k, &item->svc.addr);
 
     return item->kind == GVS_ITEM_SERVICE && gvs_vip_of(k, &item->svc) && (!v || !v->there) &&
-           find_carrier(k, k->wanted, &item->svc.addr, false) == item;
+           find_carrier(k, k->wanted, &item->svc.addr, NULL) == item;
 }
 
 size_t
@@ -339,7 +351,7 @@ found_own(void *ctx, const struct gvs_addr *addr, const char *name)
 static void
 note_missing(struct gvs_kernel *k, struct gvs_vip *v)
 {
-    const struct gvs_item *carrier = find_carrier(k, k->wanted, &v->addr, true);
+    const struct gvs_item *carrier = find_carrier(k, k->wanted, &v->addr, is_served);
     struct gvs_op op = {.kind = GVS_OP_ADDR_ADD, .wave = 1};
     struct gvs_slot *s;
 
@@ -351,7 +363,7 @@ note_missing(struct gvs_kernel *k, struct gvs_vip *v)
     op.item = *carrier;
     gvs_report_event(k, GVS_KERNEL_DRIFT, &op, 0, false);
     s = gvs_slot_find(&k->slots, &carrier->svc);
-    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED)
+    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED || s->list == GVS_SLOT_LEAVING)
         gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
 }
 

@@ -164,7 +164,6 @@ struct gvs_agent {
     struct gvs_set *shown;         /* what the view last said of every service */
     struct gvs_set *dirty;         /* services whose view is out of date */
     struct gvs_waiting held;       /* services that would lose their last usable destination */
-    struct gvs_waiting busy;       /* with connections to destinations whose owners are silent */
 
     /* netns.c: the host's first, if it is meant; then by name. */
     struct gvs_netns *netns[GVS_AGENT_NETNS_MAX];
@@ -286,6 +285,7 @@ void gvs_agent_dirty_all(struct gvs_agent *a);
 bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
 bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
 bool gvs_agent_in_step(const struct gvs_agent *a);
+struct gvs_mono gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep);
 /* Nothing is programmed: by configuration, or since other agents program every namespace. */
 bool gvs_agent_observes(const struct gvs_agent *a);
 bool gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc); /* in any ledger */

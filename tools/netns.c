@@ -278,6 +278,8 @@ open_kernel(struct gvs_agent *a, struct gvs_netns *ns, const struct gvs_kernel_s
         .audit_ms = a->cfg.audit_seconds * 1000,
         .items_max = gvs_limits_held(&a->cfg.limits),
         .sockets = sockets,
+        .stay = gvs_agent_stay,
+        .stay_ctx = a,
     };
     int rc;
 

@@ -134,10 +134,10 @@ run(struct world *w)
 
     for (int i = 0; i < 100000; i++) {
         at = gvs_kernel_step(w->k, w->now);
-        if (!w->store_stuck && gvs_kernel_ledger_wanted(w->k) > 0) {
+        if (!w->store_stuck)
             store(w, true);
+        if (!w->store_stuck && gvs_kernel_ledger_wanted(w->k) > 0)
             at = gvs_kernel_step(w->k, w->now);
-        }
         if (!gvs_mono_due(at, w->now))
             return at;
     }
