@@ -1,4 +1,7 @@
-/* vip list and vip show: what the view says of each service, and how it stands in the kernels. */
+/* vip list and vip show: what the view says of each service, and how it stands in the kernels.
+ *
+ * What nobody claims any more and still leaves a kernel is shown, too: it is added to the view, and
+ * told from everything else by having no owner. */
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +71,73 @@ state_of(const struct gvs_agent *a, const struct gvs_item *item, char *why, size
     return worst;
 }
 
+/* --- what leaves --- */
+
+/* Where it stays longest. */
+static void
+leaving_text(const struct gvs_agent *a, const struct gvs_item *item, char *text, size_t cap)
+{
+    struct gvs_mono now = gvs_udp_now(), latest = now, until;
+
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        if (gvs_ledger_leaves(ns->ledger, item, &until) && until.us > latest.us)
+            latest = until;
+    snprintf(text, cap, "removed: goes with its last connection, in %.0f s at the latest",
+             (double)(latest.us - now.us) / 1e6);
+}
+
+/* One that has no owner, in its place; unless it is there, or there is no room. */
+static void
+add_backend(struct gvs_view_service *v, const struct gvs_item *item)
+{
+    size_t i = 0;
+
+    while (i < v->backend_count && gvs_ep_cmp(&v->backends[i].ep, &item->ep) < 0)
+        i++;
+    if (v->backend_count == GVS_VIEW_BACKENDS_MAX ||
+        (i < v->backend_count && gvs_ep_cmp(&v->backends[i].ep, &item->ep) == 0))
+        return;
+    memmove(&v->backends[i + 1], &v->backends[i], (v->backend_count - i) * sizeof *v->backends);
+    v->backends[i] = (struct gvs_view_backend){
+        .ep = item->ep,
+        .claim = {.forward = item->dest.forward,
+                  .tunnel = item->dest.tunnel,
+                  .tunnel_port = item->dest.tunnel_port,
+                  .lower = item->dest.lower,
+                  .upper = item->dest.upper},
+    };
+    v->backend_count++;
+}
+
+static void
+add_service(const struct gvs_agent *a, struct gvs_view_service *v, const struct gvs_item *item)
+{
+    const char *name = gvs_names_get(&a->names, &item->svc);
+
+    v->claimed = true;
+    snprintf(v->claim.name, sizeof v->claim.name, "%s", name ? name : "");
+    memcpy(v->claim.sched, item->service.sched, sizeof v->claim.sched);
+    v->claim.flags = item->service.flags;
+    v->claim.persistent = item->service.persistent;
+    v->claim.netmask = item->service.netmask;
+}
+
+/* Adds to the view of a service what leaves it. */
+static void
+add_leaving(const struct gvs_agent *a, struct gvs_view_service *v)
+{
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        size_t count = gvs_kernel_leaving(ns->kernel, &v->id, a->items, 1 + GVS_VIEW_BACKENDS_MAX);
+
+        for (size_t i = 0; i < count; i++) {
+            if (a->items[i].kind == GVS_ITEM_DEST)
+                add_backend(v, &a->items[i]);
+            else if (!v->claimed)
+                add_service(a, v, &a->items[i]);
+        }
+    }
+}
+
 static const char *
 backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
               const struct gvs_view_backend *b, char *why, size_t cap)
@@ -75,6 +145,10 @@ backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
     struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
 
     why[0] = 0;
+    if (b->owner_count == 0) {
+        leaving_text(a, &item, why, cap);
+        return "draining";
+    }
     if (b->withheld == GVS_WITHHELD_ORPHAN || !v->claimed)
         return "orphan";
     if (b->withheld) {
@@ -128,7 +202,7 @@ backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
         json_object_set_new(o, "inactive", json_null());
     }
     gvs_text_hex64(stamp, b->changed.hlc);
-    json_object_set_new(o, "stamp", json_string(stamp));
+    json_object_set_new(o, "stamp", b->owner_count ? json_string(stamp) : json_null());
     if (b->override.drain)
         json_object_set_new(
             o, "weight_before_drain",
@@ -144,6 +218,10 @@ service_state(const struct gvs_agent *a, const struct gvs_view_service *v, char 
     struct gvs_item item = gvs_item_make_service(&v->id);
 
     why[0] = 0;
+    if (v->claimed && v->owner_count == 0) {
+        leaving_text(a, &item, why, cap);
+        return "empty";
+    }
     if (v->withheld) {
         gvs_text_withheld(a, why, cap, v, NULL);
         return "withheld";
@@ -190,34 +268,78 @@ vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
                   (json_int_t)v->claim.persistent, "netmask", mask, "state", state, "changed",
                   changed, "backends", backends);
     gvs_text_hex64(stamp, v->changed.hlc);
-    json_object_set_new(o, "stamp", v->claimed ? json_string(stamp) : json_null());
+    json_object_set_new(o, "stamp",
+                        v->claimed && v->owner_count ? json_string(stamp) : json_null());
     json_object_set_new(o, "owner", v->owner_count ? json_string(owner) : json_null());
     json_object_set_new(o, "reason", why[0] ? json_string(why) : json_null());
     return o;
 }
 
-/* `only`: a canonical VIP or a name; NULL: all. */
+struct vips {
+    json_t *list;
+    const char *only; /* a canonical VIP or a name; NULL: all */
+    bool by_id;
+    struct gvs_svcid id; /* by_id: what `only` means */
+};
+
+/* The service that the view holds, with what leaves it. */
+static void
+append_vip(struct gvs_agent *a, struct vips *list)
+{
+    struct gvs_view_service *v = a->view;
+
+    if (list->by_id && gvs_svcid_cmp(&v->id, &list->id) != 0)
+        return;
+    add_leaving(a, v);
+    if (!v->claimed && v->backend_count == 0)
+        return;
+    if (list->only && !list->by_id && strcmp(v->claim.name, list->only) != 0)
+        return;
+    if (list->only)
+        gvs_netns_refresh_conns(a, &v->id);
+    json_array_append_new(list->list, vip_json(a, v));
+}
+
+/* Those of which nothing is left but what is in this kernel. Their names may be others' by now. */
+static void
+append_leaving(struct gvs_agent *a, const struct gvs_netns *ns, struct vips *list)
+{
+    struct gvs_view_env env = gvs_agent_env(a);
+    struct gvs_netns *before;
+    struct gvs_item item;
+    struct gvs_mono until;
+    size_t at = 0;
+
+    if (list->only && json_array_size(list->list) > 0)
+        return;
+    while (gvs_ledger_each_leaving(ns->ledger, &at, &item)) {
+        before = gvs_netns_next(a, NULL);
+        if (item.kind != GVS_ITEM_SERVICE ||
+            gvs_view_service(gvs_node_claims(a->node), &env, &item.svc, a->view))
+            continue;
+        while (before != ns && !gvs_ledger_leaves(before->ledger, &item, &until))
+            before = gvs_netns_next(a, before);
+        if (before == ns)
+            append_vip(a, list);
+    }
+}
+
 static json_t *
 vips_json(struct gvs_agent *a, const char *only, size_t *found)
 {
     const struct gvs_table *t = gvs_node_claims(a->node);
     struct gvs_view_env env = gvs_agent_env(a);
-    struct gvs_svcid svc = {0}, want;
-    json_t *list = json_array();
-    bool by_id = only && gvs_svcid_parse(&want, only, strlen(only), NULL) == GVS_OK;
+    struct vips list = {.list = json_array(), .only = only};
+    struct gvs_svcid svc = {0};
 
-    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true) {
-        if (by_id && gvs_svcid_cmp(&svc, &want) != 0)
-            continue;
-        if (!gvs_view_service(t, &env, &svc, a->view) ||
-            (only && !by_id && strcmp(a->view->claim.name, only) != 0))
-            continue;
-        if (only)
-            gvs_netns_refresh_conns(a, &svc);
-        json_array_append_new(list, vip_json(a, a->view));
-    }
-    *found = json_array_size(list);
-    return list;
+    list.by_id = only && gvs_svcid_parse(&list.id, only, strlen(only), NULL) == GVS_OK;
+    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
+        if (gvs_view_service(t, &env, &svc, a->view))
+            append_vip(a, &list);
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        append_leaving(a, ns, &list);
+    *found = json_array_size(list.list);
+    return list.list;
 }
 
 void
