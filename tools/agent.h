@@ -446,6 +446,11 @@ bool gvs_write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const
 bool gvs_write_override(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
                         const struct gvs_override *o);
 bool gvs_write_tombstone(struct gvs_request *r, const struct gvs_key *key, bool force);
+/* Was it deleted, a backend or (`ep` is NULL) a service, and not by force? Then it may still leave
+ * somewhere; and hasten has it go at once, everywhere. */
+bool gvs_write_leaves(const struct gvs_request *r, const struct gvs_svcid *svc,
+                      const struct gvs_ep *ep);
+bool gvs_write_hasten(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep);
 /* Takes --peers N, --if-stamp S and --dry-run out of the arguments. */
 int gvs_write_options(struct gvs_request *r, struct gvs_fault *f);
 /* --if-stamp: is this the stamp held (0: nothing is)? */
