@@ -178,14 +178,14 @@ keep_busy(struct gvs_kernel *k, const struct gvs_slot *s, int rc)
     d->count = kept;
 }
 
-/* A service stays whole, for the sake of one of its destinations. */
+/* A service that may leave (is_worth_a_look) stays whole, for the sake of one of its destinations.
+ * Whoever was asked has a clock of his own: the time may have come meanwhile. */
 static void
-keep_whole(struct gvs_kernel *k, const struct gvs_slot *s, int rc)
+keep_whole(struct gvs_kernel *k, int rc)
 {
     struct gvs_drain *d = &k->drain;
     struct gvs_mono until = end_of(k, d->v, NULL);
-    bool stays =
-        may_leave(k, s, d->v) && !gvs_mono_due(until, k->now) && is_any_busy(&k->look.dests, rc);
+    bool stays = !gvs_mono_due(until, k->now) && is_any_busy(&k->look.dests, rc);
 
     for (size_t i = 0; i < d->count && stays; i++)
         stays = enter(k, &d->v[i], until);
@@ -231,7 +231,7 @@ judge(struct gvs_kernel *k, struct gvs_slot *s)
     if (rc == GVS_OK)
         gvs_look_conns(s, &k->look.dests);
     if (whole)
-        keep_whole(k, s, rc);
+        keep_whole(k, rc);
     else
         keep_busy(k, s, rc);
     return true;

@@ -10,14 +10,17 @@ struct bench {
     struct world w;
     struct gvs_mono until; /* what leaves may stay */
     bool only_services;    /* what `until` says is for them alone */
+    unsigned answers;      /* the last of so many, and all that follow, say now; 0: none does */
 };
 
 static struct gvs_mono
 stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
 {
-    const struct bench *b = ctx;
+    struct bench *b = ctx;
 
     (void)svc;
+    if (b->answers > 1 && --b->answers == 1)
+        b->until = (struct gvs_mono){0};
     return ep && b->only_services ? GVS_MONO_NEVER : b->until;
 }
 
@@ -131,6 +134,30 @@ test_or_when_its_time_is_over(void **state)
     LOG("");
     elapse(w, 200);
     LOG("dest_del " A " " TWO " 0\n");
+    teardown(w);
+}
+
+static void
+test_each_has_a_time_of_its_own(void **state)
+{
+    struct bench b;
+    struct world *w = begin(&b);
+
+    (void)state;
+    leave(w);
+    elapse(w, 30000);
+    b.until = in_ms(&b, 60000);
+    connect_to(A, ONE, 1, 0);
+    want(w, A, "wlc", "");
+    run(w);
+    LOG("dest_edit " A " " ONE " 0\n");
+    elapse(w, 30100);
+    LOG("dest_del " A " " TWO " 0\n");
+    assert_int_equal(status(w).leaving, 1);
+    elapse(w, 29800);
+    LOG("");
+    elapse(w, 400);
+    LOG("dest_del " A " " ONE " 0\n");
     teardown(w);
 }
 
@@ -383,6 +410,7 @@ test_a_service_leaves_as_a_whole(void **state)
     LOG("addr_del 10.99.0.1\nservice_del " A " wlc\n");
     assert_int_equal(w->stored_count, 2);
     /* It had none: at once, though some are over. */
+    b.until = in_ms(&b, 60000);
     connect_to(B, ONE, 0, 9);
     want_none(w, B);
     run(w);
@@ -449,6 +477,29 @@ test_an_address_stays_for_whoever_is_still_to_be_decided(void **state)
     elapse(w, 1100);
     LOG("addr_del 10.99.0.1\nservice_del 10.99.0.1:443/tcp wlc\n");
     teardown(w);
+}
+
+/* Who is asked how long has a clock of his own, and is asked more than once. */
+static void
+test_its_time_may_come_between_two_questions(void **state)
+{
+    (void)state;
+    for (unsigned answers = 2; answers < 10; answers++) {
+        struct bench b;
+        struct world *w = begin(&b);
+
+        connect_to(A, ONE, 1, 0);
+        connect_to(B, ONE, 1, 0);
+        b.answers = answers;
+        want(w, A, "wlc", TWO "=1");
+        want_none(w, B);
+        elapse(w, 2000);
+        assert_true(status(w).in_step);
+        assert_int_equal(status(w).services + status(w).destinations, 2);
+        assert_int_equal(status(w).leaving, 0);
+        assert_int_equal(w->stored_count, 2);
+        teardown(w);
+    }
 }
 
 static void
@@ -634,6 +685,7 @@ main(void)
         TEST(test_without_a_connection_it_goes_at_once),
         TEST(test_with_one_it_leaves_and_goes_when_that_ends),
         TEST(test_or_when_its_time_is_over),
+        TEST(test_each_has_a_time_of_its_own),
         TEST(test_a_restart_resumes_it),
         TEST(test_what_has_begun_ends_without_trust),
         TEST(test_nothing_begins_without_trust),
@@ -647,6 +699,7 @@ main(void)
         TEST(test_a_service_leaves_as_a_whole),
         TEST(test_a_service_returns_by_edits),
         TEST(test_an_address_stays_for_whoever_is_still_to_be_decided),
+        TEST(test_its_time_may_come_between_two_questions),
         TEST(test_hands_on_what_leaves),
         TEST(test_hands_on_the_address_of_what_leaves),
         TEST(test_it_goes_while_the_agent_is_away),
