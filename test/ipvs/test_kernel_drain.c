@@ -129,8 +129,9 @@ test_or_when_its_time_is_over(void **state)
     struct world *w = begin(&b);
 
     (void)state;
+    b.until = in_ms(&b, 60500); /* no look is due then */
     leave(w);
-    elapse(w, 59900);
+    elapse(w, 60400);
     LOG("");
     elapse(w, 200);
     LOG("dest_del " A " " TWO " 0\n");
