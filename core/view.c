@@ -465,6 +465,52 @@ gvs_view_seek(const struct gvs_table *t, const struct gvs_svcid *from, bool afte
     return true;
 }
 
+/* --- ends --- */
+
+/* One claim more. */
+static void
+note_end(struct gvs_view_end *end, bool *claimed, const struct gvs_entry *e,
+         enum gvs_owner_stage stage)
+{
+    bool force;
+
+    if (!e->tombstone) {
+        end->silent = (end->silent || !*claimed) && stage != GVS_OWNER_THERE;
+        *claimed = true;
+    } else if (end->hlc < e->order) {
+        end->hlc = e->order;
+        end->force = gvs_tombstone_decode(&force, e->value, e->value_len) == GVS_OK && force;
+    }
+}
+
+struct gvs_view_end
+gvs_view_end(const struct gvs_table *t, const struct gvs_view_env *env, const struct gvs_svcid *svc,
+             const struct gvs_ep *ep)
+{
+    struct gvs_key key = {.kind = ep ? GVS_KEY_BACKEND : GVS_KEY_SERVICE, .svc = *svc};
+    struct gvs_view_end end = {.silent = false};
+    struct gvs_keybuf prefix;
+    struct gvs_entry e;
+    bool claimed = false, found;
+
+    if (ep)
+        key.ep = *ep;
+    gvs_key_build(&prefix, &key); /* the cluster's: what others' continue */
+    found = gvs_table_seek(t, prefix.b, prefix.len, false, &e);
+    while (found && e.key_len >= prefix.len && memcmp(e.key, prefix.b, prefix.len) == 0) {
+        int rc = gvs_key_parse(&key, e.key, e.key_len);
+        enum gvs_owner_stage stage = stage_of(env, &key.owner);
+
+        GVS_ASSERT(rc == GVS_OK);
+        if (stage != GVS_OWNER_RETIRED)
+            note_end(&end, &claimed, &e, stage);
+        found = gvs_table_seek(t, e.key, e.key_len, true, &e);
+    }
+    if (claimed)
+        end = (struct gvs_view_end){.silent = ep && end.silent};
+    return end;
+}
+
 /* --- items --- */
 
 static struct gvs_item

@@ -17,9 +17,9 @@
  *     neither.
  *   - A backend whose service nobody claims is an orphan: kept, shown, not programmed.
  *   - A backend all of whose claimants are gone (none is the cluster) is hidden: weight 0, and
- *     later, once nothing is connected to it, not programmed at all; a datagram service's at once,
- *     since weight 0 stops only new connections. Unless no destination of weight above 0 would be
- *     left: then nothing is hidden in that service. What claims say never depends on who is alive.
+ *     later not programmed at all; a datagram service's at once, since weight 0 stops only new
+ *     connections. Unless no destination of weight above 0 would be left: then nothing is hidden
+ *     in that service. What claims say never depends on who is alive.
  *   - What a retired member claims, or took back, does not count.
  *   - Where a member takes datagrams a node's file makes no service: its balancers would not reach
  *     it any more. But no member takes away what is there: the cluster's claim was held against
@@ -123,6 +123,16 @@ enum gvs_withheld gvs_view_judge_service(const struct gvs_view_service *v,
                                          const struct gvs_view_env *env);
 enum gvs_withheld gvs_view_judge_backend(const struct gvs_view_service *v,
                                          const struct gvs_view_backend *b);
+
+/* How a service went that has no items, or (`ep` is not NULL) a backend of one that has: what the
+ * table says of it. All zero: nothing, since something else withholds it, or its owner retired. */
+struct gvs_view_end {
+    bool silent;  /* somebody claims it, but all of them are silent: it may be back */
+    uint64_t hlc; /* else, if nobody does: of the latest of the claims that were deleted; or 0 */
+    bool force;   /* and whether that said so */
+};
+struct gvs_view_end gvs_view_end(const struct gvs_table *t, const struct gvs_view_env *env,
+                                 const struct gvs_svcid *svc, const struct gvs_ep *ep);
 
 /* The items that the kernel should hold for it, ascending: the service, then its destinations.
  * Returns how many were written; 0 if it is withheld or orphaned. `max` is at least

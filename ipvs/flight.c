@@ -107,24 +107,11 @@ is_edit(uint8_t kind)
     return kind == GVS_OP_SERVICE_EDIT || kind == GVS_OP_DEST_EDIT;
 }
 
-/* All that is there of the service was taken back on this node. */
-static bool
-all_asked(const struct gvs_kernel *k, const struct gvs_slot *s)
-{
-    struct gvs_range r = gvs_kernel_configured_of(k, s);
-
-    while (r.at < r.end && gvs_set_get(k->asked, r.at))
-        r.at++;
-    return r.at == r.end;
-}
-
-/* A service takes its destinations along, and so its address does. */
 static bool
 is_asked(const struct gvs_kernel *k, const struct gvs_slot *s, const struct gvs_op *op)
 {
-    bool whole = op->kind == GVS_OP_SERVICE_DEL || op->kind == GVS_OP_ADDR_DEL;
-
-    return gvs_set_get(k->asked, &op->item) && (!whole || all_asked(k, s));
+    return gvs_kernel_asked(k, s, &op->item,
+                            op->kind == GVS_OP_SERVICE_DEL || op->kind == GVS_OP_ADDR_DEL);
 }
 
 /* Takes out what may not be done yet (I5); returns how many are left. */
@@ -140,7 +127,7 @@ leave_untrusted_out(const struct gvs_kernel *k, struct gvs_slot *s, struct gvs_o
         return count;
     for (size_t i = 0; i < count; i++) {
         if ((!is_removal(ops[i].kind) && (k->trust == GVS_TRUST_EDITS || !is_edit(ops[i].kind))) ||
-            is_asked(k, s, &ops[i]))
+            is_asked(k, s, &ops[i]) || gvs_drain_may_end(k, &ops[i].item))
             ops[kept++] = ops[i];
     }
     s->gated = kept < count;
@@ -184,7 +171,9 @@ settle(struct gvs_kernel *k, struct gvs_slot *s)
         gvs_kernel_answered(k, s);
     if (gvs_set_count(k->drifted) > 0)
         gvs_set_del_service(k->drifted, &s->id);
-    if (!s->gated)
+    if (!s->gated && s->leaving > 0)
+        gvs_drain_rest(k, s);
+    else if (!s->gated)
         gvs_slot_move(&k->slots, s, GVS_SLOT_IDLE);
     else /* trust may have risen while this was in flight */
         gvs_slot_move(&k->slots, s, k->trust > s->trust ? GVS_SLOT_DIRTY : GVS_SLOT_GATED);
@@ -258,7 +247,8 @@ board(struct gvs_kernel *k, struct gvs_slot *s)
     s->again = s->surprised = s->failed = s->gated = false;
     if (s->foreign)
         list = GVS_SLOT_IDLE;
-    else if (!reserve(f,
+    else if (!gvs_drain_decide(k, s) ||
+             !reserve(f,
                       2 + gvs_plan_max(gvs_kernel_configured_of(k, s), /* an address, an anchor */
                                        gvs_kernel_wanted_of(k, s))))
         cannot(k, s, ENOMEM);
@@ -305,13 +295,15 @@ gvs_flight_board(struct gvs_kernel *k)
     f->stage = 0;
     f->pos = f->adds = 0;
     f->anchors[0] = f->anchors[1] = false;
+    k->drain.looks = 0;
     for (size_t i = 0; i < 2; i++) {
         enum gvs_op_kind kind = gvs_anchor_op(k, families[i]);
 
         if (kind != GVS_OP_NONE)
             push_anchor(k, families[i], (uint8_t)kind);
     }
-    for (size_t i = 0; i < BOARD_MAX && f->count < GVS_FLIGHT_OPS; i++) {
+    for (size_t i = 0;
+         i < BOARD_MAX && f->count < GVS_FLIGHT_OPS && k->drain.looks < GVS_LOOK_SERVICES; i++) {
         s = k->slots.first[GVS_SLOT_DIRTY];
         if (!s)
             break;
@@ -369,6 +361,8 @@ may_go(struct gvs_kernel *k, size_t i)
         return gvs_anchor_of(k, s->id.addr.family)->there;
     if (!s->present)
         return false;
+    if (op->kind == GVS_OP_ADDR_DEL && gvs_vip_undecided(k, &s->id.addr))
+        return false; /* it goes with that one, or stays for it */
     if (op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL)
         return gvs_vip_op(k, s) == op->kind;
     if (op->kind == GVS_OP_SERVICE_DEL)
@@ -445,10 +439,13 @@ record(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op)
 
     switch (op->kind) {
     case GVS_OP_SERVICE_DEL:
+        for (struct gvs_range r = gvs_kernel_configured_of(k, s); r.at < r.end; r.at++)
+            gvs_ledger_stay(k->ledger, r.at);
         gvs_set_del_service(k->configured, &s->id);
         s->present = s->once = false;
         break;
     case GVS_OP_DEST_DEL:
+        gvs_ledger_stay(k->ledger, &op->item);
         gvs_set_del(k->configured, &op->item);
         break;
     case GVS_OP_SERVICE_ADD:

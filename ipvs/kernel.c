@@ -86,6 +86,19 @@ gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s)
     gvs_slot_differs(&k->slots, s, count);
 }
 
+bool
+gvs_kernel_asked(const struct gvs_kernel *k, const struct gvs_slot *s,
+                 const struct gvs_item *identity, bool whole)
+{
+    struct gvs_range r = gvs_kernel_configured_of(k, s);
+
+    if (!gvs_set_get(k->asked, identity))
+        return false;
+    while (whole && r.at < r.end && gvs_set_get(k->asked, r.at))
+        r.at++;
+    return !whole || r.at == r.end;
+}
+
 void
 gvs_kernel_answered(struct gvs_kernel *k, const struct gvs_slot *s)
 {
@@ -223,13 +236,14 @@ make_set(size_t items)
     return mem ? gvs_set_init(mem, items) : NULL;
 }
 
-/* `configured` has room for all of one table beside all of another that is to replace it. */
+/* `configured` has room for all of one table beside all of another that is to replace it, `wanted`
+ * for all of that to leave beside what is wanted. */
 static int
 make_state(struct gvs_kernel *k)
 {
     size_t max = k->cfg.items_max;
 
-    k->wanted = make_set(max);
+    k->wanted = make_set(3 * max);
     k->configured = make_set(2 * max);
     k->foreign = make_set(max);
     k->drifted = make_set(max);
@@ -291,6 +305,7 @@ gvs_kernel_close(struct gvs_kernel *k)
         close(k->lock_fd);
     gvs_flight_fini(&k->flight);
     gvs_look_fini(&k->look);
+    gvs_drain_fini(&k->drain);
     gvs_vip_fini(k);
     gvs_slots_fini(&k->slots);
     free(k->wanted);
@@ -442,6 +457,7 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
     const struct gvs_range new_items = {items, count ? items + count : items};
     struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
     struct gvs_range old;
+    size_t others;
 
     GVS_ASSERT(is_one_service(svc, items, count) && !gvs_anchor_is(svc));
     if (!s && count == 0)
@@ -450,14 +466,17 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
     if (!s)
         return GVS_E_FULL;
     old = gvs_kernel_wanted_of(k, s);
-    if (gvs_set_count(k->wanted) - (size_t)(old.end - old.at) + count > k->cfg.items_max) {
+    others = gvs_set_count(k->wanted) - (size_t)(old.end - old.at) -
+             (k->drain.leaving - (s->leaving - s->whole));
+    if (others + count > k->cfg.items_max) {
         gvs_kernel_drop(k, s);
         return GVS_E_FULL;
     }
-    if (gvs_ranges_equal(old, new_items))
+    if (s->leaving == 0 && gvs_ranges_equal(old, new_items))
         return GVS_OK;
     if (k->trust < GVS_TRUST_ALL)
         note_asked(k, old, new_items, local);
+    gvs_drain_forget(k, s, new_items);
     replace_wanted(k, s, new_items);
     wish_changed(k, s);
     return GVS_OK;

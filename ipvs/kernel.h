@@ -29,6 +29,12 @@
  *       and holds up no other service.
  *   I8  The address of a service comes after its adds were acknowledged, and goes before the last
  *       service that carries it.
+ *   I9  What has a connection leaves before it goes: a destination that is not wanted any more gets
+ *       weight 0, one edit, and is removed when it has none, or when its time is over (`stay` in
+ *       the configuration); of a service all of them do, and one removal takes them along. While it
+ *       leaves it is as wanted as any other; its return is an edit. Datagrams have no connections.
+ *   I10 What leaves is in the ledger, with its time: a restart changes nothing about it. Nothing
+ *       begins to leave that might not be removed (I5); what has begun may end.
  */
 #pragma once
 
@@ -55,6 +61,12 @@ struct gvs_kernel_config {
     uint32_t audit_ms;                        /* between audits; 1,000 to 3,600,000 */
     size_t items_max;                         /* of wanted; configured takes twice as many */
     const struct gvs_kernel_sockets *sockets; /* of another namespace; NULL: makes its own */
+    /* How long what is not wanted any more may stay for the sake of its connections: a destination
+     * of a service that stays, or (`ep` is NULL) a service as a whole. What is over already: not at
+     * all; NEVER: as long as it has any. Asked whenever one is looked at: the first answer counts,
+     * and any that says now. NULL: nothing stays. */
+    struct gvs_mono (*stay)(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep);
+    void *stay_ctx;
 };
 
 struct gvs_kernel;
@@ -123,10 +135,10 @@ bool gvs_kernel_conns(const struct gvs_kernel *k, const struct gvs_item *identit
  * or as gvs_nl_dests. */
 int gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc);
 
-/* Of these destinations of a service, whosever it is, keeps those in place that have connections in
- * the kernel now, and returns how many. All of them, if the kernel does not answer. */
-size_t gvs_kernel_busy(struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_item *dests,
-                       size_t count);
+/* What leaves of a service, ascending, as it is wanted meanwhile: some destinations, or itself and
+ * all of them. Writes at most max, and returns how many. Until when, the ledger says. */
+size_t gvs_kernel_leaving(const struct gvs_kernel *k, const struct gvs_svcid *svc,
+                          struct gvs_item *out, size_t max);
 
 /* Has this service settled: every first operation since its last want acknowledged, but for those
  * that nobody asked for here and that wait for trust (1), refused or foreign (-1: why has words),
@@ -139,6 +151,7 @@ struct gvs_kernel_status {
     bool in_step;   /* wanted equals configured, nothing failed, pending or foreign, the last
                        reading succeeded and left nothing unrepaired */
     size_t services, destinations;   /* ours, in the kernel; anchors not counted */
+    size_t leaving;                  /* destinations, of these */
     size_t pending, failed, foreign; /* objects; of `foreign`, services that are wanted */
     /* Acknowledged operations that changed the kernel, repairs included. */
     uint64_t service_add, service_edit, service_del, dest_add, dest_edit, dest_del;

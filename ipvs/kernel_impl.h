@@ -5,6 +5,7 @@
  *     flight.c   plans, sends batches, takes the answers
  *     vip.c      the addresses of services, and the anchors
  *     look.c     reads the kernel: first read, looks, audits
+ *     drain.c    what leaves: who may, and for how long
  *     report.c   what the caller may ask
  *
  * A slot is on one list at a time:
@@ -20,7 +21,8 @@
  *                                         dump
  *
  * All but FLIGHT lead back to DIRTY: RETRY at its time, GATED when trust rises. A plan that would
- * remove what only one reading has shown goes to LOOK, too.
+ * remove what only one reading has shown goes to LOOK, too. LEAVING is IDLE for a service of which
+ * something leaves: it is looked at once a second, and is DIRTY when that may go.
  *
  * The kernel is read only while nothing is in flight, so what a reading shows otherwise than
  * `configured` is never our own doing, but for a batch whose answers were lost (slot->lost).
@@ -67,6 +69,7 @@ enum gvs_slot_list {
     GVS_SLOT_LOOK,   /* to be read: waits for a dump of all services */
     GVS_SLOT_READ,   /* to be read: waits for its destinations */
     GVS_SLOT_FLIGHT,
+    GVS_SLOT_LEAVING, /* at rest, but for something that leaves */
     GVS_SLOT_LISTS,
 };
 
@@ -102,8 +105,10 @@ struct gvs_slot {
     uint8_t surprises;    /* in a row */
     uint32_t seen;        /* the dump that last showed it */
     uint32_t differs;     /* objects in which wanted and configured differ */
+    uint32_t leaving;     /* items of wanted that nobody wants, but leave; */
+    bool whole;           /* the service is one of them */
     uint32_t backoff_ms;
-    struct gvs_mono retry_at;
+    struct gvs_mono retry_at;  /* on RETRY; on LEAVING: when to look next */
     uint64_t ledger_seq;       /* durable up to here, it may be written */
     size_t op_first, op_count; /* its operations of this flight */
     struct gvs_failure *failures;
@@ -205,6 +210,16 @@ struct gvs_look {
     struct gvs_mono audit_at, slice_at, retry_at;
 };
 
+/* The items of one service that nobody wants any more and that stay for now. */
+struct gvs_drain {
+    struct gvs_item *v; /* ascending, as `configured` has them; weight 0 once it is decided */
+    size_t count, cap;
+    struct gvs_mono until;   /* the earliest end of one of them */
+    struct gvs_mono look_at; /* none on LEAVING is to be looked at before */
+    size_t looks;            /* taken by the boarding under way */
+    size_t leaving;          /* destinations, over all slots */
+};
+
 struct gvs_kernel {
     struct gvs_kernel_config cfg;
     char interface[16], version[16];
@@ -233,6 +248,7 @@ struct gvs_kernel {
     struct gvs_anchor anchors[2]; /* IPv4, IPv6 */
     struct gvs_flight flight;
     struct gvs_look look;
+    struct gvs_drain drain;
 
     struct gvs_kernel_status counts; /* those that only grow, and last_error */
     uint64_t vip_writes;
@@ -277,6 +293,11 @@ struct gvs_range gvs_kernel_configured_of(const struct gvs_kernel *k, const stru
 bool gvs_kernel_wants(const struct gvs_kernel *k, const struct gvs_slot *s);
 void gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s); /* slot->differs */
 
+/* Was it taken back or changed on this node (I5)? `whole`: a service goes, or its address, and takes
+ * its destinations along; so all of them have to be. */
+bool gvs_kernel_asked(const struct gvs_kernel *k, const struct gvs_slot *s,
+                      const struct gvs_item *identity, bool whole);
+
 /* Nothing of what was asked for on this node is left to do. */
 void gvs_kernel_answered(struct gvs_kernel *k, const struct gvs_slot *s);
 
@@ -307,6 +328,9 @@ bool gvs_vip_of(const struct gvs_kernel *k, const struct gvs_svcid *svc); /* has
 struct gvs_vip *gvs_vip_find(const struct gvs_kernel *k, const struct gvs_addr *addr);
 bool gvs_vip_needed(const struct gvs_kernel *k, const struct gvs_addr *addr);
 enum gvs_op_kind gvs_vip_op(const struct gvs_kernel *k, const struct gvs_slot *s);
+
+/* Is a service that carries it still to be planned? It may be one that leaves. */
+bool gvs_vip_undecided(const struct gvs_kernel *k, const struct gvs_addr *addr);
 
 /* Into the ledger (false: it is full or memory is), and out of it unless it is there or needed. */
 bool gvs_vip_enter(struct gvs_kernel *k, struct gvs_slot *s);
@@ -339,8 +363,33 @@ bool gvs_look_saw(const struct gvs_kernel *k, const struct gvs_svcid *svc); /* i
 int gvs_look_services(struct gvs_kernel *k, struct gvs_dump *out);
 int gvs_look_dests(struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_dump *out);
 const struct gvs_found *gvs_look_find(const struct gvs_dump *d, const struct gvs_svcid *svc);
+const struct gvs_found *gvs_look_dest(const struct gvs_dump *d, const struct gvs_item *identity);
 int gvs_look_conns(struct gvs_slot *s, const struct gvs_dump *dests);
 void gvs_look_fini(struct gvs_look *l);
+
+/* drain.c */
+
+/* Is it in `wanted` only because it leaves? */
+bool gvs_drain_leaves(const struct gvs_kernel *k, const struct gvs_item *item);
+
+/* May it go though the table is not trusted? It was, when the item began to leave. */
+bool gvs_drain_may_end(const struct gvs_kernel *k, const struct gvs_item *item);
+
+/* Makes `wanted` hold, beside what is wanted of a service, what leaves it; before it is planned.
+ * False: memory is short, and it is as it was. */
+bool gvs_drain_decide(struct gvs_kernel *k, struct gvs_slot *s);
+
+/* What is wanted is about to be replaced by these: they do not leave (any more). */
+void gvs_drain_forget(struct gvs_kernel *k, struct gvs_slot *s, struct gvs_range wanted);
+
+/* After the first read: strikes out what left while nobody looked. */
+void gvs_drain_resume(struct gvs_kernel *k);
+
+/* Those on LEAVING whose time has come: a few of them. */
+void gvs_drain_rest(struct gvs_kernel *k, struct gvs_slot *s); /* onto LEAVING */
+bool gvs_drain_look(struct gvs_kernel *k);                     /* false: none is due */
+struct gvs_mono gvs_drain_deadline(const struct gvs_kernel *k);
+void gvs_drain_fini(struct gvs_drain *d);
 
 /* report.c */
 

@@ -2,6 +2,7 @@
  * a queue until the store has fetched it; only then is one that was struck out free again. Slots
  * are named by number, 1 and up, so that zeroed memory is an empty ledger. */
 #include "ipvs/ledger.h"
+#include "core/bytes.h"
 #include "core/key.h"
 
 #include <assert.h>
@@ -11,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static_assert(GVS_LEDGER_REC_MAX >= 1 + 1 + 1 + 16 + 2, "an IPv6 service fits");
+static_assert(GVS_LEDGER_REC_MAX == GVS_KEY_LEN_MAX - sizeof(struct gvs_id),
+              "the cluster's claim on an IPv6 backend fits");
 
 struct slot {
     uint32_t chain; /* the next of its bucket, or the next free one; 0 ends it */
@@ -25,7 +27,7 @@ struct gvs_ledger {
     uint32_t used;           /* slots 1..used have been used before */
     uint32_t free;           /* first of those that are free again */
     uint32_t first, last;    /* of the queue */
-    size_t services;
+    size_t services, leaving;
     struct slot *slot; /* slot[number - 1] */
     uint32_t *bucket;
 };
@@ -157,20 +159,26 @@ set_gone(struct gvs_ledger *l, struct slot *s, bool gone)
     s->rec.gone = gone;
     if (s->rec.b[0] == 'S')
         l->services += gone ? (size_t)-1 : 1;
+    if (s->rec.b[0] == 'L')
+        l->leaving += gone ? (size_t)-1 : 1;
 }
 
+/* Makes it so, its value included; false: it was so already, or there is no room. */
 static bool
-change(struct gvs_ledger *l, const struct gvs_ledger_rec *rec, bool ours)
+change(struct gvs_ledger *l, const struct gvs_ledger_rec *rec, bool in)
 {
     uint32_t number = *find(l, rec);
-    struct slot *s;
+    struct slot *s = number ? slot_of(l, number) : NULL;
+    bool was = s && !s->rec.gone;
 
-    if (has(l, rec) == ours)
+    if (was == in && (!in || memcmp(s->rec.value, rec->value, sizeof rec->value) == 0))
         return false;
-    s = number ? slot_of(l, number) : take_slot(l, rec);
+    s = s ? s : take_slot(l, rec);
     if (!s)
         return false;
-    set_gone(l, s, !ours);
+    if (was != in)
+        set_gone(l, s, !in);
+    memcpy(s->rec.value, rec->value, sizeof rec->value);
     enqueue(l, s);
     return true;
 }
@@ -196,6 +204,55 @@ addr_rec(const struct gvs_addr *addr)
     GVS_ASSERT(gvs_addr_valid(addr));
     memcpy(rec.b + 2, addr->b, len);
     return rec;
+}
+
+/* The key of the cluster's claim on it, but for the first letter. False: it has none, and is in the
+ * kernel by somebody else's doing. */
+static bool
+leaving_rec(struct gvs_ledger_rec *rec, const struct gvs_item *identity)
+{
+    bool dest = identity->kind == GVS_ITEM_DEST;
+    struct gvs_key key = {.kind = dest ? GVS_KEY_BACKEND : GVS_KEY_SERVICE, .svc = identity->svc};
+    struct gvs_keybuf b;
+
+    if (!gvs_svcid_valid(&identity->svc) || (dest && !gvs_addr_valid(&identity->ep.addr)))
+        return false;
+    if (dest)
+        key.ep = identity->ep;
+    gvs_key_build(&b, &key);
+    *rec = (struct gvs_ledger_rec){.len = b.len, .value_len = GVS_LEDGER_VALUE_MAX};
+    memcpy(rec->b, b.b, b.len);
+    rec->b[0] = 'L';
+    return true;
+}
+
+/* Of a record that was found valid. */
+static struct gvs_item
+leaving_item(const struct gvs_ledger_rec *rec)
+{
+    uint8_t b[GVS_LEDGER_REC_MAX];
+    struct gvs_key key;
+    int rc;
+
+    memcpy(b, rec->b, rec->len);
+    b[0] = 'S';
+    rc = gvs_key_parse(&key, b, rec->len);
+    GVS_ASSERT(rc == GVS_OK);
+    return key.kind == GVS_KEY_BACKEND ? gvs_item_make_dest(&key.svc, &key.ep)
+                                       : gvs_item_make_service(&key.svc);
+}
+
+static bool
+leaving_rec_valid(const uint8_t *b, size_t len, const uint8_t *value, size_t value_len)
+{
+    uint8_t key[GVS_LEDGER_REC_MAX];
+    struct gvs_key parts;
+
+    memcpy(key, b, len);
+    key[0] = 'S';
+    return value_len == GVS_LEDGER_VALUE_MAX && gvs_get64(value) > 0 &&
+           gvs_key_parse(&parts, key, len) == GVS_OK && gvs_id_is_cluster(&parts.owner) &&
+           (parts.kind == GVS_KEY_SERVICE || parts.kind == GVS_KEY_BACKEND);
 }
 
 static bool
@@ -224,18 +281,37 @@ addr_rec_valid(const uint8_t *b, size_t len)
     return gvs_addr_valid(&addr);
 }
 
+static bool
+rec_valid(const uint8_t *b, size_t len, const uint8_t *value, size_t value_len)
+{
+    struct gvs_svcid svc;
+
+    if (len < 2 || len > GVS_LEDGER_REC_MAX)
+        return false;
+    switch (b[0]) {
+    case 'A':
+        return addr_rec_valid(b, len);
+    case 'L':
+        return leaving_rec_valid(b, len, value, value_len);
+    default:
+        return parse_service_rec(&svc, b, len);
+    }
+}
+
 int
-gvs_ledger_load(struct gvs_ledger *l, const uint8_t *b, size_t len)
+gvs_ledger_load(struct gvs_ledger *l, const uint8_t *b, size_t len, const uint8_t *value,
+                size_t value_len)
 {
     struct gvs_ledger_rec rec = {.len = (uint8_t)len};
-    struct gvs_svcid svc;
     struct slot *s;
 
-    if (len < 2 || len > sizeof rec.b)
-        return GVS_E_MALFORMED;
-    if (b[0] == 'A' ? !addr_rec_valid(b, len) : !parse_service_rec(&svc, b, len))
+    if (!rec_valid(b, len, value, value_len))
         return GVS_E_MALFORMED;
     memcpy(rec.b, b, len);
+    if (b[0] == 'L') {
+        rec.value_len = (uint8_t)value_len;
+        memcpy(rec.value, value, value_len);
+    }
     if (*find(l, &rec))
         return GVS_OK;
     s = take_slot(l, &rec);
@@ -281,6 +357,58 @@ gvs_ledger_addr(struct gvs_ledger *l, const struct gvs_addr *addr, bool ours)
     struct gvs_ledger_rec rec = addr_rec(addr);
 
     return change(l, &rec, ours);
+}
+
+bool
+gvs_ledger_leave(struct gvs_ledger *l, const struct gvs_item *identity, struct gvs_mono until)
+{
+    struct gvs_ledger_rec rec;
+
+    GVS_ASSERT(until.us > 0);
+    if (!leaving_rec(&rec, identity))
+        return false;
+    gvs_put64(rec.value, until.us);
+    change(l, &rec, true);
+    return has(l, &rec);
+}
+
+void
+gvs_ledger_stay(struct gvs_ledger *l, const struct gvs_item *identity)
+{
+    struct gvs_ledger_rec rec;
+
+    if (l->leaving > 0 && leaving_rec(&rec, identity))
+        change(l, &rec, false);
+}
+
+bool
+gvs_ledger_leaves(const struct gvs_ledger *l, const struct gvs_item *identity,
+                  struct gvs_mono *until)
+{
+    struct gvs_ledger_rec rec;
+    uint32_t number;
+
+    if (l->leaving == 0 || !leaving_rec(&rec, identity))
+        return false; /* most of the time there is nothing to look for */
+    number = *find(l, &rec);
+    if (!number || slot_of(l, number)->rec.gone)
+        return false;
+    until->us = gvs_get64(slot_of(l, number)->rec.value);
+    return true;
+}
+
+bool
+gvs_ledger_each_leaving(const struct gvs_ledger *l, size_t *at, struct gvs_item *identity)
+{
+    while (l->leaving > 0 && *at < l->used) {
+        const struct gvs_ledger_rec *rec = &l->slot[(*at)++].rec;
+
+        if (rec->gone || rec->b[0] != 'L')
+            continue; /* or free */
+        *identity = leaving_item(rec);
+        return true;
+    }
+    return false;
 }
 
 void

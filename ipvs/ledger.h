@@ -1,8 +1,12 @@
-/* ipvs/ledger.h: which services and addresses in this kernel are ours.
+/* ipvs/ledger.h: which services and addresses in this kernel are ours, and what leaves it.
  *
  * The kernel stores no owner, so we do: a service or address is entered before it is created, and
  * what is entered is durable before the kernel is told. After a reboot, or in another namespace,
  * none of it is true any more: a ledger is void unless its boot id and namespace are this kernel's.
+ *
+ * What leaves (ipvs/kernel.h) is entered with the moment when it has to be gone, so that whoever
+ * begins anew in the middle ends it in time. The clock stops for no sleep and starts with the boot,
+ * as a ledger does.
  *
  *   I1  Nothing is ever removed from a kernel that is not in the ledger.
  *   I2  What gvs_ledger_next has given out so far, replayed on what was loaded, is the ledger as of
@@ -10,15 +14,20 @@
  */
 #pragma once
 
-#include "core/addr.h"
 #include "core/err.h"
+#include "core/item.h"
+#include "core/time.h"
 
-/* One thing owned, as the store keeps it: 'S' and the rest of a service's key (core/key.h), or 'A',
- * family and address. */
-#define GVS_LEDGER_REC_MAX 24
+/* One thing as the store keeps it: 'S' and the rest of a service's key (core/key.h); 'A', family
+ * and address; or 'L' and the rest of the key of the cluster's claim on a service or backend, whose
+ * value is the moment: 8 bytes, microseconds, big-endian. The others have none. */
+#define GVS_LEDGER_REC_MAX 41
+#define GVS_LEDGER_VALUE_MAX 8
 struct gvs_ledger_rec {
     uint8_t len;
     uint8_t b[GVS_LEDGER_REC_MAX];
+    uint8_t value_len;
+    uint8_t value[GVS_LEDGER_VALUE_MAX];
     bool gone; /* to be struck out */
 };
 
@@ -31,7 +40,8 @@ struct gvs_ledger *gvs_ledger_init(void *mem, size_t records);
 
 /* One record from the store, at start; it does not come back through gvs_ledger_next.
  * GVS_E_MALFORMED, GVS_E_FULL: the ledger is as it was. */
-int gvs_ledger_load(struct gvs_ledger *l, const uint8_t *b, size_t len);
+int gvs_ledger_load(struct gvs_ledger *l, const uint8_t *b, size_t len, const uint8_t *value,
+                    size_t value_len);
 
 /* Anything may be asked for, what is in a kernel but could never be ours included. */
 bool gvs_ledger_has_service(const struct gvs_ledger *l, const struct gvs_svcid *svc);
@@ -42,6 +52,18 @@ bool gvs_ledger_has_addr(const struct gvs_ledger *l, const struct gvs_addr *addr
  * valid (asserted). */
 bool gvs_ledger_service(struct gvs_ledger *l, const struct gvs_svcid *svc, bool ours);
 bool gvs_ledger_addr(struct gvs_ledger *l, const struct gvs_addr *addr, bool ours);
+
+/* The same for a service or a destination that leaves, and when it has to be gone (NEVER: whenever
+ * it likes; not 0, asserted). Entering it again moves that. False: there was no room, or it is
+ * nothing that a table could hold. */
+bool gvs_ledger_leave(struct gvs_ledger *l, const struct gvs_item *identity, struct gvs_mono until);
+void gvs_ledger_stay(struct gvs_ledger *l, const struct gvs_item *identity); /* strikes it out */
+bool gvs_ledger_leaves(const struct gvs_ledger *l, const struct gvs_item *identity,
+                       struct gvs_mono *until);
+
+/* The first that leaves at or after the place *at, which moves behind it; false: no more. Start at
+ * 0; striking out what was given is allowed meanwhile. */
+bool gvs_ledger_each_leaving(const struct gvs_ledger *l, size_t *at, struct gvs_item *identity);
 
 void gvs_ledger_clear(struct gvs_ledger *l); /* strikes out everything */
 

@@ -103,6 +103,14 @@ gvs_look_find(const struct gvs_dump *d, const struct gvs_svcid *svc)
     return NULL;
 }
 
+const struct gvs_found *
+gvs_look_dest(const struct gvs_dump *d, const struct gvs_item *identity)
+{
+    const struct gvs_found key = {.item = *identity};
+
+    return d->count ? bsearch(&key, d->v, d->count, sizeof key, cmp_found) : NULL;
+}
+
 bool
 gvs_look_saw(const struct gvs_kernel *k, const struct gvs_svcid *svc)
 {
@@ -582,8 +590,9 @@ gvs_look_step(struct gvs_kernel *k)
         sweep(k);
     } else if (!k->read_once) {
         k->read_once = true;
+        gvs_drain_resume(k);
     } else {
-        return false;
+        return gvs_drain_look(k);
     }
     return true;
 }
@@ -598,5 +607,6 @@ gvs_look_deadline(const struct gvs_kernel *k)
         at = k->now;
     else if (l->sweeping)
         at = gvs_mono_min(at, l->slice_at);
+    at = gvs_mono_min(at, gvs_drain_deadline(k));
     return gvs_mono_due(l->retry_at, at) ? at : l->retry_at;
 }

@@ -198,7 +198,7 @@ gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char
     }
     if (s->list == GVS_SLOT_GATED)
         return !asked_in_vain(k, s);
-    return s->list == GVS_SLOT_IDLE && s->differs == 0;
+    return (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_LEAVING) && s->differs == 0;
 }
 
 static const struct gvs_conns *
@@ -246,30 +246,18 @@ gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc)
     return rc == GVS_OK ? gvs_look_conns(s, &k->look.dests) : rc;
 }
 
-static bool
-is_busy(const struct gvs_dump *dests, const struct gvs_ep *ep)
-{
-    for (size_t i = 0; i < dests->count; i++) {
-        if (gvs_ep_cmp(&dests->v[i].item.ep, ep) == 0)
-            return dests->v[i].active + dests->v[i].inactive > 0;
-    }
-    return false;
-}
-
 size_t
-gvs_kernel_busy(struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_item *dests,
-                size_t count)
+gvs_kernel_leaving(const struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_item *out,
+                   size_t max)
 {
-    int rc = gvs_look_dests(k, svc, &k->look.dests);
-    size_t busy = 0;
+    struct gvs_range r = gvs_set_service(k->wanted, svc);
+    size_t count = 0;
 
-    if (rc < 0)
-        return rc == GVS_E_NOTFOUND ? 0 : count;
-    for (size_t i = 0; i < count; i++) {
-        if (is_busy(&k->look.dests, &dests[i].ep))
-            dests[busy++] = dests[i];
+    for (; r.at < r.end && count < max; r.at++) {
+        if (gvs_drain_leaves(k, r.at))
+            out[count++] = *r.at;
     }
-    return busy;
+    return count;
 }
 
 /* Is anything on its way, or waiting for its time? */
@@ -277,7 +265,7 @@ static bool
 at_rest(const struct gvs_kernel *k)
 {
     for (int list = GVS_SLOT_IDLE + 1; list < GVS_SLOT_LISTS; list++) {
-        if (k->slots.first[list])
+        if (k->slots.first[list] && list != GVS_SLOT_LEAVING)
             return false;
     }
     return !gvs_flight_under_way(k);
@@ -294,6 +282,7 @@ gvs_kernel_status(const struct gvs_kernel *k)
                  t->foreign == 0 && at_rest(k);
     st.services = gvs_set_services(k->configured);
     st.destinations = gvs_set_count(k->configured) - st.services;
+    st.leaving = k->drain.leaving;
     st.failed = t->failures;
     st.pending = t->differs > t->failures ? t->differs - t->failures : 0;
     st.foreign = t->foreign;

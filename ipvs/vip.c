@@ -42,10 +42,16 @@ is_served(const struct gvs_kernel *k, const struct gvs_svcid *svc)
     return !s->foreign && (s->present || !s->failures);
 }
 
-/* A service of the set that carries the address; with `served`, one of which is_served holds. */
+static bool
+is_undecided(const struct gvs_kernel *k, const struct gvs_svcid *svc)
+{
+    return gvs_slot_find(&k->slots, svc)->list == GVS_SLOT_DIRTY;
+}
+
+/* A service of the set that carries the address and that fits (NULL: any does). */
 static const struct gvs_item *
 find_carrier(const struct gvs_kernel *k, const struct gvs_set *set, const struct gvs_addr *addr,
-             bool served)
+             bool (*fits)(const struct gvs_kernel *k, const struct gvs_svcid *svc))
 {
     struct gvs_range r = gvs_set_all(set);
 
@@ -58,7 +64,7 @@ find_carrier(const struct gvs_kernel *k, const struct gvs_set *set, const struct
             if (protos[i] == GVS_PROTO_FWMARK || item == r.end || item->svc.proto != protos[i] ||
                 gvs_addr_cmp(&item->svc.addr, addr) != 0)
                 break;
-            if (!served || is_served(k, &item->svc))
+            if (!fits || fits(k, &item->svc))
                 return item;
             least = gvs_item_past(&item->svc);
         }
@@ -69,7 +75,13 @@ find_carrier(const struct gvs_kernel *k, const struct gvs_set *set, const struct
 bool
 gvs_vip_needed(const struct gvs_kernel *k, const struct gvs_addr *addr)
 {
-    return find_carrier(k, k->wanted, addr, true);
+    return find_carrier(k, k->wanted, addr, is_served);
+}
+
+bool
+gvs_vip_undecided(const struct gvs_kernel *k, const struct gvs_addr *addr)
+{
+    return find_carrier(k, k->configured, addr, is_undecided);
 }
 
 /* Index of the first that is not below. */
@@ -228,7 +240,7 @@ is_left_over(const struct gvs_kernel *k, const struct gvs_vip *v)
 static bool
 is_stray(const struct gvs_kernel *k, const struct gvs_vip *v)
 {
-    return is_left_over(k, v) && !find_carrier(k, k->configured, &v->addr, false);
+    return is_left_over(k, v) && !find_carrier(k, k->configured, &v->addr, NULL);
 }
 
 bool
@@ -263,7 +275,7 @@ lacks_address(const struct gvs_kernel *k, const struct gvs_item *item)
     const struct gvs_vip *v = gvs_vip_find(k, &item->svc.addr);
 
     return item->kind == GVS_ITEM_SERVICE && gvs_vip_of(k, &item->svc) && (!v || !v->there) &&
-           find_carrier(k, k->wanted, &item->svc.addr, false) == item;
+           find_carrier(k, k->wanted, &item->svc.addr, NULL) == item;
 }
 
 size_t
@@ -353,7 +365,7 @@ bring_again(struct gvs_kernel *k, const struct gvs_item *carrier)
 {
     struct gvs_slot *s = gvs_slot_find(&k->slots, &carrier->svc);
 
-    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED)
+    if (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_GATED || s->list == GVS_SLOT_LEAVING)
         gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
 }
 
@@ -361,7 +373,7 @@ bring_again(struct gvs_kernel *k, const struct gvs_item *carrier)
 static void
 note_missing(struct gvs_kernel *k, struct gvs_vip *v)
 {
-    const struct gvs_item *carrier = find_carrier(k, k->wanted, &v->addr, true);
+    const struct gvs_item *carrier = find_carrier(k, k->wanted, &v->addr, is_served);
 
     v->there = v->checked = false;
     if (!carrier || k->observing)
@@ -379,7 +391,7 @@ gvs_vip_check(struct gvs_kernel *k, const struct gvs_slot *s)
 
     if (!v || !v->there || !v->checked || k->observing)
         return false;
-    carrier = find_carrier(k, k->wanted, &v->addr, true);
+    carrier = find_carrier(k, k->wanted, &v->addr, is_served);
     if (!carrier || gvs_svcid_cmp(&carrier->svc, &s->id) != 0) /* one of them asks for all */
         return false;
     if (gvs_link_serves(k->link, &v->addr))

@@ -9,8 +9,8 @@
  *     events.c     what watch shows
  *     request.c    one request: parsing, the table of commands, waiting, answering
  *     change.c     the commands that change the table; write.c, what they share
- *     show.c       the commands that show; problems.c, what status complains of; alarms.c, what
- *                  the log does, too
+ *     show.c       the commands that show; show_vips.c, those that show VIPs; problems.c, what
+ *                  status complains of; alarms.c, what the log does, too
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
@@ -167,7 +167,6 @@ struct gvs_agent {
     struct gvs_set *shown;         /* what the view last said of every service */
     struct gvs_set *dirty;         /* services whose view is out of date */
     struct gvs_waiting held;       /* services that would lose their last usable destination */
-    struct gvs_waiting busy;       /* with connections to destinations whose owners are silent */
 
     /* netns.c: the host's first, if it is meant; then by name. */
     struct gvs_netns *netns[GVS_AGENT_NETNS_MAX];
@@ -298,6 +297,7 @@ void gvs_agent_dirty_all(struct gvs_agent *a);
 bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
 bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
 bool gvs_agent_in_step(const struct gvs_agent *a);
+struct gvs_mono gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep);
 /* Nothing is programmed: by configuration, or since other agents program every namespace. */
 bool gvs_agent_observes(const struct gvs_agent *a);
 bool gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc); /* in any ledger */
@@ -351,7 +351,7 @@ bool gvs_netns_alone(const struct gvs_agent *a);   /* the host's and no other is
 bool gvs_netns_settled(const struct gvs_agent *a); /* all that are there are open and filled */
 /* A record of its ledger for the store; val NULL: it goes. */
 void gvs_netns_put(struct gvs_agent *a, const struct gvs_netns *ns, const void *rec, size_t len,
-                   const char *val);
+                   const void *val, size_t val_len);
 bool gvs_netns_take_own(struct gvs_netns *ns); /* its addresses; true if they are others */
 bool gvs_netns_has(const struct gvs_netns *ns, const struct gvs_addr *addr);    /* of its own */
 void gvs_netns_refresh_conns(struct gvs_agent *a, const struct gvs_svcid *svc); /* in all */
@@ -465,6 +465,11 @@ bool gvs_write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const
 bool gvs_write_override(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
                         const struct gvs_override *o);
 bool gvs_write_tombstone(struct gvs_request *r, const struct gvs_key *key, bool force);
+/* Was it deleted, a backend or (`ep` is NULL) a service, and not by force? Then it may still leave
+ * somewhere; and hasten has it go at once, everywhere. */
+bool gvs_write_leaves(const struct gvs_request *r, const struct gvs_svcid *svc,
+                      const struct gvs_ep *ep);
+bool gvs_write_hasten(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep);
 /* Takes --peers N, --if-stamp S and --dry-run out of the arguments. */
 int gvs_write_options(struct gvs_request *r, struct gvs_fault *f);
 /* --if-stamp: is this the stamp held (0: nothing is)? */
@@ -533,6 +538,7 @@ void gvs_alarms_log(struct gvs_agent *a); /* to be called once a second */
 void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap);
 void gvs_text_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m);
 void gvs_text_time(char text[static 32], uint64_t unix_ms); /* RFC 3339, UTC, ms */
+void gvs_text_hex64(char text[static 17], uint64_t v);      /* fingerprints, stamps */
 void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits);
 json_t *gvs_text_flags(uint32_t flags);
 json_t *gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len);

@@ -438,6 +438,8 @@ do_vip_del(struct gvs_request *r)
     struct gvs_svcid svc;
     struct gvs_fault f;
 
+    if (force && gvs_words_vip(&svc, r->argv[0], &f) == GVS_OK && gvs_write_leaves(r, &svc, NULL))
+        return gvs_write_hasten(r, &svc, NULL);
     if (load_vip(r, r->argv[0], &f) < 0 || check_vip_stamp(r, &f) < 0 ||
         refuse_claimed(r, &f) < 0 || (!force && refuse_active(r, &f) < 0))
         return fail(r, &f);
@@ -617,10 +619,13 @@ do_backend_del(struct gvs_request *r)
     struct gvs_ep ep;
     struct gvs_fault f;
 
-    if (load_backend(r, &b, &f) < 0 || check_backend_stamp(r, &b->ep, b, &f) < 0)
+    if (load_vip(r, r->argv[0], &f) < 0 || gvs_words_endpoint(&ep, r->argv[1], &f) < 0)
         return fail(r, &f);
     svc = r->a->view->id;
-    ep = b->ep;
+    if (force && gvs_write_leaves(r, &svc, &ep))
+        return gvs_write_hasten(r, &svc, &ep);
+    if (load_backend(r, &b, &f) < 0 || check_backend_stamp(r, &ep, b, &f) < 0)
+        return fail(r, &f);
     if (claimed_by_node(r, b->owners, b->owner_count, &ep, who, sizeof who)) {
         gvs_ep_format(text, &ep);
         gvs_fault_set(&f, GVS_EXIT_CONFLICT,

@@ -17,7 +17,6 @@
 #define SERVICES_PER_PASS 256
 #define BATCHES_PER_PASS 4
 #define HOLD_MS 1000
-#define BUSY_MS 5000
 #define ENTRIES_PER_PASS 2048 /* looked at for owners; a millisecond or so */
 #define VECTOR_MS 600000      /* a vector that alone has moved wakes the disk no more often */
 #define STAMP_RESERVE_MS 10000
@@ -59,22 +58,6 @@ static bool
 waits(const struct gvs_waiting *w)
 {
     return gvs_set_count(w->set[0]) + gvs_set_count(w->set[1]) > 0;
-}
-
-static struct gvs_mono
-turn_of(const struct gvs_waiting *w)
-{
-    return waits(w) ? w->turn : GVS_MONO_NEVER;
-}
-
-static bool
-wait_for(struct gvs_waiting *w, const struct gvs_svcid *svc, uint64_t ms)
-{
-    struct gvs_item item = gvs_item_make_service(svc);
-
-    if (!waits(w))
-        w->turn = gvs_mono_add_ms(gvs_udp_now(), ms);
-    return gvs_set_put(w->set[0], &item) == GVS_OK;
 }
 
 static bool
@@ -265,9 +248,13 @@ static bool
 hold(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range before,
      struct gvs_range after)
 {
+    struct gvs_item item = gvs_item_make_service(svc);
+
     if (after.at == after.end || !any_usable(before) || any_usable(after))
         return false;
-    return wait_for(&a->held, svc, HOLD_MS);
+    if (!waits(&a->held))
+        a->held.turn = gvs_mono_add_ms(gvs_udp_now(), HOLD_MS);
+    return gvs_set_put(a->held.set[0], &item) == GVS_OK;
 }
 
 static bool
@@ -302,42 +289,6 @@ show_service(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range 
         gvs_names_keep(&a->names, gvs_agent_uses, a);
 }
 
-/* Of the backends of silent owners, those with connections in this kernel. */
-static bool
-spare_busy_in(struct gvs_agent *a, struct gvs_view_service *v, struct gvs_kernel *k)
-{
-    size_t count = 0, at = 0;
-
-    for (size_t i = 0; i < v->backend_count; i++) {
-        if (v->backends[i].hidden == GVS_OWNER_SILENT)
-            a->items[count++] = gvs_item_make_dest(&v->id, &v->backends[i].ep);
-    }
-    count = count > 0 ? gvs_kernel_busy(k, &v->id, a->items, count) : 0;
-    for (size_t i = 0; i < v->backend_count && at < count; i++) {
-        if (gvs_ep_cmp(&v->backends[i].ep, &a->items[at].ep) != 0)
-            continue;
-        v->backends[i].hidden = GVS_OWNER_GONE;
-        at++;
-    }
-    return count > 0;
-}
-
-/* Whoever is silent may have lost no more than its gossip, and its backends answer: what is
- * connected to one stays so, at weight 0, and then the destination goes. Not in a datagram service,
- * whose connections are whatever keeps coming. Returns whether there are any such, in any
- * namespace: what is wanted is the same in all. */
-static bool
-spare_busy(struct gvs_agent *a, struct gvs_view_service *v)
-{
-    bool any = false;
-
-    if (v->id.proto != GVS_PROTO_TCP && v->id.proto != GVS_PROTO_SCTP)
-        return false;
-    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
-        any |= spare_busy_in(a, v, ns->kernel);
-    return any;
-}
-
 /* a->view and a->items become what this namespace is to hold (NULL, and no host: what all are, but
  * for addresses of their own); returns how many items. */
 static size_t
@@ -348,8 +299,6 @@ view_in(struct gvs_agent *a, const struct gvs_svcid *svc, const struct gvs_netns
     *alive = gvs_view_service(gvs_node_claims(a->node), &env, svc, a->view);
     if (!*alive)
         return 0;
-    if (spare_busy(a, a->view))
-        wait_for(&a->busy, svc, BUSY_MS); /* never full: as large as the table */
     return gvs_view_items(a->view, a->items, 1 + GVS_VIEW_BACKENDS_MAX);
 }
 
@@ -458,20 +407,20 @@ refresh_dirty(struct gvs_agent *a, size_t max)
 
 /* Looks at those that have waited long enough; the others, and whoever waits anew, are next. */
 static void
-run_waiting(struct gvs_agent *a, struct gvs_waiting *w, struct gvs_mono now, uint64_t ms,
-            bool insist, const struct gvs_id *writer)
+run_held(struct gvs_agent *a, struct gvs_mono now)
 {
+    struct gvs_waiting *w = &a->held;
     struct gvs_set *due = w->set[1];
     struct gvs_range all = gvs_set_all(due);
 
     if (!waits(w) || !gvs_mono_due(w->turn, now))
         return;
     for (; all.at < all.end; all.at++)
-        refresh_service(a, &all.at->svc, insist, writer);
+        refresh_service(a, &all.at->svc, true, NULL);
     gvs_set_clear(due);
     w->set[1] = w->set[0];
     w->set[0] = due;
-    w->turn = gvs_mono_add_ms(now, ms);
+    w->turn = gvs_mono_add_ms(now, HOLD_MS);
 }
 
 /* Members that went or came back: nobody wrote anything, it is this node that says so. Returns
@@ -514,6 +463,30 @@ take_own_addresses(struct gvs_agent *a)
 
 /* --- kernel --- */
 
+/* How long what is not wanted any more may stay for its connections (ipvs/kernel.h). The time runs
+ * from the deletion, on all nodes alike, and so by the clock that most of them go by; where nothing
+ * tells when that was, from now. */
+struct gvs_mono
+gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    struct gvs_agent *a = ctx;
+    struct gvs_view_env env = gvs_agent_env(a);
+    struct gvs_view_end end = gvs_view_end(gvs_node_claims(a->node), &env, svc, ep);
+    struct gvs_mono now = gvs_udp_now();
+    int64_t left = (int64_t)a->cfg.drain_seconds * 1000, gone;
+
+    if (end.silent)
+        return GVS_MONO_NEVER; /* they may have lost their gossip alone: the servers answer */
+    if (end.force || left == 0)
+        return (struct gvs_mono){0};
+    if (end.hlc == 0)
+        return gvs_mono_add_ms(now, (uint64_t)left);
+    gone = (int64_t)gvs_udp_wall().ms + gvs_node_clock(a->node, now).median_ms -
+           (int64_t)gvs_hlc_ms(end.hlc);
+    left -= gone > 0 ? gone : 0;
+    return left > 0 ? gvs_mono_add_ms(now, (uint64_t)left) : (struct gvs_mono){0};
+}
+
 static void
 ledger_durable(void *ctx, int status)
 {
@@ -540,7 +513,7 @@ store_ledgers(struct gvs_agent *a)
         return;
     while ((ns = gvs_netns_next(a, ns)) != NULL) {
         while (gvs_ledger_next(ns->ledger, &rec)) {
-            gvs_netns_put(a, ns, rec.b, rec.len, rec.gone ? NULL : "");
+            gvs_netns_put(a, ns, rec.b, rec.len, rec.gone ? NULL : rec.value, rec.value_len);
             any = true;
         }
         ns->ledger_upto = gvs_kernel_ledger_wanted(ns->kernel);
@@ -648,7 +621,6 @@ void
 gvs_agent_pump(struct gvs_agent *a)
 {
     struct gvs_mono now, next, owners, netns;
-    struct gvs_id self;
     bool more;
 
     if (a->closing || a->pumping)
@@ -665,12 +637,10 @@ gvs_agent_pump(struct gvs_agent *a)
     more = refresh_dirty(a, SERVICES_PER_PASS);
     more |= refresh_owners(a);
     more |= fill_next(a);
-    self = gvs_node_self(a->node);
-    run_waiting(a, &a->held, now, HOLD_MS, true, NULL);
-    run_waiting(a, &a->busy, now, BUSY_MS, false, &self);
+    run_held(a, now);
     next = gvs_mono_min(run_kernels(a, now), owners);
     next = gvs_mono_min(next, netns);
-    next = gvs_mono_min(next, gvs_mono_min(turn_of(&a->held), turn_of(&a->busy)));
+    next = gvs_mono_min(next, waits(&a->held) ? a->held.turn : GVS_MONO_NEVER);
     take_own_addresses(a);
     note_step(a, now);
     store_seq(a);

@@ -151,7 +151,7 @@ add(struct gvs_agent *a, const char *name, bool host)
 
 void
 gvs_netns_put(struct gvs_agent *a, const struct gvs_netns *ns, const void *rec, size_t len,
-              const char *val /* NULL: it goes */)
+              const void *val /* NULL: it goes */, size_t val_len)
 {
     uint8_t key[2 + GVS_HELPER_NAME_MAX + GVS_LEDGER_REC_MAX];
     size_t name = strlen(ns->name), at = 0;
@@ -164,7 +164,7 @@ gvs_netns_put(struct gvs_agent *a, const struct gvs_netns *ns, const void *rec, 
         at = 2 + name;
     }
     memcpy(key + at, rec, len);
-    gvs_store_put(a->store, GVS_BUCKET_LEDGER, key, at + len, val, val ? strlen(val) : 0);
+    gvs_store_put(a->store, GVS_BUCKET_LEDGER, key, at + len, val, val ? val_len : 0);
 }
 
 /* Void: nothing in it is ours any more. */
@@ -175,9 +175,9 @@ strike_ledger(struct gvs_agent *a, struct gvs_netns *ns)
 
     gvs_ledger_clear(ns->ledger);
     while (gvs_ledger_next(ns->ledger, &rec))
-        gvs_netns_put(a, ns, rec.b, rec.len, NULL);
+        gvs_netns_put(a, ns, rec.b, rec.len, NULL, 0);
     if (ns->place[0])
-        gvs_netns_put(a, ns, "place", 5, NULL);
+        gvs_netns_put(a, ns, "place", 5, NULL, 0);
     ns->place[0] = 0;
 }
 
@@ -189,7 +189,7 @@ settle_ledger(struct gvs_agent *a, struct gvs_netns *ns, const char *here)
         return;
     strike_ledger(a, ns);
     snprintf(ns->place, sizeof ns->place, "%s", here);
-    gvs_netns_put(a, ns, "place", 5, here);
+    gvs_netns_put(a, ns, "place", 5, here, strlen(here));
 }
 
 static void
@@ -198,7 +198,7 @@ load_into(struct gvs_netns *ns, const uint8_t *rec, size_t len, const uint8_t *v
     if (len == 5 && memcmp(rec, "place", 5) == 0)
         snprintf(ns->place, sizeof ns->place, "%.*s", (int)val_len, (const char *)val);
     else
-        gvs_ledger_load(ns->ledger, rec, len); /* what does not parse is not ours */
+        gvs_ledger_load(ns->ledger, rec, len, val, val_len); /* what does not parse is not ours */
 }
 
 /* Of the host's, or of a namespace that the configuration means; other records are struck. */
@@ -278,6 +278,8 @@ open_kernel(struct gvs_agent *a, struct gvs_netns *ns, const struct gvs_kernel_s
         .audit_ms = a->cfg.audit_seconds * 1000,
         .items_max = gvs_limits_held(&a->cfg.limits),
         .sockets = sockets,
+        .stay = gvs_agent_stay,
+        .stay_ctx = a,
     };
     int rc;
 

@@ -340,14 +340,16 @@ put_kernel(const struct gvs_screen *s, const json_t *kernel)
     const json_t *ops = json_object_get(kernel, "operations");
     const json_t *drift = json_object_get(kernel, "drift");
     const char *error = text_of(kernel, "last_error");
-    long long services = count_of(kernel, "services");
+    long long services = count_of(kernel, "services"), draining = count_of(kernel, "draining");
     long long destinations = count_of(kernel, "destinations");
 
-    gvs_print_line(s->out,
-                   "kernel   ip_vs %s  %lld service%s  %lld destination%s  pending %lld"
-                   "  failed %lld",
-                   text_of(kernel, "version"), services, plural(services), destinations,
-                   plural(destinations), count_of(kernel, "pending"), count_of(kernel, "failed"));
+    gvs_print(s->out, "kernel   ip_vs %s  %lld service%s  %lld destination%s",
+              text_of(kernel, "version"), services, plural(services), destinations,
+              plural(destinations));
+    if (draining > 0)
+        gvs_print(s->out, " (%lld draining)", draining);
+    gvs_print_line(s->out, "  pending %lld  failed %lld", count_of(kernel, "pending"),
+                   count_of(kernel, "failed"));
     if (error[0] != '-')
         gvs_print_line(s->out, "         last error: %s", error);
     gvs_print_line(s->out,

@@ -1,5 +1,4 @@
-/* The commands that show: status, members, vip list and show, plan, audit, and what is left:
- * reload, version. */
+/* The commands that show: status, members, plan, audit, and what is left: reload, version. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +13,6 @@ static double
 since(struct gvs_mono then)
 {
     return (double)(gvs_udp_now().us - then.us) / 1e6;
-}
-
-static void
-hex64(char text[static 17], uint64_t v)
-{
-    snprintf(text, 17, "%016llx", (unsigned long long)v);
 }
 
 /* A member's endpoint; he may have told nothing that can be read. */
@@ -64,7 +57,7 @@ table_json(const struct gvs_agent *a)
     char fp[17];
     size_t services = gvs_set_services(a->shown);
 
-    hex64(fp, gvs_table_fingerprint(t));
+    gvs_text_hex64(fp, gvs_table_fingerprint(t));
     return json_pack("{s:I, s:I, s:s, s:I, s:I}", "entries",
                      (json_int_t)(gvs_table_count(t) - gvs_table_tombstones(t)), "tombstones",
                      (json_int_t)gvs_table_tombstones(t), "fingerprint", fp, "services",
@@ -77,6 +70,7 @@ add_status(struct gvs_kernel_status *sum, const struct gvs_kernel_status *k)
 {
     sum->services += k->services;
     sum->destinations += k->destinations;
+    sum->leaving += k->leaving;
     sum->pending += k->pending;
     sum->failed += k->failed;
     sum->service_add += k->service_add;
@@ -101,13 +95,14 @@ counts_json(const struct gvs_kernel_status *k, bool observe, bool in_step)
                   (json_int_t)k->service_del, "dest_add", (json_int_t)k->dest_add, "dest_edit",
                   (json_int_t)k->dest_edit, "dest_del", (json_int_t)k->dest_del);
 
-    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:s, s:I, s:I}", "mode",
-                     observe ? "observe" : "program", "in_step", (int)in_step, "services",
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:s, s:I, s:I}",
+                     "mode", observe ? "observe" : "program", "in_step", (int)in_step, "services",
                      (json_int_t)k->services, "destinations", (json_int_t)k->destinations,
-                     "pending", (json_int_t)k->pending, "failed", (json_int_t)k->failed,
-                     "operations", ops, "drift", "found", (json_int_t)k->drift_found, "repaired",
-                     (json_int_t)k->drift_repaired, "last_error", k->last_error, "writes",
-                     (json_int_t)k->writes, "audits", (json_int_t)k->audits);
+                     "draining", (json_int_t)k->leaving, "pending", (json_int_t)k->pending,
+                     "failed", (json_int_t)k->failed, "operations", ops, "drift", "found",
+                     (json_int_t)k->drift_found, "repaired", (json_int_t)k->drift_repaired,
+                     "last_error", k->last_error, "writes", (json_int_t)k->writes, "audits",
+                     (json_int_t)k->audits);
 }
 
 static json_t *
@@ -286,7 +281,7 @@ member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
 
     gvs_id_format(id, &m->id);
     gvs_text_endpoint(ep, m);
-    hex64(hex, fp);
+    gvs_text_hex64(hex, fp);
     differs = gvs_owners_differs_ms(a, &m->id);
     o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:b}", "id", id, "name", m->value.name,
                   "address", ep, "state", states[m->state], "incarnation",
@@ -338,266 +333,6 @@ gvs_show_members(struct gvs_request *r)
             json_array_append_new(list, member_json(r->a, &m[i]));
     free(m);
     gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "members", list), true);
-}
-
-/* --- vip list, vip show -------------------------------------------------------------------------
- */
-
-static bool
-is_gone(const struct gvs_agent *a, const struct gvs_id *owner)
-{
-    for (size_t i = 0; i < a->hide.count; i++)
-        if (gvs_id_cmp(&a->hide.owners[i].id, owner) == 0)
-            return true;
-    return false;
-}
-
-static bool
-only_gone(const struct gvs_agent *a, const struct gvs_view_backend *b)
-{
-    for (size_t i = 0; i < b->owner_count && i < GVS_VIEW_OWNERS_MAX; i++)
-        if (!is_gone(a, &b->owners[i]))
-            return false;
-    return b->owner_count <= GVS_VIEW_OWNERS_MAX;
-}
-
-static void
-gone_text(const struct gvs_agent *a, const struct gvs_view_backend *b, char *text, size_t cap)
-{
-    char name[64];
-
-    gvs_text_id_name(a, &b->owners[0], name, sizeof name);
-    snprintf(text, cap, "claimed by %s%s, gone", name, b->owner_count > 1 ? " and others" : "");
-}
-
-/* The worse, the later. */
-static int
-rank(enum gvs_kernel_state state)
-{
-    static const int ranks[] = {
-        [GVS_KERNEL_OK] = 1,      [GVS_KERNEL_OBSERVED] = 2, [GVS_KERNEL_ABSENT] = 3,
-        [GVS_KERNEL_PENDING] = 4, [GVS_KERNEL_FOREIGN] = 5,  [GVS_KERNEL_FAILED] = 6,
-    };
-
-    return ranks[state];
-}
-
-/* How it stands in the namespace where it stands worst; where its address is the namespace's own it
- * is not to stand at all. */
-static enum gvs_kernel_state
-state_of(const struct gvs_agent *a, const struct gvs_item *item, char *why, size_t cap)
-{
-    enum gvs_kernel_state worst = GVS_KERNEL_ABSENT, one;
-    char text[256];
-    bool any = false;
-
-    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
-        if (!ns->host && gvs_netns_has(ns, &item->svc.addr))
-            continue;
-        one = gvs_kernel_state_of(ns->kernel, item, text, sizeof text);
-        if (any && rank(one) <= rank(worst))
-            continue;
-        any = true;
-        worst = one;
-        snprintf(why, cap, "%s%s%s", ns->host || !text[0] ? "" : ns->name,
-                 ns->host || !text[0] ? "" : ": ", text);
-    }
-    return worst;
-}
-
-static const char *
-backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
-              const struct gvs_view_backend *b, char *why, size_t cap)
-{
-    struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
-
-    why[0] = 0;
-    if (b->withheld == GVS_WITHHELD_ORPHAN || !v->claimed)
-        return "orphan";
-    if (b->withheld) {
-        gvs_text_withheld(a, why, cap, v, b);
-        return "failed";
-    }
-    if (b->hidden != GVS_OWNER_THERE) {
-        gone_text(a, b, why, cap);
-        return "hidden";
-    }
-    if (v->open && only_gone(a, b)) {
-        gone_text(a, b, why, cap);
-        snprintf(why + strlen(why), cap - strlen(why), "; kept, nothing else is left");
-        return "ok";
-    }
-    switch (state_of(a, &item, why, cap)) {
-    case GVS_KERNEL_FAILED:
-        return "failed";
-    case GVS_KERNEL_OK:
-    case GVS_KERNEL_OBSERVED:
-        return b->override.drain ? "draining" : "ok";
-    default:
-        return "pending";
-    }
-}
-
-static json_t *
-backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
-             const struct gvs_view_backend *b)
-{
-    struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
-    json_t *owners = json_array(), *o;
-    uint64_t active, inactive;
-    char ep[GVS_EP_TEXT_LEN], name[64], stamp[17], why[512];
-    const char *state = backend_state(a, v, b, why, sizeof why);
-
-    gvs_ep_format(ep, &b->ep);
-    for (size_t i = 0; i < b->owner_count && i < GVS_VIEW_OWNERS_MAX; i++) {
-        gvs_text_id_name(a, &b->owners[i], name, sizeof name);
-        json_array_append_new(owners, json_string(name));
-    }
-    o = json_pack("{s:s, s:I, s:s, s:I, s:I, s:s, s:o}", "address", ep, "weight",
-                  (json_int_t)b->weight, "forward", gvs_forward_name(b->claim.forward), "lower",
-                  (json_int_t)b->claim.lower, "upper", (json_int_t)b->claim.upper, "state", state,
-                  "owners", owners);
-    if (gvs_netns_conns(a, &item, &active, &inactive)) {
-        json_object_set_new(o, "active", json_integer((json_int_t)active));
-        json_object_set_new(o, "inactive", json_integer((json_int_t)inactive));
-    } else {
-        json_object_set_new(o, "active", json_null());
-        json_object_set_new(o, "inactive", json_null());
-    }
-    hex64(stamp, b->changed.hlc);
-    json_object_set_new(o, "stamp", json_string(stamp));
-    if (b->override.drain)
-        json_object_set_new(
-            o, "weight_before_drain",
-            json_integer(b->override.has_weight ? b->override.weight : b->claim.weight));
-    if (why[0])
-        json_object_set_new(o, "reason", json_string(why));
-    return o;
-}
-
-static const char *
-service_state(const struct gvs_agent *a, const struct gvs_view_service *v, char *why, size_t cap)
-{
-    struct gvs_item item = gvs_item_make_service(&v->id);
-
-    why[0] = 0;
-    if (v->withheld) {
-        gvs_text_withheld(a, why, cap, v, NULL);
-        return "withheld";
-    }
-    switch (state_of(a, &item, why, cap)) {
-    case GVS_KERNEL_OBSERVED:
-        return "observed";
-    case GVS_KERNEL_FAILED:
-        return "failed";
-    case GVS_KERNEL_FOREIGN:
-        return "withheld";
-    case GVS_KERNEL_OK:
-        break;
-    default:
-        return gvs_agent_observes(a) ? "observed" : "pending";
-    }
-    for (size_t i = 0; i < v->backend_count; i++)
-        if (!v->backends[i].withheld && v->backends[i].weight > 0)
-            return "ok";
-    return "empty";
-}
-
-static json_t *
-vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
-{
-    json_t *backends = json_array(), *o;
-    char vip[GVS_SVCID_TEXT_LEN], mask[16], owner[64], changed[32], stamp[17], why[512];
-    const char *state = service_state(a, v, why, sizeof why);
-    const struct gvs_stamp *latest = &v->changed;
-
-    for (size_t i = 0; i < v->backend_count; i++) {
-        json_array_append_new(backends, backend_json(a, v, &v->backends[i]));
-        if (gvs_stamp_cmp(latest, &v->backends[i].changed) < 0)
-            latest = &v->backends[i].changed;
-    }
-    gvs_svcid_format(vip, &v->id);
-    gvs_text_netmask(mask, &v->id, v->claim.netmask);
-    if (v->owner_count)
-        gvs_text_id_name(a, &v->owners[0], owner, sizeof owner);
-    gvs_text_time(changed, gvs_hlc_ms(latest->hlc));
-    o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:s, s:o}", "name", v->claim.name,
-                  "vip", vip, "protocol", gvs_proto_name(v->id.proto), "scheduler", v->claim.sched,
-                  "flags", gvs_text_flags(v->claim.flags), "persistent_seconds",
-                  (json_int_t)v->claim.persistent, "netmask", mask, "state", state, "changed",
-                  changed, "backends", backends);
-    hex64(stamp, v->changed.hlc);
-    json_object_set_new(o, "stamp", v->claimed ? json_string(stamp) : json_null());
-    json_object_set_new(o, "owner", v->owner_count ? json_string(owner) : json_null());
-    json_object_set_new(o, "reason", why[0] ? json_string(why) : json_null());
-    return o;
-}
-
-/* `only`: a canonical VIP or a name; NULL: all. */
-static json_t *
-vips_json(struct gvs_agent *a, const char *only, size_t *found)
-{
-    const struct gvs_table *t = gvs_node_claims(a->node);
-    struct gvs_view_env env = gvs_agent_env(a);
-    struct gvs_svcid svc = {0}, want;
-    json_t *list = json_array();
-    bool by_id = only && gvs_svcid_parse(&want, only, strlen(only), NULL) == GVS_OK;
-
-    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true) {
-        if (by_id && gvs_svcid_cmp(&svc, &want) != 0)
-            continue;
-        if (!gvs_view_service(t, &env, &svc, a->view) ||
-            (only && !by_id && strcmp(a->view->claim.name, only) != 0))
-            continue;
-        if (only)
-            gvs_netns_refresh_conns(a, &svc);
-        json_array_append_new(list, vip_json(a, a->view));
-    }
-    *found = json_array_size(list);
-    return list;
-}
-
-void
-gvs_show_vip_list(struct gvs_request *r)
-{
-    size_t found;
-    json_t *vips;
-
-    if (gvs_show_too_many_words(r, 0))
-        return;
-    vips = vips_json(r->a, NULL, &found);
-    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
-}
-
-void
-gvs_show_vip(struct gvs_request *r)
-{
-    struct gvs_fault f;
-    size_t found = 0;
-    json_t *vips;
-
-    if (r->argc != 1) {
-        gvs_fault_set(&f, GVS_EXIT_USAGE, "vip show: one VIP or name expected");
-        gvs_request_fault(r, &f);
-        return;
-    }
-    vips = vips_json(r->a, r->argv[0], &found);
-    if (found == 1) {
-        gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
-        return;
-    }
-    if (found == 0) {
-        gvs_fault_set(&f, GVS_EXIT_NOT_FOUND, "no vip '%.80s'", r->argv[0]);
-        gvs_fault_hint(&f, "gossipvs vip list");
-    } else {
-        const char *one = json_string_value(json_object_get(json_array_get(vips, 0), "vip"));
-        const char *two = json_string_value(json_object_get(json_array_get(vips, 1), "vip"));
-
-        gvs_fault_set(&f, GVS_EXIT_CONFLICT, "'%.80s' is the name of both %s and %s", r->argv[0],
-                      one, two);
-    }
-    json_decref(vips);
-    gvs_request_fault(r, &f);
 }
 
 /* --- plan, audit --------------------------------------------------------------------------------

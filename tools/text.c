@@ -70,6 +70,12 @@ gvs_text_denied(const struct gvs_agent *a, char *text, size_t cap, const struct 
 }
 
 void
+gvs_text_hex64(char text[static 17], uint64_t v)
+{
+    snprintf(text, 17, "%016llx", (unsigned long long)v);
+}
+
+void
 gvs_text_time(char text[static 32], uint64_t unix_ms)
 {
     time_t t = (time_t)(unix_ms / 1000);

@@ -239,6 +239,25 @@ gvs_write_tombstone(struct gvs_request *r, const struct gvs_key *key, bool force
     return gvs_write_entry(r, key, true, value, gvs_tombstone_encode(value, force));
 }
 
+bool
+gvs_write_leaves(const struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    struct gvs_view_env env = gvs_agent_env(r->a);
+    struct gvs_view_end end = gvs_view_end(gvs_node_claims(r->a->node), &env, svc, ep);
+
+    return end.hlc > 0 && !end.force;
+}
+
+bool
+gvs_write_hasten(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    struct gvs_key key = gvs_write_key(ep ? GVS_KEY_BACKEND : GVS_KEY_SERVICE, svc, ep);
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    gvs_request_touch(r, svc);
+    return gvs_write_entry(r, &key, true, value, gvs_tombstone_encode(value, true));
+}
+
 /* --- the options of every change -------------------------------------------------------------- */
 
 static void

@@ -24,6 +24,7 @@ struct values { /* the words of an entry, whichever kind it is of */
     struct gvs_service service;
     struct gvs_backend backend;
     struct gvs_override override;
+    bool force;
 };
 
 static void
@@ -36,6 +37,8 @@ read_word(struct values *v, const char *word)
         n = (uint32_t)strtoul(equals + 1, NULL, 10);
     if (!strcmp(word, "drain"))
         v->override.drain = true;
+    else if (!strcmp(word, "force"))
+        v->force = true;
     else if (!strncmp(word, "sched=", 6))
         snprintf(v->service.sched, sizeof v->service.sched, "%s", equals + 1);
     else if (!strncmp(word, "name=", 5))
@@ -65,7 +68,7 @@ write_value(uint8_t *value, enum gvs_key_kind kind, char mark, const struct valu
     static const uint8_t unreadable[] = {2, 4, 0xff, 0xff, 0xff, 0xff}; /* no such number there */
 
     if (mark == '-')
-        return 0;
+        return gvs_tombstone_encode(value, v->force);
     if (mark == '?') {
         memcpy(value, unreadable, sizeof unreadable);
         return sizeof unreadable;
@@ -514,6 +517,57 @@ test_nothing_is_hidden_if_nothing_would_be_left(void **state)
     CHECK_ROWS(rows, &env);
 }
 
+/* How A's service went, and how its backend A. */
+static void
+test_what_is_not_there_ended_like_this(void **state)
+{
+    static const struct {
+        const char *why, *text;
+        unsigned service_ms, backend_ms;
+        bool service_force, backend_force, silent;
+    } rows[] = {
+        {"there was none", "", 0, 0, 0, 0, 0},
+        {"a deletion", "A 0 1; -B " A " 0 7", 0, 7, 0, 0, 0},
+        {"by force", "A 0 1; -B " A " 0 7 force", 0, 7, 0, 1, 0},
+        {"the latest of several says when", "A 0 1; -B " A " 0 5; -B " A " 4 7", 0, 7, 0, 0, 0},
+        {"and how: by force", "A 0 1; -B " A " 0 5; -B " A " 4 7 force", 0, 7, 0, 1, 0},
+        {"and how: not by force", "A 0 1; -B " A " 0 5 force; -B " A " 4 7", 0, 7, 0, 0, 0},
+        {"other backends' do not", "A 0 1; -B " B " 0 7; -B " A "8 0 7", 0, 0, 0, 0, 0},
+        {"nor does an override's", "A 0 1; -O " A " 0 7 force", 0, 0, 0, 0, 0},
+        {"nor what the retired took back", "A 0 1; -B " A " 0 5; -B " A " 3 7 force", 0, 5, 0, 0,
+         0},
+        {"nor his claim", "A 0 1; B " A " 3 9; -B " A " 0 5", 0, 5, 0, 0, 0},
+        {"who claims it has not deleted it", "A 0 1; B " A " 4 1; -B " A " 0 5", 0, 0, 0, 0, 0},
+        {"who is silent claims it, too", "A 0 1; B " A " 2 1; -B " A " 0 5", 0, 0, 0, 0, 1},
+        {"who is not silent, still more", "A 0 1; B " A " 2 1; B " A " 4 5", 0, 0, 0, 0, 0},
+        {"in any order", "A 0 1; B " A " 0 1; B " A " 2 5", 0, 0, 0, 0, 0},
+        {"the service", "-A 0 7; -A 4 9 force; B " A " 4 1", 9, 0, 1, 0, 0},
+        {"the silent claim services as ever", "A 2 1; -A 0 7", 0, 0, 0, 0, 0},
+    };
+    struct gvs_view_owner owners[3];
+    struct gvs_view_env env = env_of_fates(owners);
+    struct gvs_svcid svc = svcid(VIP);
+    struct gvs_ep ep = endpoint(A);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_table *t = table_new(16);
+        struct gvs_view_end service, backend;
+
+        print_message("%s\n", rows[i].why);
+        merge_text(t, VIP, rows[i].text);
+        service = gvs_view_end(t, &env, &svc, NULL);
+        backend = gvs_view_end(t, &env, &svc, &ep);
+        assert_int_equal(gvs_hlc_ms(service.hlc), rows[i].service_ms);
+        assert_int_equal(service.force, rows[i].service_force);
+        assert_false(service.silent);
+        assert_int_equal(gvs_hlc_ms(backend.hlc), rows[i].backend_ms);
+        assert_int_equal(backend.force, rows[i].backend_force);
+        assert_int_equal(backend.silent, rows[i].silent);
+        free(t);
+    }
+}
+
 static void
 test_what_the_retired_claim_does_not_count(void **state)
 {
@@ -958,6 +1012,7 @@ main(void)
         cmocka_unit_test(test_what_this_node_does_not_take),
         cmocka_unit_test(test_what_the_gone_alone_claim_is_hidden),
         cmocka_unit_test(test_nothing_is_hidden_if_nothing_would_be_left),
+        cmocka_unit_test(test_what_is_not_there_ended_like_this),
         cmocka_unit_test(test_what_the_retired_claim_does_not_count),
         cmocka_unit_test(test_where_members_take_datagrams_nodes_make_no_vip),
         cmocka_unit_test(test_netmask_0_is_the_whole_address),

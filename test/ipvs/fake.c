@@ -292,7 +292,38 @@ gvs_nl_services(struct gvs_nl *nl, gvs_nl_found_fn fn, void *ctx)
     return dump_lost(f) ? GVS_E_LOST : GVS_OK;
 }
 
-/* Connections are made up: those of a destination are its port and its weight. */
+void
+fake_connect(const struct gvs_item *dest, uint32_t active, uint32_t inactive)
+{
+    struct fake *f = fake_kernel();
+    size_t i = 0;
+
+    while (i < f->conns_count && gvs_item_cmp(&f->conns[i].dest, dest) != 0)
+        i++;
+    if (i == FAKE_CONNS)
+        abort();
+    f->conns_count += i == f->conns_count;
+    f->conns[i] = (struct fake_conns){*dest, active, inactive};
+}
+
+/* Nobody has said any: those of a destination are its port and its weight. */
+static void
+count_connections(const struct fake *f, struct gvs_nl_found *found)
+{
+    const struct gvs_item *dest = &found->item;
+
+    if (f->conns_count == 0) {
+        found->active = dest->dest.weight > 0 ? dest->ep.port : 0;
+        found->inactive = dest->dest.weight;
+    }
+    for (size_t i = 0; i < f->conns_count; i++) {
+        if (gvs_item_cmp(&f->conns[i].dest, dest) != 0)
+            continue;
+        found->active = f->conns[i].active;
+        found->inactive = f->conns[i].inactive;
+    }
+}
+
 int
 gvs_nl_dests(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn, void *ctx)
 {
@@ -304,8 +335,7 @@ gvs_nl_dests(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn,
 
         if (found.item.kind != GVS_ITEM_DEST || gvs_svcid_cmp(&found.item.svc, svc) != 0)
             continue;
-        found.active = found.item.dest.weight > 0 ? found.item.ep.port : 0;
-        found.inactive = found.item.dest.weight;
+        count_connections(f, &found);
         if (!fn(ctx, &found))
             break;
     }

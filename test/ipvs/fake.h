@@ -12,6 +12,7 @@
 #define FAKE_ITEMS 8192
 #define FAKE_ADDRS 1024
 #define FAKE_FAULTS 16
+#define FAKE_CONNS 2048
 
 enum fake_loss { FAKE_LOSS_NONE = 0, FAKE_LOSS_UNDONE, FAKE_LOSS_DONE, FAKE_LOSS_HALF };
 
@@ -23,10 +24,17 @@ struct fake_fault {
     unsigned times;
 };
 
+struct fake_conns {
+    struct gvs_item dest;
+    uint32_t active, inactive;
+};
+
 struct fake {
     struct gvs_item items[FAKE_ITEMS]; /* in no order */
     bool odd[FAKE_ITEMS];
     size_t count;
+    struct fake_conns conns[FAKE_CONNS]; /* none of them: connections are made up */
+    size_t conns_count;
     struct gvs_addr addrs[FAKE_ADDRS]; /* on the dummy */
     size_t addr_count;
     struct gvs_addr own[4];
@@ -61,6 +69,9 @@ struct gvs_item *fake_find(const struct gvs_item *identity);
 bool fake_has_addr(const struct gvs_addr *addr);
 void fake_del_addr(const struct gvs_addr *addr);
 void fake_fail(uint8_t kind, const struct gvs_item *item, int error, unsigned times);
+
+/* Connections of a destination; from the first call on those of all others are 0. */
+void fake_connect(const struct gvs_item *dest, uint32_t active, uint32_t inactive);
 
 /* The lines since the last call; valid until the next. */
 const char *fake_log(void);

@@ -1,6 +1,7 @@
 /* test/ipvs/test_kernel_random.c: random wishes, faults, meddling and crashes against
  * ipvs/kernel.h. At rest the kernel is as wanted; no operation ever leads away from it; and a
- * service that nobody touched sees none. */
+ * service that nobody touched sees none. In half of the worlds there are connections, and nothing
+ * goes before its own have ended, or its time is over. */
 #include "test/ipvs/world.h"
 #include "test/lib/prng.h"
 
@@ -14,10 +15,24 @@ static const char *const world_vips[SERVICES] = {
 /* The last one is wanted all along, and nobody lays hands on it: it must never see an operation. */
 #define STEADY (SERVICES - 1)
 
+#define DRAIN_MS 3000
+
 struct model {
     struct gvs_item items[SERVICES][1 + DESTS]; /* ascending; what is wanted */
     size_t count[SERVICES];
+    bool drains;
+    const struct world *w;
+    struct gvs_svcid ids[SERVICES];
+    struct gvs_mono unwanted[SERVICES][1 + DESTS]; /* since when: the service, each destination */
 };
+
+static struct gvs_mono
+stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    (void)svc;
+    (void)ep;
+    return gvs_mono_add_ms(((const struct model *)ctx)->w->now, DRAIN_MS);
+}
 
 static struct gvs_item
 random_dest(struct gvs_prng *prng, size_t svc)
@@ -27,6 +42,13 @@ random_dest(struct gvs_prng *prng, size_t svc)
     snprintf(ep, sizeof ep, svc == 3 ? "[fd00:77::%u]:80" : "10.77.0.%u:80",
              1 + gvs_prng_below(prng, DESTS));
     return dest_of(world_vips[svc], ep, gvs_prng_below(prng, 3));
+}
+
+/* Destinations are told apart by it: 1 to DESTS. */
+static uint8_t
+last_byte(const struct gvs_item *dest)
+{
+    return dest->ep.addr.b[dest->ep.addr.family == GVS_FAMILY_V6 ? 15 : 3];
 }
 
 static const struct gvs_item *
@@ -60,6 +82,18 @@ model_change(struct model *m, struct gvs_prng *prng, size_t svc)
     qsort(m->items[svc], m->count[svc], sizeof m->items[0][0], by_item);
 }
 
+/* When it was last wanted, of whatever is not now. */
+static void
+note_unwanted(struct model *m, const struct model *before, size_t svc)
+{
+    for (size_t i = 0; i < before->count[svc]; i++) {
+        const struct gvs_item *was = &before->items[svc][i];
+
+        if (!model_find(m, was))
+            m->unwanted[svc][was->kind == GVS_ITEM_DEST ? last_byte(was) : 0] = m->w->now;
+    }
+}
+
 static void
 model_want(struct world *w, const struct model *m, size_t svc, bool local)
 {
@@ -68,23 +102,61 @@ model_want(struct world *w, const struct model *m, size_t svc, bool local)
     assert_int_equal(gvs_kernel_want(w->k, &id, m->items[svc], m->count[svc], local), GVS_OK);
 }
 
+static bool
+has_connections(const struct gvs_item *dest)
+{
+    const struct fake *f = fake_kernel();
+
+    for (size_t i = 0; i < f->conns_count; i++) {
+        if (gvs_item_cmp(&f->conns[i].dest, dest) == 0)
+            return f->conns[i].active > 0;
+    }
+    return false;
+}
+
+/* I9: what goes has no connections, or had its time. */
+static void
+check_removal(const struct model *m, const struct gvs_op *op)
+{
+    const struct fake *f = fake_kernel();
+    size_t svc = 0;
+
+    while (gvs_svcid_cmp(&op->item.svc, &m->ids[svc]) != 0)
+        svc++;
+    for (size_t i = 0; i < f->count && op->item.svc.proto != GVS_PROTO_UDP; i++) {
+        const struct gvs_item *there = &f->items[i];
+        size_t which = op->kind == GVS_OP_DEST_DEL ? last_byte(&op->item) : 0;
+
+        if (there->kind != GVS_ITEM_DEST || gvs_svcid_cmp(&there->svc, &op->item.svc) != 0 ||
+            (which > 0 && gvs_item_cmp(there, &op->item) != 0) || !has_connections(there))
+            continue;
+        assert_true(gvs_mono_due(gvs_mono_add_ms(m->unwanted[svc][which], DRAIN_MS), m->w->now));
+    }
+}
+
 /* Every operation leads to what is wanted at that moment, whatever happened before. */
 static void
 watch(void *ctx, const struct gvs_op *op)
 {
-    const struct gvs_item *wanted = model_find(ctx, &op->item);
+    const struct model *m = ctx;
+    const struct gvs_item *wanted = model_find(m, &op->item);
     struct gvs_svcid steady = svc_of(world_vips[STEADY]);
 
     switch (op->kind) {
+    case GVS_OP_DEST_EDIT:
+        if (m->drains && !wanted && op->item.dest.weight == 0)
+            break; /* it leaves */
+        /* fall through */
     case GVS_OP_SERVICE_ADD:
     case GVS_OP_SERVICE_EDIT:
     case GVS_OP_DEST_ADD:
-    case GVS_OP_DEST_EDIT:
         assert_true(wanted && gvs_item_equal(wanted, &op->item));
         break;
     case GVS_OP_SERVICE_DEL:
     case GVS_OP_DEST_DEL:
         assert_null(wanted);
+        if (m->drains)
+            check_removal(m, op);
         break;
     default:
         return;
@@ -165,6 +237,16 @@ break_something(struct gvs_prng *prng)
     }
 }
 
+/* While nothing is on its way: who comes between the look and the removal is cut off. */
+static void
+connect_somebody(struct world *w, struct gvs_prng *prng)
+{
+    struct gvs_item dest = random_dest(prng, gvs_prng_below(prng, STEADY));
+
+    run(w);
+    fake_connect(&dest, gvs_prng_below(prng, 3), gvs_prng_below(prng, 3));
+}
+
 static void
 restart(struct world *w, const struct model *m, struct gvs_prng *prng)
 {
@@ -181,13 +263,19 @@ static void
 act(struct world *w, struct model *m, struct gvs_prng *prng)
 {
     size_t svc = gvs_prng_below(prng, STEADY);
+    struct model before = *m;
 
+    if (m->drains && gvs_prng_chance(prng, 1, 2))
+        connect_somebody(w, prng);
     switch (gvs_prng_below(prng, 10)) {
     case 0:
     case 1:
     case 2:
         model_change(m, prng, svc);
+        note_unwanted(m, &before, svc);
         model_want(w, m, svc, gvs_prng_chance(prng, 1, 3));
+        if (m->drains)
+            store(w, true); /* as an agent does, in the same turn */
         break;
     case 3:
         meddle(prng);
@@ -196,7 +284,8 @@ act(struct world *w, struct model *m, struct gvs_prng *prng)
         break_something(prng);
         break;
     case 5:
-        w->store_stuck = !w->store_stuck;
+        w->store_stuck =
+            !w->store_stuck && !m->drains; /* with a time that was lost it goes early */
         break;
     case 6:
         restart(w, m, prng);
@@ -259,6 +348,17 @@ test_t24_whatever_happens_it_ends_as_wanted_and_the_steady_one_is_never_touched(
         struct gvs_kernel_status st;
 
         setup(&w);
+        m.w = &w;
+        m.drains = gvs_prng_chance(&prng, 1, 2);
+        if (m.drains) {
+            crash(&w);
+            w.cfg.stay = stay;
+            w.cfg.stay_ctx = &m;
+            open_kernel(&w);
+            connect_somebody(&w, &prng);
+        }
+        for (size_t i = 0; i < SERVICES; i++)
+            m.ids[i] = svc_of(world_vips[i]);
         for (size_t i = 0; i < 2; i++)
             outside_service(strangers[i], "lc", "10.77.0.1:80=1");
         for (size_t i = 0; i < SERVICES; i++) {

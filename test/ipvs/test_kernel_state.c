@@ -67,31 +67,6 @@ test_connections_are_those_of_the_last_audit(void **state)
 }
 
 static void
-test_busy_is_what_has_connections_now_or_cannot_be_read(void **state)
-{
-    struct gvs_item first = dest_of(B, "10.77.0.1:8080", 0), second, absent, dests[3];
-    struct gvs_svcid b = svc_of(B), nobody = svc_of("10.99.0.99:80/tcp");
-    struct world w;
-
-    (void)state;
-    second = dest_of(B, "10.77.0.2:8080", 0);
-    absent = dest_of(B, "10.77.0.9:8080", 0);
-    setup(&w);
-    make_five(&w);
-    want(&w, B, "wlc", "10.77.0.1:8080=0 10.77.0.2:8080=1"); /* the fake: none at weight 0 */
-    run(&w);
-    dests[0] = first;
-    dests[1] = second;
-    dests[2] = absent;
-    assert_int_equal(gvs_kernel_busy(w.k, &b, dests, 3), 1);
-    assert_true(gvs_item_cmp(&dests[0], &second) == 0);
-    assert_int_equal(gvs_kernel_busy(w.k, &nobody, dests, 1), 0);
-    fake_kernel()->lose_dumps = 1;
-    assert_int_equal(gvs_kernel_busy(w.k, &b, dests, 3), 3);
-    teardown(&w);
-}
-
-static void
 test_own_addresses_are_those_of_other_interfaces(void **state)
 {
     const struct gvs_addr *own;
@@ -301,7 +276,6 @@ main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_plan_and_audit_say_what_differs),
         TEST(test_connections_are_those_of_the_last_audit),
-        TEST(test_busy_is_what_has_connections_now_or_cannot_be_read),
         TEST(test_own_addresses_are_those_of_other_interfaces),
         TEST(test_a_reading_of_own_addresses_that_fails_is_none),
         TEST(test_events_that_nobody_fetched_are_counted),

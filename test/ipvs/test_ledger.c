@@ -95,8 +95,8 @@ test_records_have_the_documented_bytes(void **state)
         assert_memory_equal(rec.b, rows[i].b, sizeof rec.b);
         assert_false(gvs_ledger_next(l, &rec));
 
-        assert_int_equal(gvs_ledger_load(stored, rec.b, rec.len), GVS_OK);
-        assert_int_equal(gvs_ledger_load(stored, rec.b, rec.len), GVS_OK); /* twice is once */
+        assert_int_equal(gvs_ledger_load(stored, rec.b, rec.len, rec.value, rec.value_len), GVS_OK);
+        assert_int_equal(gvs_ledger_load(stored, rec.b, rec.len, NULL, 0), GVS_OK); /* once */
         assert_int_equal(gvs_ledger_has_service(stored, &rows[i].svc), service);
         assert_int_equal(gvs_ledger_has_addr(stored, &rows[i].addr), !service);
         assert_int_equal(gvs_ledger_services(stored), service);
@@ -128,7 +128,7 @@ test_what_is_no_record_is_malformed(void **state)
         {"a service of another protocol", 9, {'S', 51, 4, 10, 99, 0, 1, 0, 80}},
         {"mark 0", 7, {'S', 0, 4}},
         {"a claim on a service", 23, {'S', 0, 4, 0, 0, 0, 5, 'A', 1}},
-        {"longer than any", 25, {'S', 6, 6}},
+        {"longer than any", 42, {'S', 6, 6}},
         {"longer than a byte can say", 64, {'A', 4, 10, 99, 0, 1}},
     };
     struct gvs_ledger *l = ledger_new(4);
@@ -139,10 +139,105 @@ test_what_is_no_record_is_malformed(void **state)
 
         memcpy(exact + 1, rows[i].b, rows[i].len);
         print_message("%s\n", rows[i].why);
-        assert_int_equal(gvs_ledger_load(l, exact + 1, rows[i].len), GVS_E_MALFORMED);
+        assert_int_equal(gvs_ledger_load(l, exact + 1, rows[i].len, NULL, 0), GVS_E_MALFORMED);
         test_free(exact);
     }
     assert_int_equal(gvs_ledger_services(l), 0);
+    test_free(l);
+}
+
+/* What leaves: item i of the world, a service or one of its backends. */
+static struct gvs_item
+world_item(unsigned i)
+{
+    struct gvs_svcid svc = world_service(i / 2);
+    struct gvs_ep ep = {.addr = world_addr(i), .port = 80};
+
+    return i % 2 ? gvs_item_make_dest(&svc, &ep) : gvs_item_make_service(&svc);
+}
+
+static void
+test_what_leaves_has_a_record_with_its_time(void **state)
+{
+    static const uint8_t service[] = {'L', 6, 4, 10, 99, 0, 1, 0, 80, 'A'};
+    static const uint8_t dest[] = {'L', 6, 4,  10, 99, 0, 1,    0,   80,
+                                   'B', 4, 10, 77, 0,  4, 0x1f, 0x90};
+    static const uint8_t at[] = {0, 0, 0, 1, 2, 3, 4, 5},
+                         never[] = {255, 255, 255, 255, 255, 255, 255, 255};
+    struct gvs_svcid svc = {6, {4, {10, 99, 0, 1}}, 80, 0};
+    struct gvs_ep ep = {{4, {10, 77, 0, 4}}, 8080};
+    struct gvs_item items[] = {gvs_item_make_service(&svc), gvs_item_make_dest(&svc, &ep)}, item;
+    struct gvs_ledger *l = ledger_new(2), *stored = ledger_new(2);
+    struct gvs_ledger_rec rec;
+    struct gvs_mono until;
+    size_t place = 0;
+
+    (void)state;
+    assert_true(gvs_ledger_leave(l, &items[1], (struct gvs_mono){0x102030405}));
+    assert_true(gvs_ledger_leave(l, &items[0], GVS_MONO_NEVER));
+    assert_false(gvs_ledger_has_service(l, &svc)); /* that is another record */
+    assert_int_equal(gvs_ledger_services(l), 0);
+    assert_true(gvs_ledger_next(l, &rec) && !rec.gone && rec.len == sizeof dest);
+    assert_memory_equal(rec.b, dest, sizeof dest);
+    assert_int_equal(rec.value_len, 8);
+    assert_memory_equal(rec.value, at, 8);
+    assert_int_equal(gvs_ledger_load(stored, rec.b, rec.len, rec.value, rec.value_len), GVS_OK);
+    assert_true(gvs_ledger_next(l, &rec) && !rec.gone && rec.len == sizeof service);
+    assert_memory_equal(rec.b, service, sizeof service);
+    assert_memory_equal(rec.value, never, 8);
+    assert_int_equal(gvs_ledger_load(stored, rec.b, rec.len, rec.value, rec.value_len), GVS_OK);
+
+    assert_true(gvs_ledger_leaves(stored, &items[1], &until) && until.us == 0x102030405);
+    assert_true(gvs_ledger_leaves(stored, &items[0], &until) && until.us == GVS_MONO_NEVER.us);
+    assert_true(gvs_ledger_leave(l, &items[1], (struct gvs_mono){0x102030405}));
+    assert_false(gvs_ledger_next(l, &rec)); /* the same again is no news */
+    assert_true(gvs_ledger_leave(l, &items[1], (struct gvs_mono){7}));
+    assert_true(gvs_ledger_next(l, &rec) && !rec.gone && rec.value[7] == 7);
+    while (gvs_ledger_each_leaving(l, &place, &item)) {
+        assert_true(gvs_item_cmp(&item, &items[0]) == 0 || gvs_item_cmp(&item, &items[1]) == 0);
+        gvs_ledger_stay(l, &item);
+    }
+    assert_true(gvs_ledger_next(l, &rec) && rec.gone);
+    assert_true(gvs_ledger_next(l, &rec) && rec.gone);
+    assert_false(gvs_ledger_next(l, &rec));
+    assert_false(gvs_ledger_leaves(l, &items[0], &until));
+    test_free(l);
+    test_free(stored);
+}
+
+static void
+test_what_is_no_record_of_leaving_is_malformed(void **state)
+{
+    static const struct {
+        const char *why;
+        size_t len, value_len;
+        uint8_t b[64], value[9];
+    } rows[] = {
+        {"no time", 10, 0, {'L', 6, 4, 10, 99, 0, 1, 0, 80, 'A'}, {0}},
+        {"half a time", 10, 7, {'L', 6, 4, 10, 99, 0, 1, 0, 80, 'A'}, {1}},
+        {"more than a time", 10, 9, {'L', 6, 4, 10, 99, 0, 1, 0, 80, 'A'}, {1}},
+        {"the time 0", 10, 8, {'L', 6, 4, 10, 99, 0, 1, 0, 80, 'A'}, {0}},
+        {"no claim", 9, 8, {'L', 6, 4, 10, 99, 0, 1, 0, 80}, {1}},
+        {"a node's claim", 26, 8, {'L', 6, 4, 10, 99, 0, 1, 0, 80, 'A', 1}, {1}},
+        {"an override", 17, 8, {'L', 6, 4, 10, 99, 0, 1, 0, 80, 'O', 4, 10, 77, 0, 4, 0, 80}, {1}},
+        {"a backend cut off",
+         16,
+         8,
+         {'L', 6, 4, 10, 99, 0, 1, 0, 80, 'B', 4, 10, 77, 0, 4, 0},
+         {1}},
+    };
+    struct gvs_ledger *l = ledger_new(4);
+    struct gvs_item item;
+    size_t at = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        print_message("%s\n", rows[i].why);
+        assert_int_equal(
+            gvs_ledger_load(l, rows[i].b, rows[i].len, rows[i].value, rows[i].value_len),
+            GVS_E_MALFORMED);
+    }
+    assert_false(gvs_ledger_each_leaving(l, &at, &item));
     test_free(l);
 }
 
@@ -157,7 +252,7 @@ test_a_full_ledger_says_no_and_stays(void **state)
     assert_true(change(l, 1, true) && change(l, 2, true));
     assert_false(change(l, 3, true));
     assert_false(has(l, 3));
-    assert_int_equal(gvs_ledger_load(l, third, sizeof third), GVS_E_FULL);
+    assert_int_equal(gvs_ledger_load(l, third, sizeof third, NULL, 0), GVS_E_FULL);
     assert_true(has(l, 1) && has(l, 2));
     assert_true(change(l, 1, false)); /* its room is free once the store knows */
     assert_false(change(l, 3, true));
@@ -180,9 +275,17 @@ test_what_can_never_be_ours_is_not(void **state)
         {0},
     };
     static const struct gvs_addr mapped = {6, {[10] = 0xff, 0xff, 10, 99, 0, 1}}, none = {0};
+    struct gvs_svcid good = world_service(2);
+    struct gvs_ep ep = {mapped, 80};
+    struct gvs_item dest = gvs_item_make_dest(&good, &ep), service = world_item(2);
     struct gvs_ledger *l = ledger_new(2);
+    struct gvs_mono until;
 
     (void)state;
+    assert_true(gvs_ledger_leave(l, &service, GVS_MONO_NEVER));
+    assert_false(gvs_ledger_leave(l, &dest, GVS_MONO_NEVER));
+    assert_false(gvs_ledger_leaves(l, &dest, &until));
+    gvs_ledger_stay(l, &dest);
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         assert_false(gvs_ledger_has_service(l, &odd[i]));
     assert_false(gvs_ledger_has_addr(l, &mapped));
@@ -234,6 +337,48 @@ each_is_ours(struct gvs_ledger *l, const bool ours[static WORLD])
     assert_int_equal(all, __builtin_popcount(seen));
 }
 
+/* Until when, or 0: it does not. */
+static void
+leave(struct gvs_ledger *l, unsigned i, uint64_t until)
+{
+    struct gvs_item item = world_item(i);
+
+    if (until > 0)
+        assert_true(gvs_ledger_leave(l, &item, (struct gvs_mono){until}));
+    else
+        gvs_ledger_stay(l, &item);
+}
+
+static uint64_t
+leaves(const struct gvs_ledger *l, unsigned i)
+{
+    struct gvs_item item = world_item(i);
+    struct gvs_mono until;
+
+    return gvs_ledger_leaves(l, &item, &until) ? until.us : 0;
+}
+
+static size_t
+count_leaving(const struct gvs_ledger *l)
+{
+    struct gvs_item item;
+    size_t at = 0, count = 0;
+
+    while (gvs_ledger_each_leaving(l, &at, &item))
+        count++;
+    return count;
+}
+
+static size_t
+count_set(const uint64_t until[static WORLD])
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < WORLD; i++)
+        count += until[i] > 0;
+    return count;
+}
+
 /* I2, and all else, against an array of booleans: what the ledger is to say, and what a store has
  * that takes in each record as it comes. At the end a new ledger loads that store. */
 static void
@@ -242,9 +387,10 @@ test_it_is_a_set_and_the_store_follows(void **state)
     (void)state;
     for (uint64_t seed = test_seed_first(); test_seed_run(seed, 300); seed++) {
         struct gvs_prng p = gvs_prng_init(seed);
-        struct gvs_ledger *l = ledger_new(WORLD), *again = ledger_new(WORLD);
+        struct gvs_ledger *l = ledger_new(2 * WORLD), *again = ledger_new(2 * WORLD);
         bool ours[WORLD] = {false};
-        struct gvs_ledger_rec stored[WORLD], rec;
+        uint64_t until[WORLD] = {0}; /* of what leaves */
+        struct gvs_ledger_rec stored[2 * WORLD], rec;
         size_t count = 0, services = 0;
 
         for (unsigned step = 0; step < 400; step++) {
@@ -253,12 +399,19 @@ test_it_is_a_set_and_the_store_follows(void **state)
 
             assert_int_equal(change(l, i, want), ours[i] != want);
             ours[i] = want;
+            i = gvs_prng_below(&p, WORLD);
+            until[i] = gvs_prng_below(&p, 4);
+            leave(l, i, until[i]);
             if (gvs_prng_chance(&p, 1, 100)) {
                 gvs_ledger_clear(l);
                 memset(ours, 0, sizeof ours);
+                memset(until, 0, sizeof until);
             }
-            for (i = 0; i < WORLD; i++)
+            for (i = 0; i < WORLD; i++) {
                 assert_int_equal(has(l, i), ours[i]);
+                assert_int_equal(leaves(l, i), until[i]);
+            }
+            assert_int_equal(count_leaving(l), count_set(until));
             if (!gvs_prng_chance(&p, 1, 8) && step < 399)
                 continue;
             while (gvs_ledger_next(l, &rec)) {
@@ -273,10 +426,13 @@ test_it_is_a_set_and_the_store_follows(void **state)
         }
         while (count > 0) {
             count--;
-            assert_int_equal(gvs_ledger_load(again, stored[count].b, stored[count].len), GVS_OK);
+            assert_int_equal(gvs_ledger_load(again, stored[count].b, stored[count].len,
+                                             stored[count].value, stored[count].value_len),
+                             GVS_OK);
         }
         for (unsigned i = 0; i < WORLD; i++) {
             assert_int_equal(has(again, i), ours[i]);
+            assert_int_equal(leaves(again, i), until[i]);
             services += ours[i] && i % 4;
         }
         assert_int_equal(gvs_ledger_services(l), services);
@@ -316,6 +472,8 @@ main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_have_the_documented_bytes),
         cmocka_unit_test(test_what_is_no_record_is_malformed),
+        cmocka_unit_test(test_what_leaves_has_a_record_with_its_time),
+        cmocka_unit_test(test_what_is_no_record_of_leaving_is_malformed),
         cmocka_unit_test(test_a_full_ledger_says_no_and_stays),
         cmocka_unit_test(test_what_can_never_be_ours_is_not),
         cmocka_unit_test(test_changes_come_in_their_order_and_in_their_last_state),

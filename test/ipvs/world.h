@@ -119,8 +119,8 @@ store(struct world *w, bool durable)
             i++;
         if (rec.gone && i < w->stored_count)
             w->stored[i] = w->stored[--w->stored_count];
-        else if (!rec.gone && i == w->stored_count)
-            w->stored[w->stored_count++] = rec;
+        else if (!rec.gone)
+            w->stored[i == w->stored_count ? w->stored_count++ : i] = rec;
     }
     if (durable)
         gvs_kernel_ledger_durable(w->k, upto);
@@ -134,10 +134,10 @@ run(struct world *w)
 
     for (int i = 0; i < 100000; i++) {
         at = gvs_kernel_step(w->k, w->now);
-        if (!w->store_stuck && gvs_kernel_ledger_wanted(w->k) > 0) {
+        if (!w->store_stuck)
             store(w, true);
+        if (!w->store_stuck && gvs_kernel_ledger_wanted(w->k) > 0)
             at = gvs_kernel_step(w->k, w->now);
-        }
         if (!gvs_mono_due(at, w->now))
             return at;
     }
@@ -165,8 +165,12 @@ static inline void
 open_kernel(struct world *w)
 {
     w->ledger = gvs_ledger_init(calloc(1, gvs_ledger_footprint(RECORDS_MAX)), RECORDS_MAX);
-    for (size_t i = 0; i < w->stored_count; i++)
-        assert_int_equal(gvs_ledger_load(w->ledger, w->stored[i].b, w->stored[i].len), GVS_OK);
+    for (size_t i = 0; i < w->stored_count; i++) {
+        const struct gvs_ledger_rec *rec = &w->stored[i];
+
+        assert_int_equal(gvs_ledger_load(w->ledger, rec->b, rec->len, rec->value, rec->value_len),
+                         GVS_OK);
+    }
     assert_int_equal(gvs_kernel_open(&w->k, &w->cfg, w->ledger, w->now), GVS_OK);
     gvs_kernel_trust(w->k, w->trust);
 }

@@ -67,7 +67,7 @@ load_ledger(const char *path)
     FILE *f = fopen(path, "r");
 
     while (f && fread(&rec, sizeof rec, 1, f) == 1) {
-        if (gvs_ledger_load(l, rec.b, rec.len) != GVS_OK)
+        if (gvs_ledger_load(l, rec.b, rec.len, rec.value, rec.value_len) != GVS_OK)
             abort();
     }
     if (f)
