@@ -101,7 +101,7 @@ int gvs_node_write(struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall
  * for. Lent until the next call on n. One with no bytes (len 0) has a key and a kind: of that,
  * nothing is held any more. A key that changed twice is lent once, as it is now. Whoever
  * does not ask for so long that the ring of changed keys (as long as the table, 256 to 16,384)
- * runs over is lent every entry once. */
+ * runs over is lent every entry once, and is not told of what is held no more. */
 bool gvs_node_news(struct gvs_node *n, struct gvs_entry *e);
 
 /* The version vector (net/age.h), for the disk: it counts its changes, and is lent in chunks, from

@@ -15,7 +15,7 @@
  * table crosses a link with 5 % loss at the speed of the link, and an overrun receive buffer is
  * noticed within one round trip.
  *
- *   I1  At most `window` datagrams are in the air, and never more than GVS_FLIGHTS_MAX.
+ *   I1  No more than `window` are sent into the air, and never more than GVS_FLIGHTS_MAX.
  *   I2  Each flight ends exactly once: it lands, or it expires.
  */
 #pragma once
