@@ -141,16 +141,14 @@ watch(void *ctx, const struct gvs_op *op)
     const struct model *m = ctx;
     const struct gvs_item *wanted = model_find(m, &op->item);
     struct gvs_svcid steady = svc_of(world_vips[STEADY]);
+    bool leaves = m->drains && op->kind == GVS_OP_DEST_EDIT && !wanted && op->item.dest.weight == 0;
 
     switch (op->kind) {
-    case GVS_OP_DEST_EDIT:
-        if (m->drains && !wanted && op->item.dest.weight == 0)
-            break; /* it leaves */
-        /* fall through */
     case GVS_OP_SERVICE_ADD:
     case GVS_OP_SERVICE_EDIT:
     case GVS_OP_DEST_ADD:
-        assert_true(wanted && gvs_item_equal(wanted, &op->item));
+    case GVS_OP_DEST_EDIT:
+        assert_true(leaves || (wanted && gvs_item_equal(wanted, &op->item)));
         break;
     case GVS_OP_SERVICE_DEL:
     case GVS_OP_DEST_DEL:
