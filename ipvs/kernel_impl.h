@@ -293,8 +293,8 @@ struct gvs_range gvs_kernel_configured_of(const struct gvs_kernel *k, const stru
 bool gvs_kernel_wants(const struct gvs_kernel *k, const struct gvs_slot *s);
 void gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s); /* slot->differs */
 
-/* Was it taken back or changed on this node (I5)? `whole`: a service goes, or its address, and takes
- * its destinations along; so all of them have to be. */
+/* Was it taken back or changed on this node (I5)? `whole`: a service goes, or its address, and
+ * takes its destinations along; so all of them have to be. */
 bool gvs_kernel_asked(const struct gvs_kernel *k, const struct gvs_slot *s,
                       const struct gvs_item *identity, bool whole);
 

@@ -12,8 +12,8 @@
 #define COLLECT_MAX 64    /* tombstones at once, */
 #define COLLECT_LOOK 4096 /* of so many entries: a millisecond */
 #define KEYS_MAX 16384
-/* What was taken at the limit is still not ahead when the median moves, as it does among clocks that
- * agree when one of three says another time. */
+/* What was taken at the limit is still not ahead when the median moves, as it does among clocks
+ * that agree when one of three says another time. */
 #define SURELY_AHEAD_MS (GVS_AHEAD_MS + GVS_CLOCK_OFF_MS)
 #define ASTRAY_MS 50000 /* for others to say what they have seen, and to be equal to us */
 

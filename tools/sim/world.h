@@ -403,8 +403,8 @@ void sim_oracle_close(struct sim_world *w);
 void sim_oracle_written(struct sim_world *w, size_t i, const struct gvs_entry *e);
 void sim_oracle_forged(struct sim_world *w, const struct gvs_entry *e); /* by an intruder */
 void sim_oracle_restored(struct sim_world *w, size_t i); /* its disk is an old copy now */
-/* Written, by one whose disk had been lost or restored, with a stamp of the past; or brought back by
- * an old copy, when nobody had it any more? */
+/* Written, by one whose disk had been lost or restored, with a stamp of the past; or brought back
+ * by an old copy, when nobody had it any more? */
 bool sim_oracle_was_late(const struct sim_world *w, const struct gvs_entry *e);
 bool sim_oracle_astray(const struct sim_world *w, size_t i);
 bool sim_oracle_was_forged(const struct sim_world *w, const struct gvs_entry *e);
