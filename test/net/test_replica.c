@@ -624,7 +624,8 @@ test_claims_of_ours_that_we_did_not_write(void **state)
                 {"the same, by the median of three", 70000, 0, 2, true},
                 {"from a former life; we boot a year behind", YEAR_MS, YEAR_MS, 1, false},
                 {"from a clone; we boot a year behind", YEAR_MS + 70000, YEAR_MS, 1, true},
-                {"nobody knows what time it is", YEAR_MS, 0, 0, false}};
+                {"nobody knows what time it is", YEAR_MS, 0, 0, false},
+                {"nor whether it was a minute after our start", 70000, 0, 0, false}};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
