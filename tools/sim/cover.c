@@ -9,8 +9,9 @@
  * Left out is what was written below what others had taken in: by a node that is alone, behind the
  * time, and without the floor that its disk had (net/age.h: it is lost if that time is a week); and
  * under a name that two machines bear, each of which stamps above all that it has seen, and not
- * above what the other writes. What an intruder forged is anything. And what had been lost
- * everywhere until an old copy of a disk brought it back: meanwhile all had agreed without it. */
+ * above what the other writes. What an intruder forged is anything, and what is old enough for its
+ * REFUSED is at its mercy. And what had been lost everywhere until an old copy of a disk brought it
+ * back: meanwhile all had agreed without it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,7 @@ compare_with_vector(struct sim_world *w, size_t i, size_t other)
         sim_map_entry(map, k, &e);
         if (e.kind == GVS_KEY_MEMBER || component(v, &e.writer) < e.order ||
             sim_is_cloned(w, &e.writer) || sim_oracle_was_forged(w, &e) ||
-            sim_oracle_was_late(w, &e) || sim_oracle_may_lack(w, &e))
+            sim_oracle_was_late(w, &e) || sim_oracle_may_lack(w, &e) || sim_oracle_at_mercy(w, &e))
             continue;
         if (!sim_map_get(own, e.key, e.key_len, &held) || gvs_entry_cmp(&held, &e) < 0)
             sim_fail(w, i, "I20",

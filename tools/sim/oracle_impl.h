@@ -33,8 +33,6 @@ struct sim_oracle {
 
 /* Old enough to have been forgotten, if it is a deletion. */
 bool sim_oracle_forgettable(const struct sim_world *w, const struct gvs_entry *e);
-/* May an intruder have taken it away? */
-bool sim_oracle_at_mercy(const struct sim_world *w, const struct gvs_entry *e);
 /* Is something greater than e in the map, of its key? */
 bool sim_oracle_has_above(const struct sim_map *m, const struct gvs_entry *e);
 void sim_oracle_put_greatest(struct sim_map *m, const struct gvs_entry *e);

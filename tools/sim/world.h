@@ -407,6 +407,7 @@ void sim_oracle_restored(struct sim_world *w, size_t i); /* its disk is an old c
  * by an old copy, when nobody had it any more? */
 bool sim_oracle_was_late(const struct sim_world *w, const struct gvs_entry *e);
 bool sim_oracle_astray(const struct sim_world *w, size_t i);
+bool sim_oracle_at_mercy(const struct sim_world *w, const struct gvs_entry *e); /* an intruder's */
 bool sim_oracle_was_forged(const struct sim_world *w, const struct gvs_entry *e);
 void sim_oracle_news(struct sim_world *w, size_t i, const struct gvs_entry *e);
 void sim_oracle_loaded(struct sim_world *w, size_t i);
