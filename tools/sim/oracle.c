@@ -651,7 +651,6 @@ any_speaks(const struct sim_map *m, const struct gvs_item *item, bool live)
     return false;
 }
 
-/* Who may have told node i that its table, which does not speak of the item, is all there is. */
 /* Did host k hear of it since then? Who asked it meanwhile may have been told that it knew nothing.
  */
 static bool
@@ -670,6 +669,7 @@ came_since(const struct sim_world *w, size_t k, const struct gvs_item *item, uin
     return false;
 }
 
+/* Who may have told node i that its table, which does not speak of the item, is all there is. */
 static bool
 has_confirmer(const struct sim_world *w, size_t i, const struct gvs_item *item)
 {
