@@ -161,9 +161,7 @@ number_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
     return ms->seq;
 }
 
-/* Of the dead we want to know at once whether they can be reached at all. And whoever is heard and
- * never answers us sends in one session and listens in another, as after a clone of it fell silent:
- * a handshake gives us one again. */
+/* Of the dead we want to know at once whether they can be reached at all. */
 static void
 begin_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 {

@@ -37,6 +37,10 @@
  *                               |                               | of one that falls again and
  *                               +--anything is heard--> in step | again: after up to 60 s more
  *
+ * Whoever is heard, and has left the probes of three rounds in a row unanswered, listens in another
+ * session than the one we send in, as after a clone of it fell silent: a handshake gives us one
+ * again.
+ *
  * Dead members are tried every 5 s, or less often if there are many of them, for ever.
  *
  *   I1  A node never accuses itself, and nobody for a time in which it did not run itself.
