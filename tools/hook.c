@@ -26,6 +26,13 @@ lost(struct gvs_agent *a, const char *why)
                   a->hook_fault);
 }
 
+static void
+failed(struct gvs_agent *a, const char *how)
+{
+    snprintf(a->hook_fault, sizeof a->hook_fault, "%s", how);
+    gvs_agent_log_seldom(a, GVS_SELDOM_HOOK, "hook %s: %s", a->cfg.on_change, how);
+}
+
 static json_t *
 next_event(struct gvs_agent *a)
 {
@@ -62,13 +69,15 @@ word_of(const char *name, const json_t *value)
 static int
 tell(struct gvs_agent *a, json_t *event)
 {
+    char where[sizeof a->cfg.socket + sizeof "GOSSIPVS_SOCKET="];
     char *words[GVS_RUNNER_WORDS_MAX], *input = json_dumps(event, JSON_COMPACT);
-    size_t count = 0;
+    size_t count = 1; /* the first is no word of the event's */
     json_t *value;
     const char *name;
     int rc = GVS_E_SYS;
 
-    json_object_set_new(event, "socket", json_string(a->cfg.socket));
+    snprintf(where, sizeof where, "GOSSIPVS_SOCKET=%s", a->cfg.socket);
+    words[0] = where;
     json_object_foreach(event, name, value)
     {
         char *word = count < GVS_RUNNER_WORDS_MAX ? word_of(name, value) : NULL;
@@ -76,12 +85,11 @@ tell(struct gvs_agent *a, json_t *event)
         if (word)
             words[count++] = word;
     }
-    json_object_del(event, "socket");
     if (input)
         rc = gvs_runner_ask(&a->runner, TIMEOUT_MS,
                             json_string_value(json_object_get(event, "event")),
                             (const char *const *)words, count, input);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 1; i < count; i++)
         free(words[i]);
     free(input);
     return rc;
@@ -98,35 +106,28 @@ gvs_hook_run(struct gvs_agent *a)
         a->hook_busy = rc == GVS_OK;
         if (rc == GVS_E_LOST)
             lost(a, "it takes no request");
+        else if (rc < 0)
+            failed(a, "it was not told of an event, which is too long");
     }
 }
 
 static void
 note_end(struct gvs_agent *a, const struct gvs_runner_answer *end)
 {
-    char *what = a->hook_fault;
-    size_t cap = sizeof a->hook_fault;
+    char how[96] = "";
 
-    switch ((enum gvs_runner_end)end->end) {
-    case GVS_RUNNER_EXITED:
-        what[0] = 0;
-        if (end->code != 0)
-            snprintf(what, cap, "exit status %d", end->code);
-        break;
-    case GVS_RUNNER_KILLED:
-        snprintf(what, cap, "killed by signal %d", end->code);
-        break;
-    case GVS_RUNNER_LATE:
-        snprintf(what, cap, "killed, as it was not done after %d s", TIMEOUT_MS / 1000);
-        break;
-    case GVS_RUNNER_NOT_RUN:
-        snprintf(what, cap, "it cannot be run: %s", strerror(end->code));
-        break;
-    case GVS_RUNNER_ENDS:
-        break;
-    }
-    if (what[0])
-        gvs_agent_log_seldom(a, GVS_SELDOM_HOOK, "hook %s: %s", a->cfg.on_change, what);
+    if (end->end == GVS_RUNNER_EXITED && end->code != 0)
+        snprintf(how, sizeof how, "exit status %d", end->code);
+    else if (end->end == GVS_RUNNER_KILLED)
+        snprintf(how, sizeof how, "killed by signal %d", end->code);
+    else if (end->end == GVS_RUNNER_LATE)
+        snprintf(how, sizeof how, "killed, as it was not done after %d s", TIMEOUT_MS / 1000);
+    else if (end->end == GVS_RUNNER_NOT_RUN)
+        snprintf(how, sizeof how, "it cannot be run: %s", strerror(end->code));
+    if (how[0])
+        failed(a, how);
+    else
+        a->hook_fault[0] = 0;
 }
 
 static void
