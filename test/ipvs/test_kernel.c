@@ -311,9 +311,7 @@ test_trust_gives_adds_then_edits_then_removals(void **state)
     (void)state;
     setup(&w);
     make_five(&w);
-    crash(&w);
-    w.trust = GVS_TRUST_NONE;
-    open_kernel(&w);
+    come_back(&w, GVS_TRUST_NONE);
     want(&w, A, "wlc", "10.77.0.9:8080=1");
     want(&w, B, "rr", "10.77.0.2:8080=5");
     want(&w, C, "wlc", "");
@@ -343,19 +341,14 @@ static void
 test_what_is_asked_for_here_needs_no_trust(void **state)
 {
     struct gvs_svcid b = svc_of(B);
-    struct gvs_item items[2];
     struct world w;
-    size_t n;
 
     (void)state;
     setup(&w);
     make_five(&w);
-    crash(&w);
-    w.trust = GVS_TRUST_NONE;
-    open_kernel(&w);
+    come_back(&w, GVS_TRUST_NONE);
     want(&w, B, "wlc", "10.77.0.2:8080=1");
-    n = items_of(items, B, "wlc", "10.77.0.7:8080=1");
-    assert_int_equal(gvs_kernel_want(w.k, &b, items, n, true), GVS_OK);
+    want_here(&w, B, "wlc", "10.77.0.7:8080=1");
     run(&w);
     LOG("dest_add 10.99.0.2:80/tcp 10.77.0.7:8080 1\n"
         "dest_del 10.99.0.2:80/tcp 10.77.0.2:8080 1\n");
@@ -375,27 +368,20 @@ test_what_is_asked_for_here_needs_no_trust(void **state)
 static void
 test_asking_for_one_server_takes_no_other_away(void **state)
 {
-    struct gvs_svcid b = svc_of(B);
-    struct gvs_item items[4];
     char why[192];
     struct world w;
-    size_t n;
 
     (void)state;
     setup(&w);
     want(&w, B, "wlc", "10.77.0.1:8080=1 10.77.0.2:8080=1 10.77.0.3:8080=1");
     run(&w);
     fake_log();
-    crash(&w);
-    w.trust = GVS_TRUST_EDITS;
-    open_kernel(&w);
-    n = items_of(items, B, "wlc", "10.77.0.2:8080=5");
-    assert_int_equal(gvs_kernel_want(w.k, &b, items, n, true), GVS_OK);
+    come_back(&w, GVS_TRUST_EDITS);
+    want_here(&w, B, "wlc", "10.77.0.2:8080=5");
     elapse(&w, 60000);
     LOG("dest_edit 10.99.0.2:80/tcp 10.77.0.2:8080 5\n");
     assert_int_equal(settled(&w, B, why), 1); /* nobody waits for the others */
-    n = items_of(items, B, "wlc", "10.77.0.2:8080=5 10.77.0.4:8080=1");
-    assert_int_equal(gvs_kernel_want(w.k, &b, items, n, true), GVS_OK);
+    want_here(&w, B, "wlc", "10.77.0.2:8080=5 10.77.0.4:8080=1");
     run(&w);
     want(&w, B, "wlc", "10.77.0.2:8080=5"); /* by somebody else */
     elapse(&w, 60000);
@@ -412,21 +398,16 @@ static void
 test_a_service_that_is_taken_back_here_takes_no_server_along_that_was_not(void **state)
 {
     struct gvs_svcid b = svc_of(B);
-    struct gvs_item items[4];
     char why[192];
     struct world w;
-    size_t n;
 
     (void)state;
     setup(&w);
     want(&w, B, "wlc", "10.77.0.1:8080=1 10.77.0.2:8080=1");
     run(&w);
     fake_log();
-    crash(&w);
-    w.trust = GVS_TRUST_EDITS;
-    open_kernel(&w);
-    n = items_of(items, B, "wlc", "10.77.0.2:8080=1");
-    assert_int_equal(gvs_kernel_want(w.k, &b, items, n, true), GVS_OK);
+    come_back(&w, GVS_TRUST_EDITS);
+    want_here(&w, B, "wlc", "10.77.0.2:8080=1");
     run(&w);
     assert_int_equal(gvs_kernel_want(w.k, &b, NULL, 0, true), GVS_OK);
     elapse(&w, 60000);
@@ -443,20 +424,14 @@ test_a_service_that_is_taken_back_here_takes_no_server_along_that_was_not(void *
 static void
 test_what_is_taken_back_here_and_returns_is_as_before(void **state)
 {
-    struct gvs_svcid a = svc_of(A);
-    struct gvs_item items[4];
     struct world w;
-    size_t n;
 
     (void)state;
     setup(&w);
     make_five(&w);
-    crash(&w);
-    w.trust = GVS_TRUST_EDITS;
-    open_kernel(&w);
+    come_back(&w, GVS_TRUST_EDITS);
     want(&w, A, "wlc", "10.77.0.1:8080=1");
-    n = items_of(items, A, "wlc", "");
-    assert_int_equal(gvs_kernel_want(w.k, &a, items, n, true), GVS_OK);
+    want_here(&w, A, "wlc", "");
     want(&w, A, "wlc", "10.77.0.1:8080=1");
     want(&w, A, "wlc", "");
     elapse(&w, 60000);
@@ -472,9 +447,7 @@ test_trust_that_rises_in_mid_flight_counts_after_it(void **state)
     (void)state;
     setup(&w);
     make_five(&w);
-    crash(&w);
-    w.trust = GVS_TRUST_NONE;
-    open_kernel(&w);
+    come_back(&w, GVS_TRUST_NONE);
     want(&w, A, "wlc", "10.77.0.9:8080=1");
     want(&w, B, "wlc", "10.77.0.2:8080=1");
     want(&w, D, "wlc", "10.77.0.4:8080=1");
@@ -496,9 +469,7 @@ test_an_empty_table_that_is_not_trusted_does_nothing(void **state)
     (void)state;
     setup(&w);
     make_five(&w);
-    crash(&w);
-    w.trust = GVS_TRUST_NONE;
-    open_kernel(&w);
+    come_back(&w, GVS_TRUST_NONE);
     elapse(&w, 60000);
     LOG("");
     teardown(&w);
@@ -696,9 +667,7 @@ test_what_goes_while_nobody_is_here_is_not_ours_when_it_returns(void **state)
     make_five(&w);
     outside(GVS_OP_SERVICE_DEL, service_of(A, ""));
     fake_del_addr(&addr);
-    crash(&w);
-    w.trust = GVS_TRUST_EDITS;
-    open_kernel(&w);
+    come_back(&w, GVS_TRUST_EDITS);
     want(&w, D, "wlc", "10.77.0.4:8080=1");
     want(&w, E, "wlc", "10.77.0.5:8080=1");
     elapse(&w, 3 * AUDIT_MS);

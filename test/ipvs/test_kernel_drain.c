@@ -72,9 +72,7 @@ leave(struct world *w)
 static void
 restart(struct world *w, enum gvs_trust trust, const char *dests)
 {
-    crash(w);
-    w->trust = trust;
-    open_kernel(w);
+    come_back(w, trust);
     if (dests)
         want(w, A, "wlc", dests);
     want(w, B, "wlc", BOTH);

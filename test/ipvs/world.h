@@ -201,14 +201,35 @@ teardown(struct world *w)
     fake_reset();
 }
 
+/* The agent is killed, and starts again; so far is its table trusted. */
 static inline void
-want(struct world *w, const char *vip, const char *sched, const char *dests)
+come_back(struct world *w, enum gvs_trust trust)
+{
+    crash(w);
+    w->trust = trust;
+    open_kernel(w);
+}
+
+static inline void
+want_from(struct world *w, const char *vip, const char *sched, const char *dests, bool local)
 {
     struct gvs_item items[64];
     struct gvs_svcid svc = svc_of(vip);
     size_t n = items_of(items, vip, sched, dests);
 
-    assert_int_equal(gvs_kernel_want(w->k, &svc, items, n, false), GVS_OK);
+    assert_int_equal(gvs_kernel_want(w->k, &svc, items, n, local), GVS_OK);
+}
+
+static inline void
+want(struct world *w, const char *vip, const char *sched, const char *dests)
+{
+    want_from(w, vip, sched, dests, false);
+}
+
+static inline void
+want_here(struct world *w, const char *vip, const char *sched, const char *dests)
+{
+    want_from(w, vip, sched, dests, true);
 }
 
 static inline void
