@@ -78,6 +78,13 @@ foreach(part nl link kernel)
     )
 endforeach()
 
+# All but the unit tests and what they alone use.
+add_custom_target(programs DEPENDS gossipvsd gossipvs sim flood
+    kernel_live link_live nl_live)
+if(TARGET man)
+    add_dependencies(programs man)
+endif()
+
 foreach(module agent claims config fault helper hide names runner store store_file)
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()

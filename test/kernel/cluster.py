@@ -15,6 +15,7 @@ import atexit
 import ctypes
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -59,8 +60,13 @@ def done():
     sys.exit(0 if _passed and not _failed else 1)
 
 
-def sh(command, check=True):
-    r = subprocess.run(command, shell=True, capture_output=True, text=True)
+def sh(command, check=True, given=None):
+    """Runs a command; returns its standard output. A shell is started only for what needs one:
+    in the virtual machine programs take long to start."""
+    argv = shlex.split(command)
+    if set(command) & set("|&;<>()$`*?~"):
+        argv = ["sh", "-c", command]
+    r = subprocess.run(argv, input=given, capture_output=True, text=True)
     if check and r.returncode:
         raise RuntimeError(f"{command}: {r.stderr.strip()} {r.stdout.strip()}")
     return r.stdout
@@ -86,9 +92,30 @@ def enter(netns):
         os.close(fd)
 
 
+def inside(netns, call):
+    """What call() returns, on a thread that is in the namespace: so are the programs and sockets
+    that it makes."""
+    result = []
+
+    def run():
+        try:
+            enter(netns)
+            result.append((call(), None))
+        except Exception as e:
+            result.append((None, e))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    value, error = result[0]
+    if error:
+        raise error
+    return value
+
+
 def spawn(netns, argv, **kw):
     """Starts a program in a namespace; it is ended with this script."""
-    p = subprocess.Popen(argv, preexec_fn=lambda: enter(netns), **kw)
+    p = inside(netns, lambda: subprocess.Popen(argv, **kw))
     _children.append(p)
     return p
 
@@ -103,21 +130,59 @@ def _end_children():
         p.wait()
 
 
-def link(netns, name, address, peer_netns, peer_name, peer_address=None, bridge=None):
-    sh(f"ip link add {name} netns {netns} type veth peer name {peer_name} netns {peer_netns}")
-    sh(f"ip -n {netns} link set {name} up")
-    if address:
-        sh(f"ip -n {netns} addr add {address} dev {name}")
-    if bridge:
-        sh(f"ip -n {peer_netns} link set {peer_name} master {bridge}")
-    elif peer_address:
-        sh(f"ip -n {peer_netns} addr add {peer_address} dev {peer_name}")
-    sh(f"ip -n {peer_netns} link set {peer_name} up")
+class Net:
+    """Commands of ip, gathered: one program for each namespace, instead of one for each command.
+
+    The namespaces are made first, then their links, then what is said of them, in order.
+    """
+
+    def __init__(self):
+        self.made, self.links, self.said = [], [], {}
+
+    def netns(self, name):
+        self.made.append(f"netns add {name}")
+        self.ip(name, "link set lo up")
+
+    def ip(self, netns, command):
+        self.said.setdefault(netns, []).append(command)
+
+    def link(self, netns, name, address, peer_netns, peer_name, peer_address=None, bridge=None):
+        self.links.append(f"link add {name} netns {netns} type veth "
+                          f"peer name {peer_name} netns {peer_netns}")
+        self.ip(netns, f"link set {name} up")
+        if address:
+            self.ip(netns, f"addr add {address} dev {name}")
+        if bridge:
+            self.ip(peer_netns, f"link set {peer_name} master {bridge}")
+        elif peer_address:
+            self.ip(peer_netns, f"addr add {peer_address} dev {peer_name}")
+        self.ip(peer_netns, f"link set {peer_name} up")
+
+    def make(self):
+        sh("ip -batch -", given="\n".join(self.made))
+        sh("ip -batch -", given="\n".join(self.links))
+        for netns, commands in self.said.items():
+            sh(f"ip -n {netns} -batch -", given="\n".join(commands))
+
+
+def link(*args, **kw):
+    net = Net()
+    net.link(*args, **kw)
+    net.make()
 
 
 def make_netns(name):
-    sh(f"ip netns add {name}")
-    sh(f"ip -n {name} link set lo up")
+    net = Net()
+    net.netns(name)
+    net.make()
+
+
+def sysctl(netns, path, value):
+    """Sets /proc/sys/net/PATH as it is in a namespace."""
+    def write():
+        with open(f"/proc/sys/net/{path}", "w", encoding="ascii") as f:
+            f.write(value)
+    inside(netns, write)
 
 
 class Lb:
@@ -214,8 +279,8 @@ control {{ socket = "{self.socket}" }}
         return self.ask("status", "--wait-converged", str(seconds), timeout=seconds).get("error")
 
     def run(self, command):
-        """A shell command in the balancer's namespace."""
-        return sh(f"ip netns exec {self.name} {command}")
+        """A command in the balancer's namespace."""
+        return inside(self.name, lambda: sh(command))
 
     def events(self, since):
         """A thread that gathers what watch shows after event `since`, until its stop() is called."""
@@ -274,22 +339,26 @@ class Cluster(list):
         super().__init__()
         shutil.rmtree(WORK, ignore_errors=True)
         os.makedirs(WORK)
-        make_netns("net")
-        sh("ip -n net link add br0 type bridge && ip -n net link set br0 up")
-        make_netns("c")
+        net = Net()
+        net.netns("net")
+        net.ip("net", "link add br0 type bridge")
+        net.ip("net", "link set br0 up")
+        net.netns("c")
         for w in range(1, workers + 1):
-            make_netns(f"w{w}")
-            link(f"w{w}", "eth0", f"10.77.0.{100 + w}/24", "net", f"w{w}", bridge="br0")
+            net.netns(f"w{w}")
+            net.link(f"w{w}", "eth0", f"10.77.0.{100 + w}/24", "net", f"w{w}", bridge="br0")
         for i in range(count):
             n = i + 1
-            make_netns(f"lb{n}")
-            link(f"lb{n}", "eth0", f"10.77.0.{n}/24", "net", f"lb{n}", bridge="br0")
-            link(f"lb{n}", "client", f"10.78.{n}.1/24", "c", f"leg{n}", f"10.78.{n}.2/24")
-            sh(f"ip netns exec lb{n} sysctl -qw net.ipv4.ip_forward=1")
-            sh(f"ip -n c rule add from 10.78.{n}.2 table {n}")
-            sh(f"ip -n c route add default via 10.78.{n}.1 table {n}")
+            net.netns(f"lb{n}")
+            net.link(f"lb{n}", "eth0", f"10.77.0.{n}/24", "net", f"lb{n}", bridge="br0")
+            net.link(f"lb{n}", "client", f"10.78.{n}.1/24", "c", f"leg{n}", f"10.78.{n}.2/24")
+            net.ip("c", f"rule add from 10.78.{n}.2 table {n}")
+            net.ip("c", f"route add default via 10.78.{n}.1 table {n}")
             for w in range(1, workers + 1):
-                sh(f"ip -n w{w} route add 10.78.{n}.0/24 via 10.77.0.{n}")
+                net.ip(f"w{w}", f"route add 10.78.{n}.0/24 via 10.77.0.{n}")
+        net.make()
+        for i in range(count):
+            sysctl(f"lb{i + 1}", "ipv4/ip_forward", "1")
         with open(f"{WORK}/keyring", "w", encoding="ascii") as f:
             os.fchmod(f.fileno(), 0o600)
             f.write(subprocess.run([f"{BIN}/gossipvs", "keys", "generate"], check=True,

@@ -11,11 +11,13 @@
 #   gvs_workers       how many jobs run at a time
 #   gvs_kernel        the preset that the tests in the virtual machine use
 #   gvs_limit         seconds that one test may take, a unit test or one in the virtual machine
-#   gvs_unit_seeds    GVS_SEEDS for the unit tests
+#   gvs_unit          a pattern of the unit tests that run without sanitizers; empty: all
+#   gvs_unit_seeds    GVS_SEEDS for them
 #   gvs_asan_seeds    GVS_SEEDS for the unit tests under sanitizers
 #   gvs_asan_not      a pattern of the unit tests that do not run under sanitizers; may be empty
 #   gvs_clang_builds  not empty: clang builds everything; empty: clang-tidy only reads it
 #   gvs_tidy_nodes    how far clang's analyzer follows one function
+#   gvs_tidy_not      a pattern of the sources that clang-tidy leaves out; may be empty
 #   gvs_mutants       a pattern of the scripts that plant errors for the unit tests
 #   gvs_sim           which seeds the simulator runs
 #   gvs_sim_mutants   one in so many of the errors is planted that it has to find; 1: all
@@ -94,6 +96,7 @@ job_clang()
     # One output a file: two run at a time.
     # shellcheck disable=SC2016 # for the inner shell
     jq -r '.[].file' build/clang/compile_commands.json | sed "s|^$PWD/||" | sort -u |
+        grep -vE "${gvs_tidy_not:-^$}" |
         xargs -P 2 -I {} sh -c '
             if said=$(clang-tidy -p build/clang --quiet --extra-arg=-Xclang \
                     --extra-arg=-analyzer-config --extra-arg=-Xclang \
@@ -107,8 +110,8 @@ job_clang()
 
 job_unit()
 {
-    try "build release with gcc" build release || return
-    GVS_SEEDS=$gvs_unit_seeds ctests release -LE mutants
+    try "build release with gcc" build release ${gvs_unit:+--target programs} || return
+    GVS_SEEDS=$gvs_unit_seeds ctests release -LE mutants ${gvs_unit:+-R "$gvs_unit"}
     ctests release -R "^($gvs_mutants)\$"
 }
 
@@ -116,7 +119,7 @@ job_unit()
 # is in the log, with the command that repeats it.
 job_sim()
 {
-    need release || return
+    need release --target programs || return
     if [ $# -gt 0 ]; then
         set -- --seeds 10000..1000000000 --seconds "$1"
     else
@@ -134,7 +137,7 @@ job_sim()
 job_kernel()
 {
     if [ "$1" != test_vm ]; then
-        need "$gvs_kernel" --target gossipvsd gossipvs kernel_live link_live nl_live || return
+        need "$gvs_kernel" --target programs || return
         set -- "$1" env GVS_BIN="$PWD/build/$gvs_kernel" test/kernel/vm -m 1G -t "$gvs_limit"
     fi
     name=$1
