@@ -85,7 +85,8 @@ if(TARGET man)
     add_dependencies(programs man)
 endif()
 
-foreach(module agent claims config fault helper hide names runner store store_file)
+foreach(module agent agent_disk agent_peers claims config fault helper hide names runner store
+        store_file)
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
