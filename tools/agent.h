@@ -11,7 +11,7 @@
  *     change.c     the commands that change the table; write.c, what they share
  *     show.c       the commands that show; show_vips.c, those that show VIPs; problems.c, what
  *                  status complains of; alarms.c, what the log does, too
- *     brake.c      the brake: what is said of it, and its release
+ *     braked.c     what the brakes hold: what is said of it, and its release
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
@@ -534,7 +534,7 @@ void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const 
                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 json_t *gvs_problems(struct gvs_agent *a, bool *critical);
 
-/* brake.c */
+/* braked.c */
 void gvs_agent_brake_problem(const struct gvs_netns *ns, const struct gvs_kernel_status *k,
                              struct gvs_problems *p);
 void gvs_agent_brake_event(struct gvs_agent *a, const struct gvs_netns *ns,
