@@ -45,7 +45,7 @@ foreach(module ledger nl nl_answers)
 endforeach()
 
 # Against a kernel in memory, which the linker finds before netlink.
-foreach(part "" _drain _faults _random _state)
+foreach(part "" _brake _drain _faults _random _state)
     gvs_test(ipvs/kernel${part} test/ipvs/test_kernel${part}.c test/ipvs/fake.c LIBS gvs_ipvs)
 endforeach()
 

@@ -50,6 +50,8 @@ gvs_drain_fini(struct gvs_drain *d)
 static void
 set_leaving(struct gvs_kernel *k, struct gvs_slot *s, size_t count, bool whole)
 {
+    k->drain.services -= s->whole;
+    k->drain.services += whole;
     k->drain.leaving -= s->leaving - s->whole;
     k->drain.leaving += count - whole;
     s->leaving = (uint32_t)count;
@@ -79,9 +81,8 @@ reserve(struct gvs_drain *d, size_t count)
     return true;
 }
 
-/* Of what is configured all that nobody wants. False: memory is short. */
-static bool
-gather(struct gvs_kernel *k, const struct gvs_slot *s)
+bool
+gvs_drain_gather(struct gvs_kernel *k, const struct gvs_slot *s)
 {
     struct gvs_range want = gvs_kernel_wanted_of(k, s), have = gvs_kernel_configured_of(k, s);
     struct gvs_drain *d = &k->drain;
@@ -105,18 +106,22 @@ gather(struct gvs_kernel *k, const struct gvs_slot *s)
 static bool
 may_leave(const struct gvs_kernel *k, const struct gvs_slot *s, const struct gvs_item *item)
 {
+    if (gvs_brake_holds(k, item))
+        return false;
     return k->trust == GVS_TRUST_ALL || gvs_drain_leaves(k, item) ||
            gvs_kernel_asked(k, s, item, item->kind == GVS_ITEM_SERVICE);
 }
 
 /* Until when it may stay. A time that was entered once is kept, and not written anew for a
- * microsecond's difference, unless it is to go now. */
+ * microsecond's difference, or because nobody remembers that it was braked, unless it is to go now.
+ */
 static struct gvs_mono
-end_of(const struct gvs_kernel *k, const struct gvs_item *item, const struct gvs_ep *ep)
+end_of(const struct gvs_kernel *k, const struct gvs_slot *s, const struct gvs_item *item,
+       const struct gvs_ep *ep)
 {
-    struct gvs_mono until = k->cfg.stay(k->cfg.stay_ctx, &item->svc, ep), entered;
+    struct gvs_mono until = k->cfg.stay(k->cfg.ctx, &item->svc, ep, s->held_ms), entered;
 
-    if (gvs_mono_due(until, k->now) || !gvs_ledger_leaves(k->ledger, item, &entered) ||
+    if (until.us == 0 || !gvs_ledger_leaves(k->ledger, item, &entered) ||
         entered.us == GVS_MONO_NEVER.us)
         return until;
     return entered;
@@ -168,7 +173,7 @@ keep_busy(struct gvs_kernel *k, const struct gvs_slot *s, int rc)
 
     for (size_t i = 0; i < d->count; i++) {
         struct gvs_item item = d->v[i];
-        struct gvs_mono until = end_of(k, &item, &item.ep);
+        struct gvs_mono until = end_of(k, s, &item, &item.ep);
 
         if (!may_leave(k, s, &item) || gvs_mono_due(until, k->now) ||
             !is_busy(&k->look.dests, rc, &item))
@@ -182,10 +187,10 @@ keep_busy(struct gvs_kernel *k, const struct gvs_slot *s, int rc)
 /* A service that may leave (is_worth_a_look) stays whole, for the sake of one of its destinations.
  * Whoever was asked has a clock of his own: the time may have come meanwhile. */
 static void
-keep_whole(struct gvs_kernel *k, int rc)
+keep_whole(struct gvs_kernel *k, const struct gvs_slot *s, int rc)
 {
     struct gvs_drain *d = &k->drain;
-    struct gvs_mono until = end_of(k, d->v, NULL);
+    struct gvs_mono until = end_of(k, s, d->v, NULL);
     bool stays = !gvs_mono_due(until, k->now) && is_any_busy(&k->look.dests, rc);
 
     for (size_t i = 0; i < d->count && stays; i++)
@@ -205,7 +210,7 @@ is_worth_a_look(const struct gvs_kernel *k, const struct gvs_slot *s, bool whole
         const struct gvs_item *item = &d->v[i];
 
         if (may_leave(k, s, item) &&
-            !gvs_mono_due(end_of(k, item, whole ? NULL : &item->ep), k->now))
+            !gvs_mono_due(end_of(k, s, item, whole ? NULL : &item->ep), k->now))
             return true;
         if (whole)
             break;
@@ -221,7 +226,7 @@ judge(struct gvs_kernel *k, struct gvs_slot *s)
     int rc;
 
     k->drain.until = GVS_MONO_NEVER;
-    if (!gather(k, s))
+    if (!gvs_drain_gather(k, s))
         return false;
     if (!is_worth_a_look(k, s, whole)) {
         k->drain.count = 0;
@@ -232,7 +237,7 @@ judge(struct gvs_kernel *k, struct gvs_slot *s)
     if (rc == GVS_OK)
         gvs_look_conns(s, &k->look.dests);
     if (whole)
-        keep_whole(k, rc);
+        keep_whole(k, s, rc);
     else
         keep_busy(k, s, rc);
     return true;
@@ -316,7 +321,7 @@ gvs_drain_rest(struct gvs_kernel *k, struct gvs_slot *s)
 static void
 look_at(struct gvs_kernel *k, struct gvs_slot *s)
 {
-    if (judge(k, s) && k->drain.count < s->leaving)
+    if (gvs_brake_recall(k, s) && judge(k, s) && k->drain.count < s->leaving)
         gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
     else
         s->retry_at = gvs_mono_min(gvs_mono_add_ms(k->now, LOOK_MS), k->drain.until);

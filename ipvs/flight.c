@@ -134,6 +134,19 @@ leave_untrusted_out(const struct gvs_kernel *k, struct gvs_slot *s, struct gvs_o
     return kept;
 }
 
+/* Takes out what is braked (I11); returns how many are left. */
+static size_t
+leave_braked_out(const struct gvs_kernel *k, struct gvs_op *ops, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!is_removal(ops[i].kind) || !gvs_brake_holds(k, &ops[i].item))
+            ops[kept++] = ops[i];
+    }
+    return kept;
+}
+
 /* Builds the operations of one service behind those of the flight, and returns how many. */
 static size_t
 build(struct gvs_kernel *k, struct gvs_slot *s)
@@ -147,7 +160,9 @@ build(struct gvs_kernel *k, struct gvs_slot *s)
         ops[count] = (struct gvs_op){.kind = (uint8_t)vip, .wave = 1};
         ops[count++].item = gvs_item_make_service(&s->id);
     }
-    return leave_untrusted_out(k, s, ops, count);
+    count = leave_untrusted_out(k, s, ops, leave_braked_out(k, ops, count));
+    gvs_brake_planned(k, s, ops, count);
+    return count;
 }
 
 /* Nothing of ours or anybody's is under this id, and it is not wanted: it leaves the ledger. */
@@ -167,6 +182,7 @@ settle(struct gvs_kernel *k, struct gvs_slot *s)
     gvs_failures_purge(&k->slots, s, true);
     s->backoff_ms = 0;
     s->surprises = 0;
+    gvs_brake_settled(k, s);
     if (!s->gated)
         gvs_kernel_answered(k, s);
     if (gvs_set_count(k->drifted) > 0)
@@ -247,7 +263,7 @@ board(struct gvs_kernel *k, struct gvs_slot *s)
     s->again = s->surprised = s->failed = s->gated = false;
     if (s->foreign)
         list = GVS_SLOT_IDLE;
-    else if (!gvs_drain_decide(k, s) ||
+    else if (!gvs_brake_judge(k, s) || !gvs_drain_decide(k, s) ||
              !reserve(f,
                       2 + gvs_plan_max(gvs_kernel_configured_of(k, s), /* an address, an anchor */
                                        gvs_kernel_wanted_of(k, s))))
@@ -437,6 +453,7 @@ record(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op)
 {
     int rc = GVS_OK;
 
+    gvs_brake_went(k, s, op);
     switch (op->kind) {
     case GVS_OP_SERVICE_DEL:
         for (struct gvs_range r = gvs_kernel_configured_of(k, s); r.at < r.end; r.at++)
@@ -604,7 +621,7 @@ disembark(struct gvs_kernel *k, struct gvs_slot *s)
             gvs_slot_move(&k->slots, s, GVS_SLOT_LOOK);
     } else if (s->again) {
         gvs_slot_move(&k->slots, s, GVS_SLOT_DIRTY);
-    } else if (s->failed || (s->differs > 0 && !s->gated)) {
+    } else if (s->failed || (s->differs > 0 && !s->gated && !gvs_brake_any(s))) {
         gvs_slot_retry(&k->slots, s, k->now);
     } else {
         settle(k, s);

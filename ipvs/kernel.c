@@ -112,6 +112,7 @@ gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s)
     if (s->list != GVS_SLOT_IDLE || s->present || s->foreign || gvs_kernel_wants(k, s))
         return;
     gvs_kernel_answered(k, s);
+    gvs_brake_forget(k, s);
     gvs_slot_free(&k->slots, s);
 }
 
@@ -306,6 +307,7 @@ gvs_kernel_close(struct gvs_kernel *k)
     gvs_flight_fini(&k->flight);
     gvs_look_fini(&k->look);
     gvs_drain_fini(&k->drain);
+    gvs_brake_fini(&k->brake);
     gvs_vip_fini(k);
     gvs_slots_fini(&k->slots);
     free(k->wanted);
@@ -337,6 +339,7 @@ start_over(struct gvs_kernel *k)
         if (!s->used)
             continue;
         s->present = s->once = s->missing = false;
+        gvs_brake_forget(k, s);
         gvs_kernel_recount(k, s);
         gvs_slot_move(&k->slots, s, gvs_kernel_wants(k, s) ? GVS_SLOT_DIRTY : GVS_SLOT_IDLE);
         gvs_kernel_drop(k, s);
@@ -427,7 +430,7 @@ note_asked(struct gvs_kernel *k, struct gvs_range old, struct gvs_range new_item
     gvs_diff_init(&d, old, new_items);
     while ((op = gvs_diff_next(&d, &from, &to)) != GVS_DIFF_END) {
         if (local && op != GVS_DIFF_ADD)
-            gvs_set_put(k->asked, from); /* if it is full, it waits for trust */
+            gvs_set_put(k->asked, from); /* if it is full, nobody has asked */
         else
             gvs_set_del(k->asked, op == GVS_DIFF_REMOVE ? from : to);
     }
@@ -472,9 +475,9 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
         gvs_kernel_drop(k, s);
         return GVS_E_FULL;
     }
-    if (s->leaving == 0 && gvs_ranges_equal(old, new_items))
-        return GVS_OK;
-    if (k->trust < GVS_TRUST_ALL)
+    if (s->leaving == 0 && !gvs_brake_any(s) && gvs_ranges_equal(old, new_items))
+        return GVS_OK; /* what leaves, or is braked, may have to go at once by now */
+    if (local || gvs_set_count(k->asked) > 0)
         note_asked(k, old, new_items, local);
     gvs_drain_forget(k, s, new_items);
     replace_wanted(k, s, new_items);
@@ -488,8 +491,6 @@ gvs_kernel_trust(struct gvs_kernel *k, enum gvs_trust trust)
     if (trust <= k->trust)
         return;
     k->trust = trust;
-    if (trust == GVS_TRUST_ALL)
-        gvs_set_clear(k->asked);
     k->vips.stray = true;
     gvs_slot_move_all(&k->slots, GVS_SLOT_GATED, GVS_SLOT_DIRTY);
 }
@@ -577,7 +578,7 @@ deadline(const struct gvs_kernel *k)
     if (k->vips.stray && k->trust == GVS_TRUST_ALL && k->read_once && !k->observing)
         return k->now;
     if (!k->observing)
-        at = gvs_mono_min(at, k->slots.retry_at);
+        at = gvs_mono_min(gvs_mono_min(at, k->slots.retry_at), gvs_brake_deadline(k));
     for (size_t i = 0; i < 2; i++) {
         if (k->anchors[i].retry_at.us > k->now.us)
             at = gvs_mono_min(at, k->anchors[i].retry_at);
@@ -598,6 +599,7 @@ gvs_kernel_step(struct gvs_kernel *k, struct gvs_mono now)
     if (k->locked_out && gvs_mono_due(k->look.audit_at, now))
         try_lock(k);
     gvs_slots_due(&k->slots, now);
+    gvs_brake_step(k);
     if (gvs_look_step(k))
         return deadline(k);
     if (gvs_flight_due(k)) {

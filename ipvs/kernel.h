@@ -35,6 +35,11 @@
  *       leaves it is as wanted as any other; its return is an edit. Datagrams have no connections.
  *   I10 What leaves is in the ledger, with its time: a restart changes nothing about it. Nothing
  *       begins to leave that might not be removed (I5); what has begun may end.
+ *   I11 What would take away over half of our services or of our destinations, and at least 10 of
+ *       them, counted over 60 s, waits a minute: it stays as it is, its weight too. Whatever adds,
+ *       edits, or mends drift goes on; what is wanted again meanwhile costs no operation. What was
+ *       taken back on this node, or may go at once (`at_once`), neither waits nor counts. A restart
+ *       changes nothing about the minute (ipvs/brake.c).
  */
 #pragma once
 
@@ -62,11 +67,15 @@ struct gvs_kernel_config {
     size_t items_max;                         /* of wanted; configured takes twice as many */
     const struct gvs_kernel_sockets *sockets; /* of another namespace; NULL: makes its own */
     /* How long what is not wanted any more may stay for the sake of its connections: a destination
-     * of a service that stays, or (`ep` is NULL) a service as a whole. What is over already: not at
-     * all; NEVER: as long as it has any. Asked whenever one is looked at: the first answer counts,
-     * and any that says now. NULL: nothing stays. */
-    struct gvs_mono (*stay)(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep);
-    void *stay_ctx;
+     * of a service that stays, or (`ep` is NULL) a service as a whole; the brake has held it for
+     * `held_ms`, which are not to count. What is over already: not at all; NEVER: as long as it has
+     * any. Asked whenever one is looked at: the first answer counts, and any that is 0, which cuts
+     * short what was said before. NULL: nothing stays. */
+    struct gvs_mono (*stay)(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                            uint64_t held_ms);
+    /* Is such a one no business of the brake's (I11)? NULL: all are. */
+    bool (*at_once)(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep);
+    void *ctx;
 };
 
 struct gvs_kernel;
@@ -87,7 +96,7 @@ const char *gvs_kernel_version(const struct gvs_kernel *k); /* "1.2.1", or "" */
 
 /* What the table wants of one service, from now on: a service item and its destinations, ascending;
  * count 0: nothing. `local`: asked for on this node; what it takes back or changes of what was
- * wanted before is done whatever the trust. GVS_E_FULL: as before the call. */
+ * wanted before is done whatever the trust, and is not braked. GVS_E_FULL: as before the call. */
 int gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct gvs_item *items,
                     size_t count, bool local);
 
@@ -141,10 +150,18 @@ size_t gvs_kernel_leaving(const struct gvs_kernel *k, const struct gvs_svcid *sv
                           struct gvs_item *out, size_t max);
 
 /* Has this service settled: every first operation since its last want acknowledged, but for those
- * that nobody asked for here and that wait for trust (1), refused or foreign (-1: why has words),
- * or neither yet (0)? */
+ * that nobody asked for here and that wait for trust or are braked (1), refused or foreign (-1: why
+ * has words), or neither yet (0)? */
 int gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char *why,
                        size_t why_cap);
+
+/* A service that goes counts as one, and each of its destinations, too. */
+struct gvs_tally {
+    size_t services, destinations;
+};
+
+/* Lets go at once what the brake holds; how much that is. No event tells it. False: it is off. */
+bool gvs_kernel_release(struct gvs_kernel *k, struct gvs_tally *held);
 
 struct gvs_kernel_status {
     bool read_once; /* the first read is done */
@@ -153,6 +170,9 @@ struct gvs_kernel_status {
     size_t services, destinations;   /* ours, in the kernel; anchors not counted */
     size_t leaving;                  /* destinations, of these */
     size_t pending, failed, foreign; /* objects; of `foreign`, services that are wanted */
+    bool brake;                      /* it is on: */
+    struct gvs_tally held, of;       /* so much of so much that would be there without */
+    uint64_t brake_ms;               /* and for so long still */
     /* Acknowledged operations that changed the kernel, repairs included. */
     uint64_t service_add, service_edit, service_del, dest_add, dest_edit, dest_del;
     uint64_t drift_found, drift_repaired; /* services, destinations and addresses, one by one */
@@ -164,12 +184,19 @@ struct gvs_kernel_status gvs_kernel_status(const struct gvs_kernel *k);
 
 /* What happened, for watch and the log; the ring holds 1,024, older ones are lost and counted in
  * *missed (since the last call). */
-enum gvs_kernel_what { GVS_KERNEL_DONE = 1, GVS_KERNEL_REFUSED, GVS_KERNEL_DRIFT };
+enum gvs_kernel_what {
+    GVS_KERNEL_DONE = 1,
+    GVS_KERNEL_REFUSED,
+    GVS_KERNEL_DRIFT,
+    GVS_KERNEL_BRAKE_ON,
+    GVS_KERNEL_BRAKE_OFF, /* its minute is over, or all that it held is wanted again */
+};
 struct gvs_kernel_event {
     uint8_t what;
-    struct gvs_op op; /* DRIFT: what would undo it; `before` is what the kernel shows */
-    int error;        /* REFUSED: errno */
-    bool repair;      /* DONE: mended drift */
+    struct gvs_op op;          /* DRIFT: what would undo it; `before` is what the kernel shows */
+    int error;                 /* REFUSED: errno */
+    bool repair;               /* DONE: mended drift */
+    struct gvs_tally held, of; /* BRAKE_ON; OFF: `held` is what goes now */
 };
 bool gvs_kernel_event(struct gvs_kernel *k, struct gvs_kernel_event *ev, uint64_t *missed);
 

@@ -6,6 +6,7 @@
  *     vip.c      the addresses of services, and the anchors
  *     look.c     reads the kernel: first read, looks, audits
  *     drain.c    what leaves: who may, and for how long
+ *     brake.c    what has to wait, since it is too much at once
  *     report.c   what the caller may ask
  *
  * A slot is on one list at a time:
@@ -22,7 +23,8 @@
  *
  * All but FLIGHT lead back to DIRTY: RETRY at its time, GATED when trust rises. A plan that would
  * remove what only one reading has shown goes to LOOK, too. LEAVING is IDLE for a service of which
- * something leaves: it is looked at once a second, and is DIRTY when that may go.
+ * something leaves: it is looked at once a second, and is DIRTY when that may go. Both are DIRTY,
+ * too, when the brake lets go of what it holds of them.
  *
  * The kernel is read only while nothing is in flight, so what a reading shows otherwise than
  * `configured` is never our own doing, but for a batch whose answers were lost (slot->lost).
@@ -90,23 +92,27 @@ struct gvs_conns { /* of one destination, as last read */
 struct gvs_slot {
     struct gvs_svcid id;
     bool used;
-    uint8_t list;         /* enum gvs_slot_list */
-    bool present;         /* it is in `configured` */
-    bool foreign;         /* somebody else's is in its place, and in `foreign` */
-    bool fresh;           /* its ledger record is for an add that has not been acknowledged */
-    bool once;            /* `configured` rests on one reading: no removal before a second */
-    bool missing;         /* the last dump did not show it; a second look decides */
-    bool again;           /* wanted changed while in flight */
-    bool lost;            /* answers were lost: how it stands is not known */
-    bool surprised;       /* an answer said that it is not as we believed */
-    bool failed;          /* an operation of this flight was refused */
-    bool gated;           /* operations were left out of this flight for lack of trust */
-    enum gvs_trust trust; /* what they were left out for */
-    uint8_t surprises;    /* in a row */
-    uint32_t seen;        /* the dump that last showed it */
-    uint32_t differs;     /* objects in which wanted and configured differ */
-    uint32_t leaving;     /* items of wanted that nobody wants, but leave; */
-    bool whole;           /* the service is one of them */
+    uint8_t list;          /* enum gvs_slot_list */
+    bool present;          /* it is in `configured` */
+    bool foreign;          /* somebody else's is in its place, and in `foreign` */
+    bool fresh;            /* its ledger record is for an add that has not been acknowledged */
+    bool once;             /* `configured` rests on one reading: no removal before a second */
+    bool missing;          /* the last dump did not show it; a second look decides */
+    bool again;            /* wanted changed while in flight */
+    bool lost;             /* answers were lost: how it stands is not known */
+    bool surprised;        /* an answer said that it is not as we believed */
+    bool failed;           /* an operation of this flight was refused */
+    bool gated;            /* operations were left out of this flight for lack of trust */
+    enum gvs_trust trust;  /* what they were left out for */
+    uint8_t surprises;     /* in a row */
+    uint32_t seen;         /* the dump that last showed it */
+    uint32_t differs;      /* objects in which wanted and configured differ */
+    uint32_t leaving;      /* items of wanted that nobody wants, but leave; */
+    bool whole;            /* the service is one of them */
+    struct gvs_tally held; /* braked, as last planned */
+    struct gvs_tally let;  /* let go, and not acknowledged yet */
+    struct gvs_mono held_at;
+    uint64_t held_ms; /* what is let go has waited so long */
     uint32_t backoff_ms;
     struct gvs_mono retry_at;  /* on RETRY; on LEAVING: when to look next */
     uint64_t ledger_seq;       /* durable up to here, it may be written */
@@ -217,7 +223,28 @@ struct gvs_drain {
     struct gvs_mono until;   /* the earliest end of one of them */
     struct gvs_mono look_at; /* none on LEAVING is to be looked at before */
     size_t looks;            /* taken by the boarding under way */
-    size_t leaving;          /* destinations, over all slots */
+    size_t leaving;          /* destinations, over all slots; */
+    size_t services;         /* and the services that leave with all of theirs */
+};
+
+enum gvs_brake_state {
+    GVS_BRAKE_OFF = 0,
+    GVS_BRAKE_GATHERS, /* what else comes with it: then it is judged */
+    GVS_BRAKE_ON,
+};
+
+#define GVS_BRAKE_SECONDS 61 /* the one under way, and the 60 before it */
+
+struct gvs_brake {
+    uint8_t state;              /* enum gvs_brake_state */
+    struct gvs_mono until;      /* it ends then, unless it is off */
+    struct gvs_mono on_at;      /* what was held by then has waited for the whole minute */
+    struct gvs_mono resume;     /* a former process had it on until then; 0: it had not */
+    struct gvs_tally held, let; /* over all slots */
+    struct gvs_tally gone[GVS_BRAKE_SECONDS], gone_sum; /* let go, by second */
+    uint64_t second;                                    /* the one under way */
+    struct gvs_item *v; /* what is held of the service at hand, ascending */
+    size_t count, cap;
 };
 
 struct gvs_kernel {
@@ -240,7 +267,7 @@ struct gvs_kernel {
     struct gvs_set *wanted, *configured;
     struct gvs_set *foreign; /* what stands in the place of what is wanted */
     struct gvs_set *drifted; /* identities found drifted and not repaired yet */
-    struct gvs_set *asked;   /* taken back or changed on this node, and not settled yet (I5) */
+    struct gvs_set *asked;   /* taken back or changed on this node, not settled yet (I5, I11) */
     struct gvs_slots slots;
     struct gvs_vips vips;
     struct gvs_owns own;          /* as last read */
@@ -249,6 +276,7 @@ struct gvs_kernel {
     struct gvs_flight flight;
     struct gvs_look look;
     struct gvs_drain drain;
+    struct gvs_brake brake;
 
     struct gvs_kernel_status counts; /* those that only grow, and last_error */
     uint64_t vip_writes;
@@ -329,7 +357,7 @@ struct gvs_vip *gvs_vip_find(const struct gvs_kernel *k, const struct gvs_addr *
 bool gvs_vip_needed(const struct gvs_kernel *k, const struct gvs_addr *addr);
 enum gvs_op_kind gvs_vip_op(const struct gvs_kernel *k, const struct gvs_slot *s);
 
-/* Is a service that carries it still to be planned? It may be one that leaves. */
+/* Is a service that carries it still to be planned, or braked? It may be one that leaves. */
 bool gvs_vip_undecided(const struct gvs_kernel *k, const struct gvs_addr *addr);
 
 /* Into the ledger (false: it is full or memory is), and out of it unless it is there or needed. */
@@ -367,7 +395,35 @@ const struct gvs_found *gvs_look_dest(const struct gvs_dump *d, const struct gvs
 int gvs_look_conns(struct gvs_slot *s, const struct gvs_dump *dests);
 void gvs_look_fini(struct gvs_look *l);
 
+/* brake.c */
+
+/* What of a service is to wait, before it is planned; false: memory is short, and nothing is known.
+ * And of the service judged last, is this to? */
+bool gvs_brake_judge(struct gvs_kernel *k, struct gvs_slot *s);
+bool gvs_brake_holds(const struct gvs_kernel *k, const struct gvs_item *identity);
+
+/* The same for one that is only looked at. */
+bool gvs_brake_recall(struct gvs_kernel *k, const struct gvs_slot *s);
+
+/* What was let go: these operations will do it; this one has; all of it is done. */
+void gvs_brake_planned(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *ops,
+                       size_t count);
+void gvs_brake_went(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op);
+void gvs_brake_settled(struct gvs_kernel *k, struct gvs_slot *s);
+
+bool gvs_brake_any(const struct gvs_slot *s); /* is anything of it held? */
+void gvs_brake_forget(struct gvs_kernel *k, struct gvs_slot *s);
+void gvs_brake_resume(struct gvs_kernel *k); /* after the first read */
+void gvs_brake_step(struct gvs_kernel *k);   /* nothing is in flight */
+struct gvs_mono gvs_brake_deadline(const struct gvs_kernel *k);
+void gvs_brake_report(const struct gvs_kernel *k, struct gvs_kernel_status *st);
+void gvs_brake_fini(struct gvs_brake *b);
+
 /* drain.c */
+
+/* k->drain becomes what is configured of a service and wanted by nobody, what leaves included; the
+ * service first, if it is one of them. False: memory is short. */
+bool gvs_drain_gather(struct gvs_kernel *k, const struct gvs_slot *s);
 
 /* Is it in `wanted` only because it leaves? */
 bool gvs_drain_leaves(const struct gvs_kernel *k, const struct gvs_item *item);
@@ -395,6 +451,8 @@ void gvs_drain_fini(struct gvs_drain *d);
 
 void gvs_report_event(struct gvs_kernel *k, uint8_t what, const struct gvs_op *op, int error,
                       bool repair);
+void gvs_report_brake(struct gvs_kernel *k, uint8_t what, struct gvs_tally held,
+                      struct gvs_tally of);
 
 /* An event and last_error; and last_error alone. */
 void gvs_report_refused(struct gvs_kernel *k, const struct gvs_op *op, int error);

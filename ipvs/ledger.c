@@ -15,6 +15,9 @@
 static_assert(GVS_LEDGER_REC_MAX == GVS_KEY_LEN_MAX - sizeof(struct gvs_id),
               "the cluster's claim on an IPv6 backend fits");
 
+static const struct gvs_ledger_rec brake_rec = {
+    .len = 2, .b = {'B'}, .value_len = GVS_LEDGER_VALUE_MAX};
+
 struct slot {
     uint32_t chain; /* the next of its bucket, or the next free one; 0 ends it */
     uint32_t queue; /* the next that waits */
@@ -243,6 +246,12 @@ leaving_item(const struct gvs_ledger_rec *rec)
 }
 
 static bool
+moment_valid(const uint8_t *value, size_t value_len)
+{
+    return value_len == GVS_LEDGER_VALUE_MAX && gvs_get64(value) > 0;
+}
+
+static bool
 leaving_rec_valid(const uint8_t *b, size_t len, const uint8_t *value, size_t value_len)
 {
     uint8_t key[GVS_LEDGER_REC_MAX];
@@ -250,8 +259,8 @@ leaving_rec_valid(const uint8_t *b, size_t len, const uint8_t *value, size_t val
 
     memcpy(key, b, len);
     key[0] = 'S';
-    return value_len == GVS_LEDGER_VALUE_MAX && gvs_get64(value) > 0 &&
-           gvs_key_parse(&parts, key, len) == GVS_OK && gvs_id_is_cluster(&parts.owner) &&
+    return moment_valid(value, value_len) && gvs_key_parse(&parts, key, len) == GVS_OK &&
+           gvs_id_is_cluster(&parts.owner) &&
            (parts.kind == GVS_KEY_SERVICE || parts.kind == GVS_KEY_BACKEND);
 }
 
@@ -293,6 +302,8 @@ rec_valid(const uint8_t *b, size_t len, const uint8_t *value, size_t value_len)
         return addr_rec_valid(b, len);
     case 'L':
         return leaving_rec_valid(b, len, value, value_len);
+    case 'B':
+        return len == brake_rec.len && b[1] == 0 && moment_valid(value, value_len);
     default:
         return parse_service_rec(&svc, b, len);
     }
@@ -308,7 +319,7 @@ gvs_ledger_load(struct gvs_ledger *l, const uint8_t *b, size_t len, const uint8_
     if (!rec_valid(b, len, value, value_len))
         return GVS_E_MALFORMED;
     memcpy(rec.b, b, len);
-    if (b[0] == 'L') {
+    if (b[0] == 'L' || b[0] == 'B') {
         rec.value_len = (uint8_t)value_len;
         memcpy(rec.value, value, value_len);
     }
@@ -409,6 +420,26 @@ gvs_ledger_each_leaving(const struct gvs_ledger *l, size_t *at, struct gvs_item 
         return true;
     }
     return false;
+}
+
+void
+gvs_ledger_brake(struct gvs_ledger *l, struct gvs_mono until)
+{
+    struct gvs_ledger_rec rec = brake_rec;
+
+    gvs_put64(rec.value, until.us);
+    change(l, &rec, until.us > 0); /* without room for it, a restart judges anew */
+}
+
+struct gvs_mono
+gvs_ledger_braked(const struct gvs_ledger *l)
+{
+    uint32_t number = *find(l, &brake_rec);
+    struct gvs_mono until = {0};
+
+    if (number && !slot_of(l, number)->rec.gone)
+        until.us = gvs_get64(slot_of(l, number)->rec.value);
+    return until;
 }
 
 void

@@ -19,8 +19,9 @@
 #include "core/time.h"
 
 /* One thing as the store keeps it: 'S' and the rest of a service's key (core/key.h); 'A', family
- * and address; or 'L' and the rest of the key of the cluster's claim on a service or backend, whose
- * value is the moment: 8 bytes, microseconds, big-endian. The others have none. */
+ * and address; 'L' and the rest of the key of the cluster's claim on a service or backend; or 'B'
+ * and 0, the brake. The value of the last two is the moment: 8 bytes, microseconds, big-endian. The
+ * others have none. */
 #define GVS_LEDGER_REC_MAX 41
 #define GVS_LEDGER_VALUE_MAX 8
 struct gvs_ledger_rec {
@@ -64,6 +65,10 @@ bool gvs_ledger_leaves(const struct gvs_ledger *l, const struct gvs_item *identi
 /* The first that leaves at or after the place *at, which moves behind it; false: no more. Start at
  * 0; striking out what was given is allowed meanwhile. */
 bool gvs_ledger_each_leaving(const struct gvs_ledger *l, size_t *at, struct gvs_item *identity);
+
+/* Until when the brake is on (ipvs/kernel.h); 0: it is off, and struck out. */
+void gvs_ledger_brake(struct gvs_ledger *l, struct gvs_mono until);
+struct gvs_mono gvs_ledger_braked(const struct gvs_ledger *l);
 
 void gvs_ledger_clear(struct gvs_ledger *l); /* strikes out everything */
 

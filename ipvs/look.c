@@ -591,6 +591,7 @@ gvs_look_step(struct gvs_kernel *k)
     } else if (!k->read_once) {
         k->read_once = true;
         gvs_drain_resume(k);
+        gvs_brake_resume(k);
     } else {
         return gvs_drain_look(k);
     }

@@ -21,6 +21,18 @@ gvs_report_event(struct gvs_kernel *k, uint8_t what, const struct gvs_op *op, in
         (struct gvs_kernel_event){.what = what, .op = *op, .error = error, .repair = repair};
 }
 
+void
+gvs_report_brake(struct gvs_kernel *k, uint8_t what, struct gvs_tally held, struct gvs_tally of)
+{
+    const struct gvs_op none = {.kind = GVS_OP_NONE};
+    struct gvs_kernel_event *ev;
+
+    gvs_report_event(k, what, &none, 0, false);
+    ev = &k->events[(k->event_end - 1) % GVS_EVENTS_MAX];
+    ev->held = held;
+    ev->of = of;
+}
+
 bool
 gvs_kernel_event(struct gvs_kernel *k, struct gvs_kernel_event *ev, uint64_t *missed)
 {
@@ -198,7 +210,8 @@ gvs_kernel_settled(const struct gvs_kernel *k, const struct gvs_svcid *svc, char
     }
     if (s->list == GVS_SLOT_GATED)
         return !asked_in_vain(k, s);
-    return (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_LEAVING) && s->differs == 0;
+    return (s->list == GVS_SLOT_IDLE || s->list == GVS_SLOT_LEAVING) &&
+           (s->differs == 0 || gvs_brake_any(s));
 }
 
 static const struct gvs_conns *
@@ -286,6 +299,7 @@ gvs_kernel_status(const struct gvs_kernel *k)
     st.failed = t->failures;
     st.pending = t->differs > t->failures ? t->differs - t->failures : 0;
     st.foreign = t->foreign;
+    gvs_brake_report(k, &st);
     st.writes = k->vip_writes + (k->nl ? gvs_nl_writes(k->nl) : 0);
     return st;
 }

@@ -45,7 +45,9 @@ is_served(const struct gvs_kernel *k, const struct gvs_svcid *svc)
 static bool
 is_undecided(const struct gvs_kernel *k, const struct gvs_svcid *svc)
 {
-    return gvs_slot_find(&k->slots, svc)->list == GVS_SLOT_DIRTY;
+    const struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
+
+    return s->list == GVS_SLOT_DIRTY || gvs_brake_any(s);
 }
 
 /* A service of the set that carries the address and that fits (NULL: any does). */

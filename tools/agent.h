@@ -11,6 +11,7 @@
  *     change.c     the commands that change the table; write.c, what they share
  *     show.c       the commands that show; show_vips.c, those that show VIPs; problems.c, what
  *                  status complains of; alarms.c, what the log does, too
+ *     braked.c     what the brakes hold: what is said of it, and its release
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
@@ -297,7 +298,10 @@ void gvs_agent_dirty_all(struct gvs_agent *a);
 bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
 bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
 bool gvs_agent_in_step(const struct gvs_agent *a);
-struct gvs_mono gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep);
+/* What kernels ask of what is not wanted any more (ipvs/kernel.h). */
+struct gvs_mono gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                               uint64_t held_ms);
+bool gvs_agent_goes_at_once(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep);
 /* Nothing is programmed: by configuration, or since other agents program every namespace. */
 bool gvs_agent_observes(const struct gvs_agent *a);
 bool gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc); /* in any ledger */
@@ -529,6 +533,13 @@ struct gvs_problems {
 void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const char *hint,
                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 json_t *gvs_problems(struct gvs_agent *a, bool *critical);
+
+/* braked.c */
+void gvs_agent_brake_problem(const struct gvs_netns *ns, const struct gvs_kernel_status *k,
+                             struct gvs_problems *p);
+void gvs_agent_brake_event(struct gvs_agent *a, const struct gvs_netns *ns,
+                           const struct gvs_kernel_event *ev);
+void gvs_change_brake_release(struct gvs_request *r);
 
 /* alarms.c: those of them that the log tells, too. */
 void gvs_alarms(const struct gvs_agent *a, struct gvs_problems *p);

@@ -313,6 +313,19 @@ gvs_cli_watch(struct gvs_cli *c)
 
 /* --- commands that change ------------------------------------------------------------------- */
 
+/* What the brake held. */
+static void
+say_released(const struct gvs_cli *c, const json_t *doc)
+{
+    long long services = json_integer_value(json_object_get(doc, "services"));
+    long long destinations = json_integer_value(json_object_get(doc, "destinations"));
+    char text[96];
+
+    snprintf(text, sizeof text, "released: %lld service%s, %lld destination%s", services,
+             services == 1 ? "" : "s", destinations, destinations == 1 ? "" : "s");
+    gvs_cli_say(c, text);
+}
+
 static void
 say_changed(const struct gvs_cli *c, const json_t *doc)
 {
@@ -332,6 +345,8 @@ say_changed(const struct gvs_cli *c, const json_t *doc)
         gvs_cli_say(c, "the change itself is durable, and stays");
     else if (strcmp(result, "already") == 0)
         gvs_cli_say(c, "already so");
+    else if (json_is_integer(json_object_get(doc, "destinations")))
+        say_released(c, doc);
     else if (kernel && strcmp(kernel, "observe") == 0)
         gvs_cli_say(c, "done (this node only observes: its kernel was not written)");
     else if (!json_object_get(doc, "error"))

@@ -175,8 +175,13 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct g
     bool fields = !address && op->kind != GVS_OP_ANCHOR_ADD && op->kind != GVS_OP_ANCHOR_DEL;
     enum gvs_via via = a->via;
     char event[48], why[192], vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "";
-    json_t *extra = json_pack("{s:s}", "namespace", ns->name);
+    json_t *extra;
 
+    if (ev->what == GVS_KERNEL_BRAKE_ON || ev->what == GVS_KERNEL_BRAKE_OFF) {
+        gvs_agent_brake_event(a, ns, ev);
+        return;
+    }
+    extra = json_pack("{s:s}", "namespace", ns->name);
     if (ev->what == GVS_KERNEL_REFUSED) {
         gvs_kernel_explain(ns->kernel, why, sizeof why, op, ev->error);
         gvs_svcid_format(vip, &op->item.svc);

@@ -465,9 +465,9 @@ take_own_addresses(struct gvs_agent *a)
 
 /* How long what is not wanted any more may stay for its connections (ipvs/kernel.h). The time runs
  * from the deletion, on all nodes alike, and so by the clock that most of them go by; where nothing
- * tells when that was, from now. */
+ * tells when that was, from now. While it was braked it had all its connections, and new ones. */
 struct gvs_mono
-gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep, uint64_t held_ms)
 {
     struct gvs_agent *a = ctx;
     struct gvs_view_env env = gvs_agent_env(a);
@@ -482,9 +482,22 @@ gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
     if (end.hlc == 0)
         return gvs_mono_add_ms(now, (uint64_t)left);
     gone = (int64_t)gvs_udp_wall().ms + gvs_node_clock(a->node, now).median_ms -
-           (int64_t)gvs_hlc_ms(end.hlc);
+           (int64_t)gvs_hlc_ms(end.hlc) - (int64_t)held_ms;
     left -= gone > 0 ? gone : 0;
-    return left > 0 ? gvs_mono_add_ms(now, (uint64_t)left) : (struct gvs_mono){0};
+    return left > 0 ? gvs_mono_add_ms(now, (uint64_t)left) : now;
+}
+
+/* An operator who forces it, on whatever node, means it; and for datagrams it is to be hidden that
+ * takes a silent member's servers away (core/view.h), which has a brake of its own
+ * (tools/hide.h). */
+bool
+gvs_agent_goes_at_once(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    const struct gvs_agent *a = ctx;
+    struct gvs_view_env env = gvs_agent_env(a);
+    struct gvs_view_end end = gvs_view_end(gvs_node_claims(a->node), &env, svc, ep);
+
+    return end.force || (end.silent && svc->proto == GVS_PROTO_UDP);
 }
 
 static void

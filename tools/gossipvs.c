@@ -91,6 +91,9 @@ static const struct command commands[] = {
      "Retire this node: its claims count no more, its kernel stays as it is, the agent exits.\n"
      "--withdraw: not in this version.",
      gvs_cli_change, NULL},
+    {"brake release", RUN, "",
+     "Let go at once what a mass deletion by others would remove, and the brake holds.",
+     gvs_cli_change, NULL},
     {"config check", RUN, " [FILE]", "Would the agent start with this configuration?",
      gvs_cli_config_check, NULL},
     {"version", RUN, "", "Print the version of this program.", gvs_cli_version, NULL},
@@ -103,7 +106,6 @@ static const struct command commands[] = {
     {"doctor", LATER, "", "", NULL, NULL},
     {"check", LATER, "", "", NULL, NULL},
     {"metrics", LATER, "", "", NULL, NULL},
-    {"brake release", LATER, "", "", NULL, NULL},
     {"config show", LATER, "", "", NULL, NULL},
     {"completion bash", LATER, "", "", NULL, NULL},
 };

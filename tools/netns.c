@@ -279,7 +279,8 @@ open_kernel(struct gvs_agent *a, struct gvs_netns *ns, const struct gvs_kernel_s
         .items_max = gvs_limits_held(&a->cfg.limits),
         .sockets = sockets,
         .stay = gvs_agent_stay,
-        .stay_ctx = a,
+        .at_once = gvs_agent_goes_at_once,
+        .ctx = a,
     };
     int rc;
 

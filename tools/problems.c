@@ -205,11 +205,12 @@ kernel_problems_in(const struct gvs_agent *a, const struct gvs_netns *ns, struct
                     colon);
     if (gvs_kernel_observing(ns->kernel))
         return;
+    gvs_agent_brake_problem(ns, &k, p);
     if (k.failed)
         gvs_problem(p, true, "kernel_refused", "gossipvs plan", "%s%s%s", name, colon,
                     k.last_error);
     else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > 10 &&
-             !a->hide.unproven && (gvs_netns_alone(a) || !k.in_step))
+             !a->hide.unproven && !k.brake && (gvs_netns_alone(a) || !k.in_step))
         gvs_problem(p, true, "drift", "gossipvs plan; gossipvs audit",
                     "%s%sthis kernel has not been as wanted for %.0f s", name, colon,
                     since(a->out_of_step));

@@ -53,7 +53,7 @@ static const struct command commands[] = {
     {"keys list", gvs_show_keys, false},
     {"forget", gvs_change_forget, true},
     {"leave", gvs_change_leave, true},
-    {"brake release", NULL, true},
+    {"brake release", gvs_change_brake_release, true},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

@@ -71,6 +71,8 @@ add_status(struct gvs_kernel_status *sum, const struct gvs_kernel_status *k)
     sum->services += k->services;
     sum->destinations += k->destinations;
     sum->leaving += k->leaving;
+    sum->held.services += k->held.services;
+    sum->held.destinations += k->held.destinations;
     sum->pending += k->pending;
     sum->failed += k->failed;
     sum->service_add += k->service_add;
@@ -95,14 +97,16 @@ counts_json(const struct gvs_kernel_status *k, bool observe, bool in_step)
                   (json_int_t)k->service_del, "dest_add", (json_int_t)k->dest_add, "dest_edit",
                   (json_int_t)k->dest_edit, "dest_del", (json_int_t)k->dest_del);
 
-    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:s, s:I, s:I}",
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I}, s:I, s:I, s:o, s:{s:I, s:I}, s:s, "
+                     "s:I, s:I}",
                      "mode", observe ? "observe" : "program", "in_step", (int)in_step, "services",
                      (json_int_t)k->services, "destinations", (json_int_t)k->destinations,
-                     "draining", (json_int_t)k->leaving, "pending", (json_int_t)k->pending,
-                     "failed", (json_int_t)k->failed, "operations", ops, "drift", "found",
-                     (json_int_t)k->drift_found, "repaired", (json_int_t)k->drift_repaired,
-                     "last_error", k->last_error, "writes", (json_int_t)k->writes, "audits",
-                     (json_int_t)k->audits);
+                     "draining", (json_int_t)k->leaving, "braked", "services",
+                     (json_int_t)k->held.services, "destinations", (json_int_t)k->held.destinations,
+                     "pending", (json_int_t)k->pending, "failed", (json_int_t)k->failed,
+                     "operations", ops, "drift", "found", (json_int_t)k->drift_found, "repaired",
+                     (json_int_t)k->drift_repaired, "last_error", k->last_error, "writes",
+                     (json_int_t)k->writes, "audits", (json_int_t)k->audits);
 }
 
 static json_t *

@@ -14,11 +14,12 @@ struct bench {
 };
 
 static struct gvs_mono
-stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep, uint64_t held_ms)
 {
     struct bench *b = ctx;
 
     (void)svc;
+    (void)held_ms;
     if (b->answers > 1 && --b->answers == 1)
         b->until = (struct gvs_mono){0};
     return ep && b->only_services ? GVS_MONO_NEVER : b->until;
@@ -41,7 +42,7 @@ begin(struct bench *b)
     *b = (struct bench){.w = *w, .until = in_ms(b, 60000)};
     crash(w);
     w->cfg.stay = stay;
-    w->cfg.stay_ctx = b;
+    w->cfg.ctx = b;
     open_kernel(w);
     fake_connect(&nobody, 1, 0); /* from now on connections are told, and not made up */
     want(w, A, "wlc", BOTH);
@@ -461,12 +462,12 @@ test_an_address_stays_for_whoever_is_still_to_be_decided(void **state)
     run(w);
     fake_log();
     connect_to("10.99.0.1:443/tcp", ONE, 1, 0);
-    want_none(w, A);
+    want_none_here(w, A);
     for (unsigned i = 0; i < 100; i++) {
         snprintf(vip, sizeof vip, "10.99.1.%u:80/tcp", i + 1);
-        want_none(w, vip);
+        want_none_here(w, vip);
     }
-    want_none(w, "10.99.0.1:443/tcp");
+    want_none_here(w, "10.99.0.1:443/tcp");
     for (int i = 0; i < 1000; i++) {
         gvs_kernel_step(w->k, w->now);
         assert_true(fake_has_addr(&addr));
@@ -645,7 +646,7 @@ test_many_that_leave_are_looked_at_more_slowly(void **state)
     run(w);
     for (unsigned i = 0; i < 1000; i++) {
         snprintf(vip, sizeof vip, "10.99.%u.%u:80/tcp", 1 + i / 250, 1 + i % 250);
-        want(w, vip, "wlc", "");
+        want_here(w, vip, "wlc", "");
     }
     run(w);
     assert_int_equal(status(w).leaving, 1000);

@@ -27,10 +27,11 @@ struct model {
 };
 
 static struct gvs_mono
-stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep, uint64_t held_ms)
 {
     (void)svc;
     (void)ep;
+    (void)held_ms;
     return gvs_mono_add_ms(((const struct model *)ctx)->w->now, DRAIN_MS);
 }
 
@@ -351,7 +352,7 @@ test_t24_whatever_happens_it_ends_as_wanted_and_the_steady_one_is_never_touched(
         if (m.drains) {
             crash(&w);
             w.cfg.stay = stay;
-            w.cfg.stay_ctx = &m;
+            w.cfg.ctx = &m;
             open_kernel(&w);
             connect_somebody(&w, &prng);
         }

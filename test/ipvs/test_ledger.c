@@ -116,7 +116,9 @@ test_what_is_no_record_is_malformed(void **state)
     } rows[] = {
         {"nothing", 0, {0}},
         {"a letter alone", 1, {'S'}},
-        {"another letter", 6, {'B', 4, 10, 99, 0, 1}},
+        {"another letter", 6, {'C', 4, 10, 99, 0, 1}},
+        {"a brake without its moment", 2, {'B'}},
+        {"more than a brake", 6, {'B', 4, 10, 99, 0, 1}},
         {"a member's key", 17, {'M', 1, 2, 3}},
         {"an address cut off", 5, {'A', 4, 10, 99, 0}},
         {"an address and more", 7, {'A', 4, 10, 99, 0, 1, 0}},
@@ -201,6 +203,34 @@ test_what_leaves_has_a_record_with_its_time(void **state)
     assert_true(gvs_ledger_next(l, &rec) && rec.gone);
     assert_false(gvs_ledger_next(l, &rec));
     assert_false(gvs_ledger_leaves(l, &items[0], &until));
+    test_free(l);
+    test_free(stored);
+}
+
+static void
+test_the_brake_has_a_record_with_its_end(void **state)
+{
+    static const uint8_t at[] = {0, 0, 0, 1, 2, 3, 4, 5}, never[8];
+    struct gvs_ledger *l = ledger_new(2), *stored = ledger_new(2);
+    struct gvs_ledger_rec rec;
+
+    (void)state;
+    gvs_ledger_brake(l, (struct gvs_mono){0});
+    assert_false(gvs_ledger_next(l, &rec));
+    assert_int_equal(gvs_ledger_braked(l).us, 0);
+    gvs_ledger_brake(l, (struct gvs_mono){0x102030405});
+    assert_true(gvs_ledger_next(l, &rec) && !rec.gone);
+    assert_int_equal(rec.len, 2);
+    assert_memory_equal(rec.b, ((const uint8_t[]){'B', 0}), 2);
+    assert_int_equal(rec.value_len, 8);
+    assert_memory_equal(rec.value, at, 8);
+    assert_int_equal(gvs_ledger_load(stored, rec.b, 2, never, 8), GVS_E_MALFORMED);
+    assert_int_equal(gvs_ledger_load(stored, rec.b, 2, at, 7), GVS_E_MALFORMED);
+    assert_int_equal(gvs_ledger_load(stored, rec.b, 2, at, 8), GVS_OK);
+    assert_int_equal(gvs_ledger_braked(stored).us, 0x102030405);
+    gvs_ledger_brake(l, (struct gvs_mono){0});
+    assert_int_equal(gvs_ledger_braked(l).us, 0);
+    assert_true(gvs_ledger_next(l, &rec) && rec.gone && rec.len == 2);
     test_free(l);
     test_free(stored);
 }
@@ -473,6 +503,7 @@ main(void)
         cmocka_unit_test(test_records_have_the_documented_bytes),
         cmocka_unit_test(test_what_is_no_record_is_malformed),
         cmocka_unit_test(test_what_leaves_has_a_record_with_its_time),
+        cmocka_unit_test(test_the_brake_has_a_record_with_its_end),
         cmocka_unit_test(test_what_is_no_record_of_leaving_is_malformed),
         cmocka_unit_test(test_a_full_ledger_says_no_and_stays),
         cmocka_unit_test(test_what_can_never_be_ours_is_not),

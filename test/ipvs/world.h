@@ -240,6 +240,15 @@ want_none(struct world *w, const char *vip)
     assert_int_equal(gvs_kernel_want(w->k, &svc, NULL, 0, false), GVS_OK);
 }
 
+/* Taken back on this node: no brake has a say in that. */
+static inline void
+want_none_here(struct world *w, const char *vip)
+{
+    struct gvs_svcid svc = svc_of(vip);
+
+    assert_int_equal(gvs_kernel_want(w->k, &svc, NULL, 0, true), GVS_OK);
+}
+
 /* By hand, or by another program. */
 static inline void
 outside(uint8_t kind, struct gvs_item item)
