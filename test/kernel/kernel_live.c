@@ -4,6 +4,7 @@
  * Each agent is a process of its own, so that it can be killed. It keeps its ledger in a file, and
  * leaves its last status and counters in memory that the parent shares. */
 #include "ipvs/kernel.h"
+#include "test/kernel/ledger_file.h"
 #include "test/kernel/live.h"
 
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 #include <unistd.h>
 
 #define MANY 2000
-#define RECORDS_MAX 16384
 #define LEDGER "/run/ledger"
 
 /* What the parent and an agent share. */
@@ -45,52 +45,6 @@ static struct shared *
 shared(void)
 {
     return take_shared(false);
-}
-
-static struct gvs_mono
-clock_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (struct gvs_mono){(uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000};
-}
-
-/* The ledger file: one record after the other, struct and all; it is of this machine only. */
-
-static struct gvs_ledger *
-load_ledger(const char *path)
-{
-    struct gvs_ledger *l =
-        gvs_ledger_init(calloc(1, gvs_ledger_footprint(RECORDS_MAX)), RECORDS_MAX);
-    struct gvs_ledger_rec rec;
-    FILE *f = fopen(path, "r");
-
-    while (f && fread(&rec, sizeof rec, 1, f) == 1) {
-        if (gvs_ledger_load(l, rec.b, rec.len, rec.value, rec.value_len) != GVS_OK)
-            abort();
-    }
-    if (f)
-        fclose(f);
-    return l;
-}
-
-static void
-store_ledger(struct gvs_kernel *k, struct gvs_ledger *l, FILE *f)
-{
-    uint64_t upto = gvs_kernel_ledger_wanted(k);
-    struct gvs_ledger_rec rec;
-    bool any = false;
-
-    while (gvs_ledger_next(l, &rec)) {
-        if (!rec.gone)
-            fwrite(&rec, sizeof rec, 1, f);
-        any = true;
-    }
-    if (any)
-        fflush(f);
-    if (upto > 0)
-        gvs_kernel_ledger_durable(k, upto);
 }
 
 /* Tables. */
