@@ -351,6 +351,8 @@ gvs_words_backend(struct gvs_backend *b, const char *const *words, size_t count,
     }
     if (out.upper && out.lower > out.upper)
         return gvs_fault_set(f, GVS_EXIT_USAGE, "lower %u is above upper %u", out.lower, out.upper);
+    if (seen & 1u << 3 && out.lower && !out.upper) /* upper taken away alone leaves it in peace */
+        return gvs_fault_set(f, GVS_EXIT_USAGE, "lower %u means nothing without upper", out.lower);
     if (seen & 1u << 2 && out.forward != GVS_FORWARD_TUN)
         return gvs_fault_set(f, GVS_EXIT_USAGE, "tunnel goes with forward tun");
     *b = out;

@@ -213,6 +213,8 @@ test_each_mistake_names_its_line(void **state)
          NULL},
         {"a tunnel without tun", WEB("backend 10.0.0.1:80 { tunnel = gre }"), NULL},
         {"lower over upper", WEB("backend 10.0.0.1:80 { lower = 9 upper = 8 }"), NULL},
+        {"lower alone", WEB("backend 10.0.0.1:80 {\n lower = 9 }"),
+         "services.d/web.conf:4: lower 9 means nothing without upper"},
         {"persistent for more than a kernel can count",
          "service web {\nvip = 10.99.0.1:80\npersistent = 2678401 }",
          "services.d/web.conf:3: persistent = 2678401: seconds expected, 0 to 2678400"},
