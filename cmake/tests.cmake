@@ -70,7 +70,7 @@ add_test(NAME net/bench_gossip COMMAND bench_gossip latency -n 3 -c 20 -s 1)
 set_tests_properties(net/bench_gossip PROPERTIES LABELS unit)
 
 # What the scripts test/kernel/t_* run inside the virtual machine.
-foreach(part nl link kernel)
+foreach(part nl link kernel model)
     add_executable(${part}_live test/kernel/${part}_live.c)
     target_link_libraries(${part}_live PRIVATE gvs_ipvs)
     set_target_properties(${part}_live PROPERTIES
