@@ -61,7 +61,9 @@ target_link_libraries(bench_nl PRIVATE gvs_ipvs)
 add_executable(bench_gossip test/net/bench_gossip.c test/lib/loopback.c)
 target_link_libraries(bench_gossip PRIVATE gvs_net)
 add_executable(flood test/net/flood.c)
-set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table flood PROPERTIES
+add_executable(traffic test/kernel/traffic.c)
+set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table flood traffic
+    PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
 )
 

@@ -135,7 +135,7 @@ job_kernel()
 {
     if [ "$1" != test_vm ]; then
         need "$gvs_kernel" --target gossipvsd gossipvs kernel_live link_live \
-            model_live nl_live || return
+            model_live nl_live traffic || return
         set -- "$1" env GVS_BIN="$PWD/build/$gvs_kernel" test/kernel/vm -m 1G -t "$gvs_limit"
     fi
     name=$1
