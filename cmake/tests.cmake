@@ -61,7 +61,9 @@ target_link_libraries(bench_nl PRIVATE gvs_ipvs)
 add_executable(bench_gossip test/net/bench_gossip.c test/lib/loopback.c)
 target_link_libraries(bench_gossip PRIVATE gvs_net)
 add_executable(flood test/net/flood.c)
-set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table flood PROPERTIES
+add_executable(traffic test/kernel/traffic.c)
+set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table flood traffic
+    PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
 )
 
@@ -70,7 +72,7 @@ add_test(NAME net/bench_gossip COMMAND bench_gossip latency -n 3 -c 20 -s 1)
 set_tests_properties(net/bench_gossip PROPERTIES LABELS unit)
 
 # What the scripts test/kernel/t_* run inside the virtual machine.
-foreach(part nl link kernel)
+foreach(part nl link kernel model)
     add_executable(${part}_live test/kernel/${part}_live.c)
     target_link_libraries(${part}_live PRIVATE gvs_ipvs)
     set_target_properties(${part}_live PROPERTIES
@@ -80,7 +82,7 @@ endforeach()
 
 # All but the unit tests and what they alone use.
 add_custom_target(programs DEPENDS gossipvsd gossipvs sim flood
-    kernel_live link_live nl_live)
+    kernel_live link_live model_live nl_live traffic)
 if(TARGET man)
     add_dependencies(programs man)
 endif()

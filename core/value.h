@@ -30,7 +30,7 @@
 #define GVS_VERSION_LEN_MAX 31
 #define GVS_MEMBER_KEYS_MAX 4
 #define GVS_WEIGHT_MAX 65535
-#define GVS_PERSISTENT_MAX 31536000 /* a year; nothing special about it */
+#define GVS_PERSISTENT_MAX 2678400 /* 31 days: what ipvsadm takes, too */
 #define GVS_VALUE_LEN_MAX 384
 
 /* As IPVS numbers them. */

@@ -531,8 +531,10 @@ dest_item(const struct gvs_view_service *v, const struct gvs_view_backend *b)
     struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
 
     item.dest.weight = b->weight;
-    item.dest.lower = b->claim.lower;
-    item.dest.upper = b->claim.upper;
+    if (b->claim.upper > 0) { /* the kernel refuses a lower one alone, which would mean nothing */
+        item.dest.lower = b->claim.lower;
+        item.dest.upper = b->claim.upper;
+    }
     item.dest.forward = b->claim.forward;
     if (b->claim.forward == GVS_FORWARD_TUN) { /* the kernel keeps them of no other */
         item.dest.tunnel_port = b->claim.tunnel_port;

@@ -7,6 +7,10 @@
 #include <netlink/msg.h>
 #include <string.h>
 
+/* The kernel keeps a timeout in ticks, in 32 bits, and in silence: what does not fit it shows as
+ * another one, and that would be drift for ever. No kernel has more than 1,000 ticks a second. */
+_Static_assert(GVS_PERSISTENT_MAX <= UINT32_MAX / 1000, "a timeout comes back as it was set");
+
 /* Requests. A put can only fail for want of room in `m`, which GVS_NL_REQUEST_LEN_MAX rules out:
  * the results are collected and asserted once, in put_request. */
 

@@ -195,7 +195,7 @@ check_pair(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault 
     size_t len = strlen(pair[0]);
     struct gvs_svcid any_udp = {.proto = GVS_PROTO_UDP, .port = 1};
     struct gvs_service service = {.sched = "mh"};
-    struct gvs_backend backend = {.forward = GVS_FORWARD_TUN};
+    struct gvs_backend backend = {.forward = GVS_FORWARD_TUN, .upper = UINT32_MAX};
     struct gvs_fault was;
     int rc;
 

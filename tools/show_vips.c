@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tools/agent.h"
+#include "tools/words.h"
 
 #define SCHEMA "gossipvs/1"
 
@@ -182,7 +183,7 @@ backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
     struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
     json_t *owners = json_array(), *o;
     uint64_t active, inactive;
-    char ep[GVS_EP_TEXT_LEN], name[64], stamp[17], why[512];
+    char ep[GVS_EP_TEXT_LEN], tunnel[GVS_WORDS_TUNNEL_LEN], name[64], stamp[17], why[512];
     const char *state = backend_state(a, v, b, why, sizeof why);
 
     gvs_ep_format(ep, &b->ep);
@@ -194,6 +195,9 @@ backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
                   (json_int_t)b->weight, "forward", gvs_forward_name(b->claim.forward), "lower",
                   (json_int_t)b->claim.lower, "upper", (json_int_t)b->claim.upper, "state", state,
                   "owners", owners);
+    gvs_words_tunnel(tunnel, b->claim.tunnel, b->claim.tunnel_port);
+    if (b->claim.forward == GVS_FORWARD_TUN)
+        json_object_set_new(o, "tunnel", json_string(tunnel));
     if (gvs_netns_conns(a, &item, &active, &inactive)) {
         json_object_set_new(o, "active", json_integer((json_int_t)active));
         json_object_set_new(o, "inactive", json_integer((json_int_t)inactive));

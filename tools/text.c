@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "tools/agent.h"
+#include "tools/words.h"
 
 void
 gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap)
@@ -113,19 +114,11 @@ gvs_text_flags(uint32_t flags)
     return list;
 }
 
-static const char *
-tunnel_name(uint8_t tunnel)
-{
-    static const char *const names[] = {"ipip", "gue", "gre"};
-
-    return tunnel < 3 ? names[tunnel] : "?";
-}
-
 json_t *
 gvs_text_item(const struct gvs_item *item)
 {
     json_t *o;
-    char mask[16];
+    char mask[16], tunnel[GVS_WORDS_TUNNEL_LEN];
 
     if (item->kind == GVS_ITEM_SERVICE) {
         gvs_text_netmask(mask, &item->svc, item->service.netmask);
@@ -136,8 +129,10 @@ gvs_text_item(const struct gvs_item *item)
     o = json_pack("{s:I, s:s, s:I, s:I}", "weight", (json_int_t)item->dest.weight, "forward",
                   gvs_forward_name(item->dest.forward), "lower", (json_int_t)item->dest.lower,
                   "upper", (json_int_t)item->dest.upper);
-    if (item->dest.forward == GVS_FORWARD_TUN)
-        json_object_set_new(o, "tunnel", json_string(tunnel_name(item->dest.tunnel)));
+    if (item->dest.forward == GVS_FORWARD_TUN) {
+        gvs_words_tunnel(tunnel, item->dest.tunnel, item->dest.tunnel_port);
+        json_object_set_new(o, "tunnel", json_string(tunnel));
+    }
     return o;
 }
 
@@ -167,6 +162,7 @@ gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len)
         item.dest.lower = b.lower;
         item.dest.upper = b.upper;
         item.dest.tunnel = b.tunnel;
+        item.dest.tunnel_port = b.tunnel_port;
         return gvs_text_item(&item);
     }
     if (key->kind == GVS_KEY_OVERRIDE && gvs_override_decode(&o, value, len) == GVS_OK)

@@ -230,6 +230,15 @@ tunnel(struct gvs_backend *b, const char *text, struct gvs_fault *f)
     return GVS_OK;
 }
 
+void
+gvs_words_tunnel(char text[static GVS_WORDS_TUNNEL_LEN], uint8_t tunnel, uint16_t port)
+{
+    if (tunnel == GVS_TUNNEL_GUE)
+        snprintf(text, GVS_WORDS_TUNNEL_LEN, "gue:%u", port);
+    else
+        snprintf(text, GVS_WORDS_TUNNEL_LEN, "%s", tunnel == GVS_TUNNEL_GRE ? "gre" : "ipip");
+}
+
 /* --- pairs --------------------------------------------------------------------------------------
  */
 
@@ -351,6 +360,8 @@ gvs_words_backend(struct gvs_backend *b, const char *const *words, size_t count,
     }
     if (out.upper && out.lower > out.upper)
         return gvs_fault_set(f, GVS_EXIT_USAGE, "lower %u is above upper %u", out.lower, out.upper);
+    if (seen & 1u << 3 && out.lower && !out.upper) /* upper taken away alone leaves it in peace */
+        return gvs_fault_set(f, GVS_EXIT_USAGE, "lower %u means nothing without upper", out.lower);
     if (seen & 1u << 2 && out.forward != GVS_FORWARD_TUN)
         return gvs_fault_set(f, GVS_EXIT_USAGE, "tunnel goes with forward tun");
     *b = out;
@@ -404,12 +415,14 @@ gvs_words_backend_difference(char *text, size_t cap, const struct gvs_backend *h
                              const struct gvs_backend *want)
 {
     struct list l = {text, cap, 0};
+    char a[GVS_WORDS_TUNNEL_LEN], b[GVS_WORDS_TUNNEL_LEN];
 
     text[0] = 0;
     differ_number(&l, "weight", have->weight, want->weight);
     differ_text(&l, "forward", gvs_forward_name(have->forward), gvs_forward_name(want->forward));
     differ_number(&l, "lower", have->lower, want->lower);
     differ_number(&l, "upper", have->upper, want->upper);
-    differ_number(&l, "tunnel", have->tunnel, want->tunnel);
-    differ_number(&l, "tunnel port", have->tunnel_port, want->tunnel_port);
+    gvs_words_tunnel(a, have->tunnel, have->tunnel_port);
+    gvs_words_tunnel(b, want->tunnel, want->tunnel_port);
+    differ_text(&l, "tunnel", a, b);
 }

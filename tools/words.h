@@ -19,6 +19,10 @@ int gvs_words_service(struct gvs_service *s, const struct gvs_svcid *svc, const 
 int gvs_words_backend(struct gvs_backend *b, const char *const *words, size_t count,
                       struct gvs_fault *f);
 
+/* "ipip", "gre" or "gue:6080", as it is read. */
+#define GVS_WORDS_TUNNEL_LEN 16
+void gvs_words_tunnel(char text[static GVS_WORDS_TUNNEL_LEN], uint8_t tunnel, uint16_t port);
+
 /* "scheduler wlc, not mh; persistent 0, not 300": what `have` says and `want` would. */
 void gvs_words_difference(char *text, size_t cap, const struct gvs_service *have,
                           const struct gvs_service *want);

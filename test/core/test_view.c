@@ -55,6 +55,8 @@ read_word(struct values *v, const char *word)
         v->service.forward = v->backend.forward = (uint8_t)n;
     else if (!strncmp(word, "upper=", 6))
         v->backend.upper = n;
+    else if (!strncmp(word, "lower=", 6))
+        v->backend.lower = n;
     else if (!strncmp(word, "weight=", 7)) {
         v->backend.weight = v->override.weight = n;
         v->override.has_weight = true;
@@ -676,6 +678,35 @@ test_netmask_0_is_the_whole_address(void **state)
 }
 
 static void
+test_a_lower_threshold_without_an_upper_one_is_none(void **state)
+{
+    static const struct {
+        const char *claim;
+        uint32_t lower, upper;
+    } rows[] = {
+        {"B " A " 0 1 lower=3 upper=9", 3, 9},
+        {"B " A " 0 1 upper=9", 0, 9},
+        {"B " A " 0 1 lower=3", 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_table *t = table_new(4);
+        struct gvs_view_service *v;
+        struct gvs_item items[2];
+
+        merge_text(t, VIP, "A 0 1");
+        merge_text(t, VIP, rows[i].claim);
+        v = view(t, VIP);
+        assert_int_equal(gvs_view_items(v, items, 2), 2);
+        assert_int_equal(items[1].dest.lower, rows[i].lower);
+        assert_int_equal(items[1].dest.upper, rows[i].upper);
+        free(v);
+        free(t);
+    }
+}
+
+static void
 test_changed_is_the_latest_of_all_that_shaped_it(void **state)
 {
     struct gvs_table *t = table_new(16);
@@ -1016,6 +1047,7 @@ main(void)
         cmocka_unit_test(test_what_the_retired_claim_does_not_count),
         cmocka_unit_test(test_where_members_take_datagrams_nodes_make_no_vip),
         cmocka_unit_test(test_netmask_0_is_the_whole_address),
+        cmocka_unit_test(test_a_lower_threshold_without_an_upper_one_is_none),
         cmocka_unit_test(test_changed_is_the_latest_of_all_that_shaped_it),
         cmocka_unit_test(test_claimants_beyond_the_eighth_are_counted),
         cmocka_unit_test(test_too_many_backends_are_counted_and_withheld),

@@ -394,7 +394,7 @@ class Cluster(list):
 def redis(worker, port):
     """A real redis-server in a worker's namespace."""
     p = spawn(f"w{worker}", ["redis-server", "--port", str(port), "--save", "", "--bind",
-                             "0.0.0.0", "--protected-mode", "no", "--dir", WORK, "--loglevel",
+                             "*", "-::*", "--protected-mode", "no", "--dir", WORK, "--loglevel",
                              "warning"], stdout=subprocess.DEVNULL)
     if not wait(20, lambda: "PONG" in sh(f"ip netns exec w{worker} redis-cli -p {port} ping",
                                          check=False)):
@@ -447,7 +447,8 @@ class Client(threading.Thread):
     def run(self):
         try:
             enter(self.netns)
-            s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            family = socket.AF_INET6 if ":" in self.vip else socket.AF_INET
+            s = socket.socket(family, socket.SOCK_STREAM)
             s.settimeout(30)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.source:

@@ -4,6 +4,7 @@
  * Each agent is a process of its own, so that it can be killed. It keeps its ledger in a file, and
  * leaves its last status and counters in memory that the parent shares. */
 #include "ipvs/kernel.h"
+#include "test/kernel/ledger_file.h"
 #include "test/kernel/live.h"
 
 #include <fcntl.h>
@@ -16,7 +17,8 @@
 #include <unistd.h>
 
 #define MANY 2000
-#define RECORDS_MAX 16384
+#define LARGE 3000
+#define DESTS_MAX 10
 #define LEDGER "/run/ledger"
 
 /* What the parent and an agent share. */
@@ -47,56 +49,11 @@ shared(void)
     return take_shared(false);
 }
 
-static struct gvs_mono
-clock_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (struct gvs_mono){(uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000};
-}
-
-/* The ledger file: one record after the other, struct and all; it is of this machine only. */
-
-static struct gvs_ledger *
-load_ledger(const char *path)
-{
-    struct gvs_ledger *l =
-        gvs_ledger_init(calloc(1, gvs_ledger_footprint(RECORDS_MAX)), RECORDS_MAX);
-    struct gvs_ledger_rec rec;
-    FILE *f = fopen(path, "r");
-
-    while (f && fread(&rec, sizeof rec, 1, f) == 1) {
-        if (gvs_ledger_load(l, rec.b, rec.len, rec.value, rec.value_len) != GVS_OK)
-            abort();
-    }
-    if (f)
-        fclose(f);
-    return l;
-}
-
-static void
-store_ledger(struct gvs_kernel *k, struct gvs_ledger *l, FILE *f)
-{
-    uint64_t upto = gvs_kernel_ledger_wanted(k);
-    struct gvs_ledger_rec rec;
-    bool any = false;
-
-    while (gvs_ledger_next(l, &rec)) {
-        if (!rec.gone)
-            fwrite(&rec, sizeof rec, 1, f);
-        any = true;
-    }
-    if (any)
-        fflush(f);
-    if (upto > 0)
-        gvs_kernel_ledger_durable(k, upto);
-}
-
 /* Tables. */
 
 struct table {
-    unsigned count;    /* services 10.99.x.y:80, two destinations each */
+    unsigned count;    /* services 10.99.x.y:80 */
+    unsigned dests;    /* of each, 2 to DESTS_MAX */
     unsigned weight;   /* of the first destination of the first service */
     unsigned without;  /* this one is left out; UINT_MAX: none */
     const char *sched; /* of all */
@@ -104,41 +61,42 @@ struct table {
 };
 
 static void
-want_one(struct gvs_kernel *k, const char *vip, const char *const eps[2], const struct table *t,
-         unsigned weight)
+want_one(struct gvs_kernel *k, const char *vip, const struct table *t, unsigned weight)
 {
-    struct gvs_item items[3];
+    struct gvs_item items[1 + DESTS_MAX];
     struct gvs_svcid svc;
+    char text[64];
+    bool six;
 
     gvs_svcid_parse(&svc, vip, strlen(vip), NULL);
     items[0] = gvs_item_make_service(&svc);
     snprintf(items[0].service.sched, sizeof items[0].service.sched, "%s", t->sched);
-    items[0].service.netmask = svc.addr.family == GVS_FAMILY_V6 ? 128 : 32;
-    for (size_t i = 0; i < 2; i++) {
+    six = svc.addr.family == GVS_FAMILY_V6;
+    items[0].service.netmask = six ? 128 : 32;
+    for (unsigned i = 0; i < t->dests; i++) {
         struct gvs_ep ep;
 
-        gvs_ep_parse(&ep, eps[i], strlen(eps[i]), NULL);
+        snprintf(text, sizeof text, six ? "[fd00:77::%x]:8080" : "10.77.0.%u:8080", 4 + i);
+        gvs_ep_parse(&ep, text, strlen(text), NULL);
         items[1 + i] = gvs_item_make_dest(&svc, &ep);
         items[1 + i].dest.weight = i == 0 ? weight : 1;
     }
-    if (gvs_kernel_want(k, &svc, items, 3, false) != GVS_OK)
+    if (gvs_kernel_want(k, &svc, items, 1 + t->dests, false) != GVS_OK)
         abort();
 }
 
 static void
 want_table(struct gvs_kernel *k, const struct table *t)
 {
-    static const char *const four[] = {"10.77.0.4:8080", "10.77.0.5:8080"};
-    static const char *const six[] = {"[fd00:77::4]:8080", "[fd00:77::5]:8080"};
     char vip[64];
 
     for (unsigned i = 0; i < t->count; i++) {
         snprintf(vip, sizeof vip, "10.99.%u.%u:80/tcp", i / 250, i % 250 + 1);
         if (i != t->without)
-            want_one(k, vip, four, t, i == 0 ? t->weight : 1);
+            want_one(k, vip, t, i == 0 ? t->weight : 1);
     }
     if (t->six)
-        want_one(k, "[fd00:99::1]:80/tcp", six, t, 1);
+        want_one(k, "[fd00:99::1]:80/tcp", t, 1);
 }
 
 /* Agents. */
@@ -148,7 +106,7 @@ static void
 live(const struct table *t, const char *interface, const char *ledger)
 {
     struct gvs_kernel_config cfg = {
-        .interface = interface, .audit_ms = 1000, .items_max = 4 * MANY};
+        .interface = interface, .audit_ms = 1000, .items_max = LARGE * (1 + DESTS_MAX)};
     struct shared *s = shared();
     struct gvs_ledger *l = load_ledger(ledger);
     FILE *f = fopen(ledger, "a");
@@ -272,7 +230,7 @@ same(const char *a, const char *b)
 /* The facts. */
 
 static const struct table small = {
-    .count = 10, .weight = 1, .without = 99, .sched = "wlc", .six = true};
+    .count = 10, .dests = 2, .weight = 1, .without = 99, .sched = "wlc", .six = true};
 
 static void
 check_programming(void)
@@ -397,7 +355,7 @@ check_second(void)
 static void
 check_crash(void)
 {
-    struct table many = {.count = MANY, .weight = 1, .without = MANY, .sched = "wlc"};
+    struct table many = {.count = MANY, .dests = 2, .weight = 1, .without = MANY, .sched = "wlc"};
     uint64_t before;
     double began;
     pid_t pid;
@@ -422,6 +380,32 @@ check_crash(void)
     end(pid);
 }
 
+/* A dump of the services is a megabyte, in dozens of messages; then one dump for each of them. */
+static void
+check_large(void)
+{
+    struct table large = {
+        .count = LARGE, .dests = DESTS_MAX, .weight = 1, .without = LARGE, .sched = "wlc"};
+    pid_t pid;
+
+    holds("ipvsadm -C; rm -f " LEDGER);
+    pid = start(&large, "", LEDGER, -1);
+    check(comes(60, in_step) && operations() == LARGE * (1 + DESTS_MAX),
+          "3,000 services with 10 destinations each, one operation for each thing");
+    end(pid);
+    pid = start(&large, "", LEDGER, -1);
+    check(comes(120, has_audited_twice) && shared()->status.writes == 0,
+          "the next agent adopts them all, and audits them twice, at no write");
+    check(shared()->status.destinations == LARGE * DESTS_MAX, "and knows all that is its own");
+    end(pid);
+    large.weight = 5;
+    pid = start(&large, "", LEDGER, -1);
+    check(comes(60, in_step) && operations() == 1 && shared()->status.dest_edit == 1 &&
+              shared()->status.writes == 1,
+          "one weight changed among 30,000 is one message");
+    end(pid);
+}
+
 int
 main(void)
 {
@@ -437,5 +421,6 @@ main(void)
     check_foreign();
     check_second();
     check_crash();
+    check_large();
     return *live_failed();
 }
