@@ -140,10 +140,11 @@ judge_ip_vs(const struct facts *k, struct gvs_doctor_finding *f)
 {
     snprintf(f->found, sizeof f->found, k->seen->ip_vs ? "loaded" : "not loaded");
     snprintf(f->wanted, sizeof f->wanted, "loaded");
-    f->why = "it is what balances; loaded at boot, its sysctls can be set at boot";
+    f->why = "it is what balances, and has what follows";
     if (k->seen->ip_vs)
         return;
     f->state = GVS_DOCTOR_BAD;
+    f->why = "without it nothing is balanced, and nothing can be said of its sysctls";
     snprintf(f->fix, sizeof f->fix, "modprobe ip_vs");
 }
 
