@@ -40,7 +40,7 @@ gvs_test(net/age test/net/test_age.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/rotate test/net/test_rotate.c test/lib/cluster.c LIBS gvs_net)
 gvs_test(net/udp test/net/test_udp.c LIBS gvs_udp PkgConfig::UV)
 
-foreach(module ledger nl nl_answers)
+foreach(module doctor ledger nl nl_answers)
     gvs_test(ipvs/${module} test/ipvs/test_${module}.c LIBS gvs_ipvs PkgConfig::NL)
 endforeach()
 

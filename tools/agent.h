@@ -13,6 +13,7 @@
  *                  status complains of; alarms.c, what the log does, too
  *     braked.c     what the brakes hold: what is said of it, and its release
  *     conflicts.c  claims that disagree, and writes that overwrote each other
+ *     show_doctor.c  what this node does, for doctor
  *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
@@ -511,6 +512,7 @@ void gvs_change_backend_undrain(struct gvs_request *r);
 void gvs_change_leave(struct gvs_request *r);
 void gvs_change_forget(struct gvs_request *r);
 void gvs_show_conflicts(struct gvs_request *r);
+void gvs_show_doctor(struct gvs_request *r);
 void gvs_show_status(struct gvs_request *r);
 void gvs_show_members(struct gvs_request *r);
 void gvs_show_vip_list(struct gvs_request *r);

@@ -142,6 +142,12 @@ talk(struct gvs_cli *c, const char *command, char *const *words, size_t count, b
     return hear(c, c->seconds + SLACK_SECONDS, show, doc);
 }
 
+int
+gvs_cli_ask(struct gvs_cli *c, const char *command, json_t **doc)
+{
+    return talk(c, command, NULL, 0, false, doc);
+}
+
 /* --- durations ------------------------------------------------------------------------------ */
 
 /* Decimal seconds; s, m or h may follow. */

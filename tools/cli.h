@@ -4,6 +4,7 @@
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
  *     cli_conflicts.c  what conflicts shows
+ *     cli_doctor.c  what doctor finds and sets; doctor_look.c, its eyes and hands
  *     cli_keys.c    what keys list shows
  *     client.c      the control socket
  *     screen.c      what a person sees
@@ -42,6 +43,8 @@ int gvs_cli_fail(const struct gvs_cli *c, const struct gvs_fault *f);
 int gvs_cli_usage(const struct gvs_cli *c, const char *message); /* of c->command */
 /* A confirmation or a warning, to stderr unless -q. */
 void gvs_cli_say(const struct gvs_cli *c, const char *words);
+/* Asks the agent for a document that is not to be shown as it is; the caller's, if there is one. */
+int gvs_cli_ask(struct gvs_cli *c, const char *command, json_t **doc);
 /* A document of our own, to stdout; stolen. */
 void gvs_cli_print(json_t *doc);
 /* "90", "1.5", "10s", "2m", "1h": 0 to a day, else a negative number and *f. `text` may be NULL. */
@@ -57,6 +60,7 @@ int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload
 int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
 
 int gvs_cli_conflicts(struct gvs_cli *c); /* cli_conflicts.c */
+int gvs_cli_doctor(struct gvs_cli *c);    /* cli_doctor.c */
 int gvs_cli_keys_list(struct gvs_cli *c); /* cli_keys.c */
 
 /* cli_local.c */

@@ -50,6 +50,10 @@ static const struct command commands[] = {
     {"conflicts", SEE, "",
      "Claims that disagree now, and writes that overwrote one which their writer did not know.",
      gvs_cli_conflicts, NULL},
+    {"doctor", SEE, " [--fix NAME ...]",
+     "Does this machine let IPVS do what the table asks of it? Each setting, why it matters, what\n"
+     "to do; exit 1 if one is not as wanted. --fix: set what these names stand for, as root.",
+     gvs_cli_doctor, NULL},
     {"vip add", CHANGE,
      " NAME VIP [scheduler S] [flags F] [persistent SECONDS] [netmask M]\n"
      "                 [forward nat|dr|tun]",
@@ -103,7 +107,6 @@ static const struct command commands[] = {
     {"export", LATER, "", "", NULL, NULL},
     {"import", LATER, "", "", NULL, NULL},
     {"top", LATER, "", "", NULL, NULL},
-    {"doctor", LATER, "", "", NULL, NULL},
     {"check", LATER, "", "", NULL, NULL},
     {"metrics", LATER, "", "", NULL, NULL},
     {"config show", LATER, "", "", NULL, NULL},

@@ -280,9 +280,40 @@ hook_problems(const struct gvs_agent *a, struct gvs_problems *p)
                     a->hook_fault);
 }
 
+/* In the namespace where the agent is: it sees no other's /proc/sys. */
+static bool
+is_zero(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    bool zero = f && fgetc(f) == '0';
+
+    if (f)
+        fclose(f);
+    return zero;
+}
+
+/* One setting is told of before anybody asks doctor: by default it costs UDP clients whatever goes
+ * through a server that goes. All others cost nothing, or everything, in which case people look. */
+static void
+sysctl_problem(const struct gvs_agent *a, struct gvs_problems *p)
+{
+    const struct gvs_netns *host = gvs_netns_host(a);
+    struct gvs_range all = gvs_set_all(a->shown);
+
+    if (!host || !host->kernel || gvs_kernel_observing(host->kernel))
+        return;
+    while (all.at < all.end && all.at->svc.proto != GVS_PROTO_UDP)
+        all.at++;
+    if (all.at < all.end && is_zero("/proc/sys/net/ipv4/vs/expire_nodest_conn"))
+        gvs_problem(p, false, "sysctl", "gossipvs doctor --fix expire_nodest_conn",
+                    "net.ipv4.vs.expire_nodest_conn is 0: UDP clients that keep their source port "
+                    "are lost for up to 300 s when their server is removed");
+}
+
 static void
 kernel_problems(const struct gvs_agent *a, struct gvs_problems *p)
 {
+    sysctl_problem(a, p);
     for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
         kernel_problems_in(a, ns, p);
     netns_problems(a, p);
