@@ -9,8 +9,8 @@
  *     events.c     what watch shows
  *     request.c    one request: parsing, the table of commands, waiting, answering
  *     change.c     the commands that change the table; write.c, what they share
- *     show.c       the commands that show; show_vips.c, those that show VIPs; problems.c, what
- *                  status complains of; alarms.c, what the log does, too
+ *     show.c       the commands that show; show_vips.c, those that show VIPs; export.c, export;
+ *                  problems.c, what status complains of; alarms.c, what the log does, too
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
@@ -511,6 +511,7 @@ void gvs_show_status(struct gvs_request *r);
 void gvs_show_members(struct gvs_request *r);
 void gvs_show_vip_list(struct gvs_request *r);
 void gvs_show_vip(struct gvs_request *r);
+void gvs_show_export(struct gvs_request *r); /* export.c */
 void gvs_show_plan(struct gvs_request *r);
 void gvs_show_audit(struct gvs_request *r);
 void gvs_show_watch(struct gvs_request *r);

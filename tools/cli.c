@@ -130,9 +130,9 @@ hear(struct gvs_cli *c, double seconds, bool show, json_t **doc)
     return json_is_object(error) ? agent_fault(error) : GVS_EXIT_OK;
 }
 
-static int
-talk(struct gvs_cli *c, const char *command, char *const *words, size_t count, bool show,
-     json_t **doc)
+int
+gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t count, bool show,
+             json_t **doc)
 {
     struct gvs_fault f;
 
@@ -187,7 +187,7 @@ int
 gvs_cli_show(struct gvs_cli *c)
 {
     json_t *doc;
-    int rc = talk(c, c->command, c->words, c->count, true, &doc);
+    int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
 
     if (rc == GVS_EXIT_OK && !c->json)
         c->show(&c->screen, doc);
@@ -203,7 +203,7 @@ show_status(struct gvs_cli *c, const json_t *status)
 
     if (c->json)
         return GVS_EXIT_OK;
-    rc = talk(c, "members", NULL, 0, false, &members);
+    rc = gvs_cli_talk(c, "members", NULL, 0, false, &members);
     if (rc == GVS_EXIT_OK)
         gvs_screen_status(&c->screen, status, members);
     json_decref(members);
@@ -219,7 +219,7 @@ ask_status(struct gvs_cli *c, bool wait, double limit, json_t **doc)
 
     *doc = NULL;
     if (!wait)
-        return talk(c, "status", c->words, c->count, true, doc);
+        return gvs_cli_talk(c, "status", c->words, c->count, true, doc);
     snprintf(seconds, sizeof seconds, "%.3f", limit);
     if (ask(c, "status", args, 2, &f) < 0)
         return gvs_cli_fail(c, &f);
@@ -253,7 +253,7 @@ int
 gvs_cli_vip_list(struct gvs_cli *c)
 {
     json_t *doc;
-    int rc = talk(c, "vip list", c->words, c->count, true, &doc);
+    int rc = gvs_cli_talk(c, "vip list", c->words, c->count, true, &doc);
 
     if (rc == GVS_EXIT_OK && json_array_size(json_object_get(doc, "vips")) == 0)
         gvs_cli_say(c, "no VIPs");
@@ -279,7 +279,7 @@ gvs_cli_changes(struct gvs_cli *c)
 {
     bool fix = c->count == 1 && strcmp(c->words[0], "--fix") == 0;
     json_t *doc;
-    int rc = talk(c, c->command, c->words, c->count, true, &doc);
+    int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
 
     if (rc == GVS_EXIT_OK) {
         if (!c->json)
@@ -342,7 +342,7 @@ int
 gvs_cli_change(struct gvs_cli *c)
 {
     json_t *doc;
-    int rc = talk(c, c->command, c->words, c->count, true, &doc);
+    int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
 
     say_changed(c, doc);
     json_decref(doc);
@@ -401,7 +401,7 @@ poll_once(struct gvs_cli *c, struct wait *w)
     {
         char *word = (char *)json_string_value(vip);
         json_t *doc;
-        int rc = talk(c, "vip show", &word, 1, false, &doc);
+        int rc = gvs_cli_talk(c, "vip show", &word, 1, false, &doc);
         const json_t *shown = json_array_get(json_object_get(doc, "vips"), 0);
 
         json_array_foreach(json_object_get(shown, "backends"), j, b) count_backend(w, b);
@@ -423,7 +423,7 @@ list_vips(struct gvs_cli *c, struct wait *w, const char *word)
 
     if (strcmp(word, "all") != 0)
         return json_array_append_new(w->vips, json_string(word)) == 0 ? GVS_EXIT_OK : GVS_EXIT_NO;
-    rc = talk(c, "vip list", NULL, 0, false, &doc);
+    rc = gvs_cli_talk(c, "vip list", NULL, 0, false, &doc);
     json_array_foreach(json_object_get(doc, "vips"), i, v) json_array_foreach(
         json_object_get(v, "backends"), j,
         b) if (means_backend(w->backend, json_string_value(json_object_get(b, "address"))))

@@ -4,6 +4,7 @@
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
  *     cli_conflicts.c  what conflicts shows
+ *     cli_export.c  export: pages of the table, put together
  *     cli_keys.c    what keys list shows
  *     client.c      the control socket
  *     screen.c      what a person sees
@@ -47,6 +48,12 @@ void gvs_cli_print(json_t *doc);
 /* "90", "1.5", "10s", "2m", "1h": 0 to a day, else a negative number and *f. `text` may be NULL. */
 int gvs_cli_seconds(double *out, const char *what, const char *text, struct gvs_fault *f);
 
+/* One question and its answer. With -j the answer is printed as it came, if `show` or if it is an
+ * error. Returns the exit status, and prints what is wrong; *doc is the caller's, NULL if there is
+ * none. */
+int gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t count,
+                 bool show, json_t **doc);
+
 /* The commands. Each returns the exit status. */
 int gvs_cli_show(struct gvs_cli *c); /* asks, and shows by c->show */
 int gvs_cli_status(struct gvs_cli *c);
@@ -57,6 +64,7 @@ int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload
 int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
 
 int gvs_cli_conflicts(struct gvs_cli *c); /* cli_conflicts.c */
+int gvs_cli_export(struct gvs_cli *c);    /* cli_export.c */
 int gvs_cli_keys_list(struct gvs_cli *c); /* cli_keys.c */
 
 /* cli_local.c */

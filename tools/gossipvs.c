@@ -50,6 +50,10 @@ static const struct command commands[] = {
     {"conflicts", SEE, "",
      "Claims that disagree now, and writes that overwrote one which their writer did not know.",
      gvs_cli_conflicts, NULL},
+    {"export", SEE, " [--as conf|json|ipvsadm]",
+     "The services of the table, in key order: as a file of services.d, as JSON that apply -f\n"
+     "takes, or what this kernel is to hold in the words of ipvsadm -Sn.",
+     gvs_cli_export, NULL},
     {"vip add", CHANGE,
      " NAME VIP [scheduler S] [flags F] [persistent SECONDS] [netmask M]\n"
      "                 [forward nat|dr|tun]",
@@ -97,7 +101,6 @@ static const struct command commands[] = {
     {"apply", LATER, "", "", NULL, NULL},
     {"confirm", LATER, "", "", NULL, NULL},
     {"rollback", LATER, "", "", NULL, NULL},
-    {"export", LATER, "", "", NULL, NULL},
     {"import", LATER, "", "", NULL, NULL},
     {"top", LATER, "", "", NULL, NULL},
     {"doctor", LATER, "", "", NULL, NULL},

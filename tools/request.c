@@ -43,7 +43,7 @@ static const struct command commands[] = {
     {"apply", NULL, true},
     {"confirm", NULL, true},
     {"rollback", NULL, true},
-    {"export", NULL, false},
+    {"export", gvs_show_export, false},
     {"import", NULL, true},
     {"top", NULL, false},
     {"doctor", NULL, true},
