@@ -24,6 +24,7 @@ struct gvs_claim_backend {
 struct gvs_claim_service {
     struct gvs_svcid id;
     struct gvs_service attr;
+    bool unnamed; /* attr.name is made of the vip (tools/describe.h): no file of services.d's */
     unsigned line;
     size_t backend_count;
     struct gvs_claim_backend *backends; /* owned by the file, ascending by endpoint */
@@ -57,3 +58,4 @@ void gvs_claims_free(struct gvs_claims *c);
 int gvs_claims_read_file(struct gvs_claims_file *out, const char *dir, const char *name,
                          struct gvs_fault *fault);
 void gvs_claims_file_free(struct gvs_claims_file *f);
+void gvs_claims_drop_services(struct gvs_claims_file *f); /* and only these */
