@@ -150,6 +150,18 @@ gvs_claims_read_file(struct gvs_claims_file *out, const char *dir, const char *n
     return read_file(out, dir, name, fault);
 }
 
+int
+gvs_claims_text(struct gvs_claims_file *out, const char *label, char *text, size_t len,
+                struct gvs_fault *fault)
+{
+    struct gvs_describe d;
+
+    *out = (struct gvs_claims_file){0};
+    gvs_describe_begin(&d, label, out);
+    return gvs_describe_end(&d, gvs_syntax_text(text, len, label, file_words, on_event, &d, fault),
+                            fault);
+}
+
 /* The directory. */
 
 static int

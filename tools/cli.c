@@ -76,8 +76,10 @@ pack_words(json_t *list, char *const *words, size_t count, struct gvs_fault *f)
     return GVS_OK;
 }
 
+/* `vips` (NULL: none) go along; stolen. */
 static int
-ask(struct gvs_cli *c, const char *command, char *const *words, size_t count, struct gvs_fault *f)
+ask(struct gvs_cli *c, const char *command, char *const *words, size_t count, json_t *vips,
+    struct gvs_fault *f)
 {
     json_t *args = json_array(), *request;
     size_t len;
@@ -88,9 +90,12 @@ ask(struct gvs_cli *c, const char *command, char *const *words, size_t count, st
         rc = gvs_client_open(&c->client, c->socket, c->seconds + SLACK_SECONDS, f);
     if (rc < 0) {
         json_decref(args);
+        json_decref(vips);
         return rc;
     }
     request = json_pack("{s:s, s:o, s:f}", "command", command, "args", args, "timeout", c->seconds);
+    if (vips)
+        json_object_set_new(request, "vips", vips);
     line = json_dumps(request, JSON_COMPACT);
     json_decref(request);
     if (!line)
@@ -131,15 +136,22 @@ hear(struct gvs_cli *c, double seconds, bool show, json_t **doc)
 }
 
 int
-gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t count, bool show,
-             json_t **doc)
+gvs_cli_tell(struct gvs_cli *c, const char *command, char *const *words, size_t count, json_t *vips,
+             bool show, json_t **doc)
 {
     struct gvs_fault f;
 
     *doc = NULL;
-    if (ask(c, command, words, count, &f) < 0)
+    if (ask(c, command, words, count, vips, &f) < 0)
         return gvs_cli_fail(c, &f);
     return hear(c, c->seconds + SLACK_SECONDS, show, doc);
+}
+
+int
+gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t count, bool show,
+             json_t **doc)
+{
+    return gvs_cli_tell(c, command, words, count, NULL, show, doc);
 }
 
 /* --- durations ------------------------------------------------------------------------------ */
@@ -221,7 +233,7 @@ ask_status(struct gvs_cli *c, bool wait, double limit, json_t **doc)
     if (!wait)
         return gvs_cli_talk(c, "status", c->words, c->count, true, doc);
     snprintf(seconds, sizeof seconds, "%.3f", limit);
-    if (ask(c, "status", args, 2, &f) < 0)
+    if (ask(c, "status", args, 2, NULL, &f) < 0)
         return gvs_cli_fail(c, &f);
     return hear(c, limit + SLACK_SECONDS, true, doc);
 }
@@ -300,7 +312,7 @@ gvs_cli_watch(struct gvs_cli *c)
     int rc;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (ask(c, "watch", c->words, c->count, &f) < 0)
+    if (ask(c, "watch", c->words, c->count, NULL, &f) < 0)
         return gvs_cli_fail(c, &f);
     do {
         rc = hear(c, -1, true, &doc);
@@ -313,8 +325,8 @@ gvs_cli_watch(struct gvs_cli *c)
 
 /* --- commands that change ------------------------------------------------------------------- */
 
-static void
-say_changed(const struct gvs_cli *c, const json_t *doc)
+void
+gvs_cli_say_changed(const struct gvs_cli *c, const json_t *doc)
 {
     const char *result = json_string_value(json_object_get(doc, "result"));
     const char *kernel = json_string_value(json_object_get(doc, "kernel"));
@@ -344,7 +356,7 @@ gvs_cli_change(struct gvs_cli *c)
     json_t *doc;
     int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
 
-    say_changed(c, doc);
+    gvs_cli_say_changed(c, doc);
     json_decref(doc);
     return rc;
 }

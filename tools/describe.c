@@ -237,6 +237,8 @@ judge_backends(const struct gvs_describe *d, struct gvs_claim_service *s, struct
         if (gvs_ep_cmp(&b[-1].ep, &b->ep) != 0)
             continue;
         gvs_ep_format(text, &b->ep);
+        if (b->line == b[-1].line)
+            return gvs_describe_refuse(d, b->line, fault, "backend '%s' stands twice", text);
         return gvs_describe_refuse(d, b->line, fault, "backend '%s' is already on line %u", text,
                                    b[-1].line);
     }

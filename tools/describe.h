@@ -1,5 +1,5 @@
-/* tools/describe.h: services as they are described, word by word, whatever describes them: a file of
- * services.d, JSON, lines of ipvsadm, keepalived.conf.
+/* tools/describe.h: services as they are described, word by word, whatever describes them: a file
+ * of services.d, JSON, lines of ipvsadm, keepalived.conf.
  *
  * Words of a service may come in any order, and its backends take `forward` from it; so a service
  * is gathered as text and judged when it ends. The words and the sentences about wrong ones are

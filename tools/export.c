@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "tools/agent.h"
+#include "tools/claims_json.h"
 
 #define PAGE_SERVICES 64 /* a millisecond or two, with a few backends each */
 #define PAGE_BACKENDS 1024
@@ -139,31 +140,24 @@ owners_json(const struct page *p, const struct gvs_id *owners, size_t count)
 static json_t *
 backend_json(const struct page *p, const struct gvs_view_backend *b)
 {
-    char ep[GVS_EP_TEXT_LEN], tunnel[16];
+    struct gvs_claim_backend claim = {.ep = b->ep, .attr = b->claim};
     json_t *o;
 
-    gvs_ep_format(ep, &b->ep);
-    o = json_pack("{s:s, s:I, s:s, s:I, s:I, s:o}", "address", ep, "weight",
-                  (json_int_t)weight_of(b), "forward", gvs_forward_name(b->claim.forward), "lower",
-                  (json_int_t)b->claim.lower, "upper", (json_int_t)b->claim.upper, "owners",
-                  owners_json(p, b->owners, b->owner_count));
-    if (b->claim.forward == GVS_FORWARD_TUN)
-        json_object_set_new(o, "tunnel", json_string(tunnel_text(tunnel, &b->claim)));
+    claim.attr.weight = weight_of(b);
+    o = gvs_claims_json_backend(&claim);
+    json_object_set_new(o, "owners", owners_json(p, b->owners, b->owner_count));
     return o;
 }
 
 static json_t *
 service_json(const struct page *p, const struct gvs_view_service *v, json_t *backends)
 {
-    char vip[GVS_SVCID_TEXT_LEN], mask[16];
+    struct gvs_claim_service claim = {.id = v->id, .attr = v->claim};
+    json_t *o = gvs_claims_json(&claim, 0, 0);
 
-    gvs_svcid_format(vip, &v->id);
-    gvs_text_netmask(mask, &v->id, v->claim.netmask);
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:o}", "name", v->claim.name, "vip",
-                     vip, "scheduler", v->claim.sched, "flags", gvs_text_flags(v->claim.flags),
-                     "persistent_seconds", (json_int_t)v->claim.persistent, "netmask", mask,
-                     "forward", gvs_forward_name(v->claim.forward), "owners",
-                     owners_json(p, v->owners, v->owner_count), "backends", backends);
+    json_object_set_new(o, "owners", owners_json(p, v->owners, v->owner_count));
+    json_object_set_new(o, "backends", backends);
+    return o;
 }
 
 /* The service that the view holds. */

@@ -38,8 +38,10 @@ static const struct command commands[] = {
      gvs_cli_vip_list, NULL},
     {"vip show", SEE, " VIP", "One VIP in full, with its connections now.", gvs_cli_show,
      gvs_screen_vip},
-    {"plan", SEE, "", "What this kernel lacks, from memory; exit 1 if that is anything.",
-     gvs_cli_changes, NULL},
+    {"plan", SEE, " [-f FILE|DIR] [--prune]",
+     "What this kernel lacks, from memory; with -f: what apply would write. Exit 1 if that is\n"
+     "anything.",
+     gvs_cli_plan, NULL},
     {"audit", SEE, " [--fix]",
      "What a look at this kernel finds otherwise than the table wants it; exit 1 if that is\n"
      "anything. --fix: put it right at once, and take over what is not ours in a VIP's place.",
@@ -78,6 +80,10 @@ static const struct command commands[] = {
      "Let a drained server have connections again.", gvs_cli_drain, NULL},
     {"backend del", CHANGE, " VIP ADDR:PORT [--force]",
      "Remove a server when its connections have ended; --force: at once.", gvs_cli_change, NULL},
+    {"apply", CHANGE, " -f FILE|DIR [--prune] [--force]",
+     "Make the cluster's claims what files say: as in services.d, or JSON of export; - is stdin.\n"
+     "--prune: and nothing else (never a node's own); --force: even if that cuts connections.",
+     gvs_cli_apply, NULL},
     {"keys generate", RUN, "",
      "Print a new key as a line for the keyring: gossipvs keys generate > keyring",
      gvs_cli_keys_generate, NULL},
@@ -98,7 +104,6 @@ static const struct command commands[] = {
     {"config check", RUN, " [FILE]", "Would the agent start with this configuration?",
      gvs_cli_config_check, NULL},
     {"version", RUN, "", "Print the version of this program.", gvs_cli_version, NULL},
-    {"apply", LATER, "", "", NULL, NULL},
     {"confirm", LATER, "", "", NULL, NULL},
     {"rollback", LATER, "", "", NULL, NULL},
     {"import", LATER, "", "", NULL, NULL},
