@@ -141,6 +141,7 @@ foreach(target config store text)
 endforeach()
 # On a kernel in memory, which the linker finds before netlink.
 gvs_fuzz(request test/ipvs/fake.c LIBS libgossipvs)
+gvs_fuzz(import tools/import_ipvsadm.c tools/import_keepalived.c LIBS libgossipvs)
 gvs_fuzz(screen tools/print.c tools/screen.c LIBS libgossipvs PkgConfig::SMARTCOLS m)
 
 add_test(NAME tools/sim COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_sim")

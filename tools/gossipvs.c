@@ -84,6 +84,9 @@ static const struct command commands[] = {
      "Make the cluster's claims what files say: as in services.d, or JSON of export; - is stdin.\n"
      "--prune: and nothing else (never a node's own); --force: even if that cuts connections.",
      gvs_cli_apply, NULL},
+    {"import", CHANGE, " --from ipvsadm|keepalived FILE|-",
+     "Apply what another program says: ipvsadm -Sn | gossipvs import --from ipvsadm -",
+     gvs_cli_import, NULL},
     {"keys generate", RUN, "",
      "Print a new key as a line for the keyring: gossipvs keys generate > keyring",
      gvs_cli_keys_generate, NULL},
@@ -106,7 +109,6 @@ static const struct command commands[] = {
     {"version", RUN, "", "Print the version of this program.", gvs_cli_version, NULL},
     {"confirm", LATER, "", "", NULL, NULL},
     {"rollback", LATER, "", "", NULL, NULL},
-    {"import", LATER, "", "", NULL, NULL},
     {"top", LATER, "", "", NULL, NULL},
     {"doctor", LATER, "", "", NULL, NULL},
     {"check", LATER, "", "", NULL, NULL},
