@@ -13,8 +13,8 @@
 
 #include "tools/apply.h"
 
-#define SERVICES_PER_TURN 64
-#define WRITES_PER_TURN 256
+#define SERVICES_PER_TURN 16 /* with what follows from each: 5 ms, where there are ten thousand */
+#define WRITES_PER_TURN 64
 #define SEEKS_PER_TURN 512
 
 struct gvs_staged *

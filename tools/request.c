@@ -367,7 +367,7 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
 
     if (r->change && refuse_retired(r))
         return true;
-    if (r->change && gvs_agent_may_write(r->a)) {
+    if (r->change && (r->stays || gvs_agent_may_write(r->a))) {
         if (!run_change(r))
             return true;
         r->wake = now; /* the next part's turn, or the kernel's, comes with the next pump */

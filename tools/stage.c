@@ -13,6 +13,8 @@
 #include "tools/apply.h"
 #include "tools/claims_json.h"
 
+#define SOURCE_LEN_MAX 256 /* nothing special about it, but that it is one */
+
 static void
 free_staged(struct gvs_staged *s)
 {
@@ -112,7 +114,7 @@ add(struct gvs_stage *s, struct gvs_claim_service *service, const char *source)
     }
     s->list[s->count] = (struct gvs_staged){.service = *service};
     s->list[s->count].at = s->count;
-    s->list[s->count].source = source ? strdup(source) : NULL;
+    s->list[s->count].source = source ? strndup(source, SOURCE_LEN_MAX) : NULL;
     s->count++;
     s->claims += 1 + service->backend_count;
     service->backends = NULL;
