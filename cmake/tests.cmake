@@ -100,6 +100,7 @@ endif()
 
 add_test(NAME tools/cli COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_cli")
 add_test(NAME tools/agents COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_agents")
+add_test(NAME tools/apply COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_apply")
 add_test(NAME tools/confine COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_confine")
 add_test(NAME tools/control COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_control")
 add_test(NAME tools/hook COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_hook")
@@ -107,7 +108,7 @@ add_test(NAME tools/insiders COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_insi
 add_test(NAME tools/notify COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_notify")
 add_test(NAME tools/rotation COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_rotation")
 add_test(NAME tools/threats COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_threats")
-set_tests_properties(tools/cli tools/agents tools/confine tools/control tools/hook tools/insiders
+set_tests_properties(tools/cli tools/agents tools/apply tools/confine tools/control tools/hook tools/insiders
     tools/notify tools/rotation tools/threats
     PROPERTIES
     LABELS unit
@@ -150,6 +151,7 @@ foreach(target config store text)
 endforeach()
 # On a kernel in memory, which the linker finds before netlink.
 gvs_fuzz(request test/ipvs/fake.c LIBS libgossipvs)
+gvs_fuzz(import tools/import_ipvsadm.c tools/import_keepalived.c LIBS libgossipvs)
 gvs_fuzz(screen tools/print.c tools/screen.c LIBS libgossipvs PkgConfig::SMARTCOLS m)
 
 add_test(NAME tools/sim COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_sim")

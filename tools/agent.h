@@ -9,9 +9,11 @@
  *     events.c     what watch shows
  *     request.c    one request: parsing, the table of commands, waiting, answering
  *     change.c     the commands that change the table; write.c, what they share
- *     show.c       the commands that show; show_vips.c, those that show VIPs; problems.c, what
- *                  status complains of; alarms.c, what the log does, too
+ *     apply.c      apply, and plan of files; stage.c, what was sent for them; apply_check.c, may it
+ *                  be written?
  *     braked.c     what the brakes hold: what is said of it, and its release
+ *     show.c       the commands that show; show_vips.c, those that show VIPs; export.c, export;
+ *                  problems.c, what status complains of; alarms.c, what the log does, too
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     show_doctor.c  what this node does, for doctor
  *     refused.c    what came from elsewhere and was not taken
@@ -77,6 +79,8 @@ struct gvs_who {
 struct gvs_request;
 struct gvs_control;
 struct gvs_change_sync;
+struct gvs_stage;
+struct gvs_apply;
 
 struct gvs_events {
     json_t *ring[GVS_AGENT_RING]; /* slot seq % GVS_AGENT_RING */
@@ -261,6 +265,7 @@ struct gvs_agent {
 
     struct gvs_change_sync *syncs; /* for which the store will call back */
     struct gvs_request *requests;  /* waiting for something, and watchers */
+    struct gvs_stage *stages;      /* stage.c: what clients are sending to be applied */
     bool pumping;
 
     uv_timer_t kernel_timer;
@@ -409,6 +414,7 @@ struct gvs_request {
     struct gvs_stamp stamp;
     size_t svc_count;
     struct gvs_svcid *svcs; /* touched; owned */
+    size_t svc_settled;     /* of these, in front */
     struct gvs_mono asked;  /* --wait-converged, --peers: when everybody was last probed */
     struct gvs_mono wrote;
     size_t peers;      /* to wait for */
@@ -418,6 +424,8 @@ struct gvs_request {
     json_t *dry;                           /* --dry-run: what would be written, else NULL */
     size_t written;                        /* entries */
     struct gvs_write *writes, *writes_end; /* gathered; owned */
+    bool more;                             /* run `change` again: it has only done a part */
+    struct gvs_apply *apply;               /* apply.c; owned */
     /* A watcher. */
     uint64_t since;
     const char *glob;
@@ -432,9 +440,10 @@ void gvs_requests_abandon(struct gvs_agent *a, void *ctx); /* whose reply went t
  * none.) */
 bool gvs_requests_end(const struct gvs_agent *a, const void *ctx);
 json_t *gvs_fault_json(const struct gvs_fault *f);
-/* The request changes the table: run `change` as soon as this node may write (it writes, names the
- * services in r->svcs with gvs_request_touch and returns true, or answers with a fault and returns
- * false), then answer when that is durable and this kernel has done it or refused. */
+/* The request changes the table (or says how it would): run `change` as soon as this node may write
+ * (it writes, names the services in r->svcs with gvs_request_touch and returns true, or answers
+ * with a fault and returns false), then answer when that is durable and this kernel has done it or
+ * refused. */
 void gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r));
 void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
 /* For changes that do without gvs_request_change: makes what was written durable (r->durable, and a
@@ -499,6 +508,22 @@ json_t *gvs_refused_json(const struct gvs_agent *a);
 void gvs_agent_take_overwrites(struct gvs_agent *a);
 void gvs_agent_free_overwrites(struct gvs_agent *a);
 
+/* stage.c, apply.c */
+void gvs_stage_abandon(struct gvs_agent *a, const void *ctx); /* the client's; NULL: all */
+void gvs_change_stage(struct gvs_request *r);
+void gvs_change_apply(struct gvs_request *r);
+void gvs_show_plan_of(struct gvs_request *r);     /* plan, with vips */
+void gvs_apply_free(struct gvs_apply *p);         /* NULL is none */
+size_t gvs_apply_kept(const struct gvs_apply *p); /* claims that the files lack, and that stay */
+
+/* change.c: what it asks of one service before it is written. The first two: a negative number with
+ * *f; the view is overwritten. The third: of the view's, connections on this node. */
+int gvs_change_check_vip(struct gvs_request *r, const struct gvs_svcid *svc,
+                         const struct gvs_service *s, struct gvs_fault *f);
+int gvs_change_refuse_member(struct gvs_request *r, const struct gvs_svcid *svc,
+                             struct gvs_fault *f);
+int gvs_change_refuse_active(struct gvs_request *r, struct gvs_fault *f);
+
 /* change.c, show.c: each answers the request, now or later. */
 typedef void (*gvs_command_fn)(struct gvs_request *r);
 void gvs_change_vip_add(struct gvs_request *r);
@@ -517,6 +542,7 @@ void gvs_show_status(struct gvs_request *r);
 void gvs_show_members(struct gvs_request *r);
 void gvs_show_vip_list(struct gvs_request *r);
 void gvs_show_vip(struct gvs_request *r);
+void gvs_show_export(struct gvs_request *r); /* export.c */
 void gvs_show_plan(struct gvs_request *r);
 void gvs_show_audit(struct gvs_request *r);
 void gvs_show_watch(struct gvs_request *r);

@@ -163,9 +163,9 @@ already(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_sta
 /* --- vip ----------------------------------------------------------------------------------------
  */
 
-static int
-check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_service *s,
-               struct gvs_fault *f)
+int
+gvs_change_check_vip(struct gvs_request *r, const struct gvs_svcid *svc,
+                     const struct gvs_service *s, struct gvs_fault *f)
 {
     struct gvs_view_env env = gvs_agent_env(r->a);
     struct gvs_view_service *v = r->a->view;
@@ -176,7 +176,7 @@ check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct 
     v->claimed = true;
     v->owner_count = 0;
     v->withheld = GVS_SHOWN;
-    env.member_count = 0; /* refuse_member_address */
+    env.member_count = 0; /* gvs_change_refuse_member */
     v->withheld = gvs_view_judge_service(v, &env);
     if (v->withheld == GVS_SHOWN)
         return GVS_OK;
@@ -187,8 +187,8 @@ check_vip_here(struct gvs_request *r, const struct gvs_svcid *svc, const struct 
 
 /* Balancers that carry the address of a member do not reach it there. The dead count, since they
  * could not come back. Who has a cluster's claim has it from here: no view asks again. */
-static int
-refuse_member_address(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_fault *f)
+int
+gvs_change_refuse_member(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_fault *f)
 {
     const struct gvs_node_member *m = gvs_owners_at(r->a, &svc->addr);
     bool ours = gvs_addr_cmp(&r->a->cfg.advertise.addr, &svc->addr) == 0;
@@ -282,7 +282,7 @@ do_vip_add(struct gvs_request *r)
         return fail(r, &f);
     memcpy(s.sched, "wlc", 4);
     if (gvs_words_service(&s, &svc, r->argv + 2, r->argc - 2, &f) < 0 ||
-        check_vip_here(r, &svc, &s, &f) < 0 || refuse_server_address(r, &svc, &f) < 0 ||
+        gvs_change_check_vip(r, &svc, &s, &f) < 0 || refuse_server_address(r, &svc, &f) < 0 ||
         name_taken(r, s.name, &svc, &f))
         return fail(r, &f);
     env = gvs_agent_env(r->a);
@@ -297,7 +297,7 @@ do_vip_add(struct gvs_request *r)
         }
         return already(r, &svc, &r->a->view->changed);
     }
-    if (refuse_member_address(r, &svc, &f) < 0)
+    if (gvs_change_refuse_member(r, &svc, &f) < 0)
         return fail(r, &f);
     gvs_request_touch(r, &svc);
     return gvs_write_service(r, &svc, &s);
@@ -332,7 +332,7 @@ do_vip_set(struct gvs_request *r)
     if (gvs_service_equal(&s, &r->a->view->claim))
         return already(r, &svc, &r->a->view->changed);
     if (r->a->view->withheld == GVS_WITHHELD_MEMBER_ADDRESS &&
-        refuse_member_address(r, &svc, &f) < 0)
+        gvs_change_refuse_member(r, &svc, &f) < 0)
         return fail(r, &f); /* it would be the cluster's claim, and programmed */
     gvs_request_touch(r, &svc);
     return gvs_write_service(r, &svc, &s);
@@ -384,8 +384,8 @@ refuse_claimed(struct gvs_request *r, struct gvs_fault *f)
     return GVS_OK;
 }
 
-static int
-refuse_active(struct gvs_request *r, struct gvs_fault *f)
+int
+gvs_change_refuse_active(struct gvs_request *r, struct gvs_fault *f)
 {
     const struct gvs_view_service *v = r->a->view;
     uint64_t total = 0;
@@ -441,7 +441,7 @@ do_vip_del(struct gvs_request *r)
     if (force && gvs_words_vip(&svc, r->argv[0], &f) == GVS_OK && gvs_write_leaves(r, &svc, NULL))
         return gvs_write_hasten(r, &svc, NULL);
     if (load_vip(r, r->argv[0], &f) < 0 || check_vip_stamp(r, &f) < 0 ||
-        refuse_claimed(r, &f) < 0 || (!force && refuse_active(r, &f) < 0))
+        refuse_claimed(r, &f) < 0 || (!force && gvs_change_refuse_active(r, &f) < 0))
         return fail(r, &f);
     svc = r->a->view->id;
     gvs_request_touch(r, &svc);

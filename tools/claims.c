@@ -1,15 +1,9 @@
-/* tools/claims.c: what a file of services says.
- *
- * Words of a service may come in any order, and its backends take `forward` from it; so a service
- * is gathered as text and judged when it closes. The words and the sentences about wrong ones are
- * those of the command line (tools/words.h): first each value for itself, which tells its line,
- * then all of a service or backend together. */
+/* tools/claims.c: the files of services.d. What is said in one is tools/describe.c's business. */
 #include "tools/claims.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +11,10 @@
 #include <time.h>
 
 #include "core/err.h"
-#include "core/plan.h"
+#include "tools/describe.h"
 #include "tools/syntax.h"
-#include "tools/words.h"
 
 #define LABEL_LEN_MAX 320
-#define PAIRS_MAX 5 /* words of a service, or of a backend */
 
 enum word { SERVICE, VIP, PAIR, BACKEND, CHECK, IN_CHECK };
 
@@ -59,329 +51,34 @@ static const struct gvs_syntax_word file_words[] = {
     {0},
 };
 
-/* Words and values as they were met, word[2 * i + 1] being an own copy. */
-struct pairs {
-    const char *word[2 * PAIRS_MAX];
-    unsigned line[PAIRS_MAX];
-    size_t count;
-};
-
-struct raw_backend {
-    struct gvs_ep ep;
-    unsigned line;
-    struct pairs pairs;
-};
-
-struct parse {
-    const char *label;
-    struct gvs_claims_file *file;
-    size_t service_cap;
-    /* The service that is open. */
-    char name[GVS_NAME_LEN_MAX + 1];
-    unsigned line, vip_line; /* vip_line 0: none yet */
-    struct gvs_svcid id;
-    struct pairs pairs;
-    struct raw_backend *backends;
-    size_t backend_count, backend_cap;
-    bool in_backend;
-};
-
-/* Puts "LABEL:LINE: " before what *fault says. */
-static int
-locate(const struct parse *p, unsigned line, struct gvs_fault *fault)
-{
-    struct gvs_fault was = *fault;
-
-    gvs_fault_set(fault, was.exit, "%s:%u: %s", p->label, line, was.text);
-    gvs_fault_hint(fault, "%s", was.hint);
-    return -1;
-}
-
-__attribute__((format(printf, 4, 5))) static int
-refuse(const struct parse *p, unsigned line, struct gvs_fault *fault, const char *fmt, ...)
-{
-    char what[384];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(what, sizeof what, fmt, ap);
-    va_end(ap);
-    return gvs_fault_set(fault, GVS_EXIT_USAGE, "%s:%u: %s", p->label, line, what);
-}
-
-static void *
-grow(void *v, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return v;
-    *cap = *cap == 0 ? 8 : 2 * *cap;
-    v = reallocarray(v, *cap, size);
-    GVS_ASSERT(v != NULL);
-    return v;
-}
-
-static void
-pairs_clear(struct pairs *p)
-{
-    for (size_t i = 0; i < p->count; i++)
-        free((char *)p->word[2 * i + 1]);
-    *p = (struct pairs){0};
-}
-
-static void
-service_clear(struct parse *p)
-{
-    pairs_clear(&p->pairs);
-    for (size_t i = 0; i < p->backend_count; i++)
-        pairs_clear(&p->backends[i].pairs);
-    free(p->backends);
-    p->backends = NULL;
-    p->backend_count = p->backend_cap = 0;
-    p->vip_line = 0;
-    p->in_backend = false;
-}
-
-/* Gathering. */
-
-static int
-open_service(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
-{
-    if (gvs_words_name(p->name, ev->text, fault) < 0)
-        return locate(p, ev->line, fault);
-    p->line = ev->line;
-    return GVS_OK;
-}
-
-static int
-open_backend(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
-{
-    struct raw_backend *b;
-
-    p->backends = grow(p->backends, p->backend_count, &p->backend_cap, sizeof *p->backends);
-    b = &p->backends[p->backend_count];
-    memset(b, 0, sizeof *b);
-    b->line = ev->line;
-    if (gvs_words_endpoint(&b->ep, ev->text, fault) < 0)
-        return locate(p, ev->line, fault);
-    if (gvs_addr_is_any(&b->ep.addr) || gvs_addr_is_multicast(&b->ep.addr))
-        return refuse(p, ev->line, fault, "backend '%s' is no host's address", ev->text);
-    p->backend_count++;
-    p->in_backend = true;
-    return GVS_OK;
-}
-
-static int
-give_vip(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
-{
-    const struct gvs_svcid *id = &p->id;
-
-    if (gvs_words_vip(&p->id, ev->text, fault) < 0)
-        return locate(p, ev->line, fault);
-    p->vip_line = ev->line;
-    if (id->fwmark == GVS_ANCHOR_MARK_V4 || id->fwmark == GVS_ANCHOR_MARK_V6)
-        return refuse(p, ev->line, fault, "vip '%s': this mark is the agent's own", ev->text);
-    if (id->proto != GVS_PROTO_FWMARK &&
-        (gvs_addr_is_any(&id->addr) || gvs_addr_is_multicast(&id->addr)))
-        return refuse(p, ev->line, fault, "vip '%s' is no host's address", ev->text);
-    return GVS_OK;
-}
-
-/* Does the value mean anything, whatever the rest of the service says? netmask waits: it goes by
- * the family of the vip. */
-static int
-check_pair(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
-{
-    const char *pair[] = {ev->word->name, ev->text};
-    size_t len = strlen(pair[0]);
-    struct gvs_svcid any_udp = {.proto = GVS_PROTO_UDP, .port = 1};
-    struct gvs_service service = {.sched = "mh"};
-    struct gvs_backend backend = {.forward = GVS_FORWARD_TUN, .upper = UINT32_MAX};
-    struct gvs_fault was;
-    int rc;
-
-    if (p->in_backend)
-        rc = gvs_words_backend(&backend, pair, 2, fault);
-    else if (strcmp(pair[0], "netmask") == 0)
-        rc = GVS_OK;
-    else
-        rc = gvs_words_service(&service, &any_udp, pair, 2, fault);
-    if (rc == GVS_OK)
-        return GVS_OK;
-    was = *fault;
-    if (strncmp(was.text, pair[0], len) == 0 && was.text[len] == ' ') /* "weight x: ..." */
-        return refuse(p, ev->line, fault, "%s =%s", pair[0], was.text + len);
-    return locate(p, ev->line, fault);
-}
-
-static int
-give_pair(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
-{
-    struct pairs *pairs = p->in_backend ? &p->backends[p->backend_count - 1].pairs : &p->pairs;
-    char *copy;
-
-    if (check_pair(p, ev, fault) < 0)
-        return -1;
-    GVS_ASSERT(pairs->count < PAIRS_MAX); /* syntax.h, I3 */
-    copy = strdup(ev->text);
-    GVS_ASSERT(copy != NULL);
-    pairs->word[2 * pairs->count] = ev->word->name;
-    pairs->word[2 * pairs->count + 1] = copy;
-    pairs->line[pairs->count++] = ev->line;
-    return GVS_OK;
-}
-
-/* Judging. */
-
-/* The line to blame for what all words together are refused for: a line of several is as good as
- * another, so the last. */
-static unsigned
-last_line(const struct pairs *pairs, unsigned line)
-{
-    for (size_t i = 0; i < pairs->count; i++) {
-        if (pairs->line[i] > line)
-            line = pairs->line[i];
-    }
-    return line;
-}
-
-static int
-judge_backend(const struct parse *p, const struct gvs_claim_service *s,
-              const struct raw_backend *raw, struct gvs_claim_backend *b, struct gvs_fault *fault)
-{
-    char text[GVS_EP_TEXT_LEN];
-    bool v6 = s->id.addr.family == GVS_FAMILY_V6;
-
-    memset(b, 0, sizeof *b);
-    b->ep = raw->ep;
-    b->line = raw->line;
-    b->attr = (struct gvs_backend){.weight = 1, .forward = s->attr.forward};
-    gvs_ep_format(text, &raw->ep);
-    if (gvs_words_backend(&b->attr, raw->pairs.word, 2 * raw->pairs.count, fault) < 0)
-        return locate(p, last_line(&raw->pairs, raw->line), fault);
-    if (raw->ep.addr.family != s->id.addr.family && b->attr.forward != GVS_FORWARD_TUN)
-        return refuse(p, raw->line, fault,
-                      "backend '%s' is %s but vip '%s' is %s (only forward tun can mix)", text,
-                      v6 ? "IPv4" : "IPv6", s->attr.name, v6 ? "IPv6" : "IPv4");
-    if (raw->ep.port == 0 && s->id.proto != GVS_PROTO_FWMARK && s->id.port != 0)
-        return refuse(p, raw->line, fault, "backend '%s' has port 0 but vip '%s' has not", text,
-                      s->attr.name);
-    return GVS_OK;
-}
-
-static int
-backend_cmp(const void *a, const void *b)
-{
-    const struct gvs_claim_backend *x = a, *y = b;
-    int sign = gvs_ep_cmp(&x->ep, &y->ep);
-
-    return sign != 0 ? sign : (x->line > y->line) - (x->line < y->line);
-}
-
-static int
-judge_backends(const struct parse *p, struct gvs_claim_service *s, struct gvs_fault *fault)
-{
-    char text[GVS_EP_TEXT_LEN];
-
-    if (p->backend_count == 0)
-        return GVS_OK;
-    s->backends = calloc(p->backend_count, sizeof *s->backends);
-    GVS_ASSERT(s->backends != NULL);
-    for (size_t i = 0; i < p->backend_count; i++) {
-        if (judge_backend(p, s, &p->backends[i], &s->backends[i], fault) < 0)
-            return -1;
-    }
-    s->backend_count = p->backend_count;
-    qsort(s->backends, s->backend_count, sizeof *s->backends, backend_cmp);
-    for (size_t i = 1; i < s->backend_count; i++) {
-        const struct gvs_claim_backend *b = &s->backends[i];
-
-        if (gvs_ep_cmp(&b[-1].ep, &b->ep) != 0)
-            continue;
-        gvs_ep_format(text, &b->ep);
-        return refuse(p, b->line, fault, "backend '%s' is already on line %u", text, b[-1].line);
-    }
-    return GVS_OK;
-}
-
-static int
-close_service(struct parse *p, struct gvs_fault *fault)
-{
-    struct gvs_claims_file *f = p->file;
-    struct gvs_claim_service *s;
-
-    if (p->vip_line == 0)
-        return refuse(p, p->line, fault, "service %s has no vip", p->name);
-    f->services = grow(f->services, f->service_count, &p->service_cap, sizeof *f->services);
-    s = &f->services[f->service_count++]; /* from here on it is freed with the file */
-    memset(s, 0, sizeof *s);
-    s->id = p->id;
-    s->line = p->vip_line;
-    memcpy(s->attr.name, p->name, sizeof p->name);
-    memcpy(s->attr.sched, "wlc", sizeof "wlc");
-    if (gvs_words_service(&s->attr, &s->id, p->pairs.word, 2 * p->pairs.count, fault) < 0)
-        return locate(p, last_line(&p->pairs, p->vip_line), fault);
-    if (judge_backends(p, s, fault) < 0)
-        return -1;
-    service_clear(p);
-    return GVS_OK;
-}
-
 static int
 on_event(void *ctx, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
 {
-    struct parse *p = ctx;
+    bool opened = ev->what == GVS_SYNTAX_OPENED;
+    struct gvs_describe *d = ctx;
 
     switch (ev->word->id) {
     case SERVICE:
-        return ev->what == GVS_SYNTAX_OPENED ? open_service(p, ev, fault) : close_service(p, fault);
+        return opened ? gvs_describe_service(d, ev->text, ev->line, fault)
+                      : gvs_describe_service_end(d, fault);
     case BACKEND:
-        if (ev->what == GVS_SYNTAX_OPENED)
-            return open_backend(p, ev, fault);
-        p->in_backend = false;
+        if (opened)
+            return gvs_describe_backend(d, ev->text, ev->line, fault);
+        gvs_describe_backend_end(d);
         return GVS_OK;
     case VIP:
-        return give_vip(p, ev, fault);
+        return gvs_describe_vip(d, ev->text, ev->line, fault);
     case PAIR:
-        return give_pair(p, ev, fault);
+        return gvs_describe_word(d, ev->word->name, ev->text, ev->line, fault);
     default:
-        return refuse(p, ev->line, fault, "check { }: not in this version");
+        return gvs_describe_refuse(d, ev->line, fault, "check { }: not in this version");
     }
 }
 
 /* Files. */
 
-static int
-service_cmp(const void *a, const void *b)
-{
-    const struct gvs_claim_service *x = a, *y = b;
-    int sign = gvs_svcid_cmp(&x->id, &y->id);
-
-    return sign != 0 ? sign : (x->line > y->line) - (x->line < y->line);
-}
-
-static int
-sort_services(struct parse *p, struct gvs_fault *fault)
-{
-    struct gvs_claims_file *f = p->file;
-    char text[GVS_SVCID_TEXT_LEN];
-
-    if (f->service_count == 0)
-        return GVS_OK;
-    qsort(f->services, f->service_count, sizeof *f->services, service_cmp);
-    for (size_t i = 1; i < f->service_count; i++) {
-        const struct gvs_claim_service *s = &f->services[i];
-
-        if (gvs_svcid_cmp(&s[-1].id, &s->id) != 0)
-            continue;
-        gvs_svcid_format(text, &s->id);
-        return refuse(p, s->line, fault, "vip '%s' is already '%s' on line %u", text,
-                      s[-1].attr.name, s[-1].line);
-    }
-    return GVS_OK;
-}
-
-static void
-drop_services(struct gvs_claims_file *f)
+void
+gvs_claims_drop_services(struct gvs_claims_file *f)
 {
     for (size_t i = 0; i < f->service_count; i++)
         free(f->services[i].backends);
@@ -393,7 +90,7 @@ drop_services(struct gvs_claims_file *f)
 void
 gvs_claims_file_free(struct gvs_claims_file *f)
 {
-    drop_services(f);
+    gvs_claims_drop_services(f);
     *f = (struct gvs_claims_file){0};
 }
 
@@ -420,7 +117,7 @@ read_file(struct gvs_claims_file *out, const char *dir, const char *name, struct
 {
     char path[GVS_CLAIMS_PATH_MAX * 2 + 2], label[LABEL_LEN_MAX];
     struct gvs_claims_file f = {0};
-    struct parse p = {.label = label, .file = &f};
+    struct gvs_describe d;
     struct stat st;
     int rc;
 
@@ -437,14 +134,11 @@ read_file(struct gvs_claims_file *out, const char *dir, const char *name, struct
         if (llabs((long long)time(NULL) - st.st_mtim.tv_sec) < 2)
             f.mtime_ns = 0;
     }
-    rc = gvs_syntax_read(path, label, file_words, on_event, &p, fault);
+    gvs_describe_begin(&d, label, &f);
+    rc = gvs_syntax_read(path, label, file_words, on_event, &d, fault);
     if (rc == GVS_E_SYS)
         f.mtime_ns = 0; /* what could not be read may be readable the next time */
-    service_clear(&p);
-    if (rc == GVS_OK)
-        rc = sort_services(&p, fault);
-    if (rc < 0)
-        drop_services(&f);
+    rc = gvs_describe_end(&d, rc, fault);
     *out = f;
     return rc;
 }
@@ -454,6 +148,18 @@ gvs_claims_read_file(struct gvs_claims_file *out, const char *dir, const char *n
                      struct gvs_fault *fault)
 {
     return read_file(out, dir, name, fault);
+}
+
+int
+gvs_claims_text(struct gvs_claims_file *out, const char *label, char *text, size_t len,
+                struct gvs_fault *fault)
+{
+    struct gvs_describe d;
+
+    *out = (struct gvs_claims_file){0};
+    gvs_describe_begin(&d, label, out);
+    return gvs_describe_end(&d, gvs_syntax_text(text, len, label, file_words, on_event, &d, fault),
+                            fault);
 }
 
 /* The directory. */
@@ -594,7 +300,7 @@ replace(struct gvs_claims_file *f, struct gvs_claims_file *old, const struct gvs
         return old == NULL || was_bad || !same_services(old, f);
     f->bad = true;
     f->fault = *why;
-    drop_services(f);
+    gvs_claims_drop_services(f);
     if (old == NULL)
         return true;
     if (!was_bad || old->service_count != 0)
@@ -680,7 +386,7 @@ void
 gvs_claims_free(struct gvs_claims *c)
 {
     for (size_t i = 0; i < c->file_count; i++)
-        drop_services(&c->files[i]);
+        gvs_claims_drop_services(&c->files[i]);
     free(c->files);
     *c = (struct gvs_claims){0};
 }

@@ -24,6 +24,7 @@ struct gvs_claim_backend {
 struct gvs_claim_service {
     struct gvs_svcid id;
     struct gvs_service attr;
+    bool unnamed; /* attr.name is made of the vip (tools/describe.h): no file of services.d's */
     unsigned line;
     size_t backend_count;
     struct gvs_claim_backend *backends; /* owned by the file, ascending by endpoint */
@@ -56,4 +57,8 @@ void gvs_claims_free(struct gvs_claims *c);
 /* One file, for config check: GVS_OK, or a negative number with *fault and nothing to free. */
 int gvs_claims_read_file(struct gvs_claims_file *out, const char *dir, const char *name,
                          struct gvs_fault *fault);
+/* What a text in the language of these files says (tools/syntax.h, gvs_syntax_text). */
+int gvs_claims_text(struct gvs_claims_file *out, const char *label, char *text, size_t len,
+                    struct gvs_fault *fault);
 void gvs_claims_file_free(struct gvs_claims_file *f);
+void gvs_claims_drop_services(struct gvs_claims_file *f); /* and only these */

@@ -76,8 +76,10 @@ pack_words(json_t *list, char *const *words, size_t count, struct gvs_fault *f)
     return GVS_OK;
 }
 
+/* `vips` (NULL: none) go along; stolen. */
 static int
-ask(struct gvs_cli *c, const char *command, char *const *words, size_t count, struct gvs_fault *f)
+ask(struct gvs_cli *c, const char *command, char *const *words, size_t count, json_t *vips,
+    struct gvs_fault *f)
 {
     json_t *args = json_array(), *request;
     size_t len;
@@ -88,9 +90,12 @@ ask(struct gvs_cli *c, const char *command, char *const *words, size_t count, st
         rc = gvs_client_open(&c->client, c->socket, c->seconds + SLACK_SECONDS, f);
     if (rc < 0) {
         json_decref(args);
+        json_decref(vips);
         return rc;
     }
     request = json_pack("{s:s, s:o, s:f}", "command", command, "args", args, "timeout", c->seconds);
+    if (vips)
+        json_object_set_new(request, "vips", vips);
     line = json_dumps(request, JSON_COMPACT);
     json_decref(request);
     if (!line)
@@ -130,22 +135,23 @@ hear(struct gvs_cli *c, double seconds, bool show, json_t **doc)
     return json_is_object(error) ? agent_fault(error) : GVS_EXIT_OK;
 }
 
-static int
-talk(struct gvs_cli *c, const char *command, char *const *words, size_t count, bool show,
-     json_t **doc)
+int
+gvs_cli_tell(struct gvs_cli *c, const char *command, char *const *words, size_t count, json_t *vips,
+             bool show, json_t **doc)
 {
     struct gvs_fault f;
 
     *doc = NULL;
-    if (ask(c, command, words, count, &f) < 0)
+    if (ask(c, command, words, count, vips, &f) < 0)
         return gvs_cli_fail(c, &f);
     return hear(c, c->seconds + SLACK_SECONDS, show, doc);
 }
 
 int
-gvs_cli_ask(struct gvs_cli *c, const char *command, json_t **doc)
+gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t count, bool show,
+             json_t **doc)
 {
-    return talk(c, command, NULL, 0, false, doc);
+    return gvs_cli_tell(c, command, words, count, NULL, show, doc);
 }
 
 /* --- durations ------------------------------------------------------------------------------ */
@@ -193,7 +199,7 @@ int
 gvs_cli_show(struct gvs_cli *c)
 {
     json_t *doc;
-    int rc = talk(c, c->command, c->words, c->count, true, &doc);
+    int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
 
     if (rc == GVS_EXIT_OK && !c->json)
         c->show(&c->screen, doc);
@@ -209,7 +215,7 @@ show_status(struct gvs_cli *c, const json_t *status)
 
     if (c->json)
         return GVS_EXIT_OK;
-    rc = talk(c, "members", NULL, 0, false, &members);
+    rc = gvs_cli_talk(c, "members", NULL, 0, false, &members);
     if (rc == GVS_EXIT_OK)
         gvs_screen_status(&c->screen, status, members);
     json_decref(members);
@@ -225,9 +231,9 @@ ask_status(struct gvs_cli *c, bool wait, double limit, json_t **doc)
 
     *doc = NULL;
     if (!wait)
-        return talk(c, "status", c->words, c->count, true, doc);
+        return gvs_cli_talk(c, "status", c->words, c->count, true, doc);
     snprintf(seconds, sizeof seconds, "%.3f", limit);
-    if (ask(c, "status", args, 2, &f) < 0)
+    if (ask(c, "status", args, 2, NULL, &f) < 0)
         return gvs_cli_fail(c, &f);
     return hear(c, limit + SLACK_SECONDS, true, doc);
 }
@@ -259,7 +265,7 @@ int
 gvs_cli_vip_list(struct gvs_cli *c)
 {
     json_t *doc;
-    int rc = talk(c, "vip list", c->words, c->count, true, &doc);
+    int rc = gvs_cli_talk(c, "vip list", c->words, c->count, true, &doc);
 
     if (rc == GVS_EXIT_OK && json_array_size(json_object_get(doc, "vips")) == 0)
         gvs_cli_say(c, "no VIPs");
@@ -285,7 +291,7 @@ gvs_cli_changes(struct gvs_cli *c)
 {
     bool fix = c->count == 1 && strcmp(c->words[0], "--fix") == 0;
     json_t *doc;
-    int rc = talk(c, c->command, c->words, c->count, true, &doc);
+    int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
 
     if (rc == GVS_EXIT_OK) {
         if (!c->json)
@@ -306,7 +312,7 @@ gvs_cli_watch(struct gvs_cli *c)
     int rc;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (ask(c, "watch", c->words, c->count, &f) < 0)
+    if (ask(c, "watch", c->words, c->count, NULL, &f) < 0)
         return gvs_cli_fail(c, &f);
     do {
         rc = hear(c, -1, true, &doc);
@@ -332,8 +338,8 @@ say_released(const struct gvs_cli *c, const json_t *doc)
     gvs_cli_say(c, text);
 }
 
-static void
-say_changed(const struct gvs_cli *c, const json_t *doc)
+void
+gvs_cli_say_changed(const struct gvs_cli *c, const json_t *doc)
 {
     const char *result = json_string_value(json_object_get(doc, "result"));
     const char *kernel = json_string_value(json_object_get(doc, "kernel"));
@@ -363,9 +369,9 @@ int
 gvs_cli_change(struct gvs_cli *c)
 {
     json_t *doc;
-    int rc = talk(c, c->command, c->words, c->count, true, &doc);
+    int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
 
-    say_changed(c, doc);
+    gvs_cli_say_changed(c, doc);
     json_decref(doc);
     return rc;
 }
@@ -422,7 +428,7 @@ poll_once(struct gvs_cli *c, struct wait *w)
     {
         char *word = (char *)json_string_value(vip);
         json_t *doc;
-        int rc = talk(c, "vip show", &word, 1, false, &doc);
+        int rc = gvs_cli_talk(c, "vip show", &word, 1, false, &doc);
         const json_t *shown = json_array_get(json_object_get(doc, "vips"), 0);
 
         json_array_foreach(json_object_get(shown, "backends"), j, b) count_backend(w, b);
@@ -444,7 +450,7 @@ list_vips(struct gvs_cli *c, struct wait *w, const char *word)
 
     if (strcmp(word, "all") != 0)
         return json_array_append_new(w->vips, json_string(word)) == 0 ? GVS_EXIT_OK : GVS_EXIT_NO;
-    rc = talk(c, "vip list", NULL, 0, false, &doc);
+    rc = gvs_cli_talk(c, "vip list", NULL, 0, false, &doc);
     json_array_foreach(json_object_get(doc, "vips"), i, v) json_array_foreach(
         json_object_get(v, "backends"), j,
         b) if (means_backend(w->backend, json_string_value(json_object_get(b, "address"))))

@@ -3,8 +3,11 @@
  *     gossipvs.c    main(): arguments, the table of commands, help
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
+ *     cli_apply.c   apply and plan of files: read here, sent, and judged there once more
  *     cli_conflicts.c  what conflicts shows
  *     cli_doctor.c  what doctor finds and sets; doctor_look.c, its eyes and hands
+ *     cli_export.c  export: pages of the table, put together
+ *     cli_import.c  import: import_ipvsadm.c and import_keepalived.c read, and then it is an apply
  *     cli_keys.c    what keys list shows
  *     client.c      the control socket
  *     screen.c      what a person sees
@@ -18,6 +21,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "tools/claims.h"
 #include "tools/client.h"
 #include "tools/fault.h"
 #include "tools/print.h"
@@ -43,12 +47,21 @@ int gvs_cli_fail(const struct gvs_cli *c, const struct gvs_fault *f);
 int gvs_cli_usage(const struct gvs_cli *c, const char *message); /* of c->command */
 /* A confirmation or a warning, to stderr unless -q. */
 void gvs_cli_say(const struct gvs_cli *c, const char *words);
-/* Asks the agent for a document that is not to be shown as it is; the caller's, if there is one. */
-int gvs_cli_ask(struct gvs_cli *c, const char *command, json_t **doc);
 /* A document of our own, to stdout; stolen. */
 void gvs_cli_print(json_t *doc);
 /* "90", "1.5", "10s", "2m", "1h": 0 to a day, else a negative number and *f. `text` may be NULL. */
 int gvs_cli_seconds(double *out, const char *what, const char *text, struct gvs_fault *f);
+
+/* One question and its answer. With -j the answer is printed as it came, if `show` or if it is an
+ * error. Returns the exit status, and prints what is wrong; *doc is the caller's, NULL if there is
+ * none. */
+int gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t count,
+                 bool show, json_t **doc);
+
+/* The same with services along (docs/control.md, vips); stolen, NULL: none. */
+int gvs_cli_tell(struct gvs_cli *c, const char *command, char *const *words, size_t count,
+                 json_t *vips, bool show, json_t **doc);
+void gvs_cli_say_changed(const struct gvs_cli *c, const json_t *doc); /* what came of a change */
 
 /* The commands. Each returns the exit status. */
 int gvs_cli_show(struct gvs_cli *c); /* asks, and shows by c->show */
@@ -61,7 +74,17 @@ int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
 
 int gvs_cli_conflicts(struct gvs_cli *c); /* cli_conflicts.c */
 int gvs_cli_doctor(struct gvs_cli *c);    /* cli_doctor.c */
+int gvs_cli_export(struct gvs_cli *c);    /* cli_export.c */
 int gvs_cli_keys_list(struct gvs_cli *c); /* cli_keys.c */
+int gvs_cli_apply(struct gvs_cli *c);     /* cli_apply.c: apply; plan, if it is of files */
+int gvs_cli_plan(struct gvs_cli *c);
+int gvs_cli_import(struct gvs_cli *c); /* cli_import.c */
+/* cli_apply.c. The text of a file, or of stdin by "-", with room for gvs_syntax_text; to be freed.
+ * `label` is its name in faults. NULL with *f. And: services to the agent, and then the command
+ * that takes them together, with c->words. */
+char *gvs_cli_read_text(const char *path, const char **label, size_t *len, struct gvs_fault *f);
+int gvs_cli_send_claims(struct gvs_cli *c, const struct gvs_claims *claims, const char *label,
+                        const char *command, json_t **doc);
 
 /* cli_local.c */
 int gvs_cli_keys_generate(struct gvs_cli *c);

@@ -509,7 +509,7 @@ gvs_cli_doctor(struct gvs_cli *c)
     else if (fix && check_names(c, &fault) < 0)
         rc = gvs_cli_fail(c, &fault);
     else
-        rc = gvs_cli_ask(c, "doctor", &doc);
+        rc = gvs_cli_talk(c, "doctor", NULL, 0, false, &doc);
     if (doc && rc == GVS_EXIT_OK) {
         read_use(&d, doc);
         rc = go_through(&d, json_object_get(doc, "namespaces"), fix);

@@ -38,8 +38,10 @@ static const struct command commands[] = {
      gvs_cli_vip_list, NULL},
     {"vip show", SEE, " VIP", "One VIP in full, with its connections now.", gvs_cli_show,
      gvs_screen_vip},
-    {"plan", SEE, "", "What this kernel lacks, from memory; exit 1 if that is anything.",
-     gvs_cli_changes, NULL},
+    {"plan", SEE, " [-f FILE|DIR] [--prune]",
+     "What this kernel lacks, from memory; with -f: what apply would write. Exit 1 if that is\n"
+     "anything.",
+     gvs_cli_plan, NULL},
     {"audit", SEE, " [--fix]",
      "What a look at this kernel finds otherwise than the table wants it; exit 1 if that is\n"
      "anything. --fix: put it right at once, and take over what is not ours in a VIP's place.",
@@ -54,6 +56,10 @@ static const struct command commands[] = {
      "Does this machine let IPVS do what the table asks of it? Each setting, why it matters, what\n"
      "to do; exit 1 if one is not as wanted. --fix: set what these names stand for, as root.",
      gvs_cli_doctor, NULL},
+    {"export", SEE, " [--as conf|json|ipvsadm]",
+     "The services of the table, in key order: as a file of services.d, as JSON that apply -f\n"
+     "takes, or what this kernel is to hold in the words of ipvsadm -Sn.",
+     gvs_cli_export, NULL},
     {"vip add", CHANGE,
      " NAME VIP [scheduler S] [flags F] [persistent SECONDS] [netmask M]\n"
      "                 [forward nat|dr|tun]",
@@ -78,6 +84,13 @@ static const struct command commands[] = {
      "Let a drained server have connections again.", gvs_cli_drain, NULL},
     {"backend del", CHANGE, " VIP ADDR:PORT [--force]",
      "Remove a server when its connections have ended; --force: at once.", gvs_cli_change, NULL},
+    {"apply", CHANGE, " -f FILE|DIR [--prune] [--force]",
+     "Make the cluster's claims what files say: as in services.d, or JSON of export; - is stdin.\n"
+     "--prune: and nothing else (never a node's own); --force: even if that cuts connections.",
+     gvs_cli_apply, NULL},
+    {"import", CHANGE, " --from ipvsadm|keepalived FILE|-",
+     "Apply what another program says: ipvsadm -Sn | gossipvs import --from ipvsadm -",
+     gvs_cli_import, NULL},
     {"keys generate", RUN, "",
      "Print a new key as a line for the keyring: gossipvs keys generate > keyring",
      gvs_cli_keys_generate, NULL},
@@ -101,11 +114,8 @@ static const struct command commands[] = {
     {"config check", RUN, " [FILE]", "Would the agent start with this configuration?",
      gvs_cli_config_check, NULL},
     {"version", RUN, "", "Print the version of this program.", gvs_cli_version, NULL},
-    {"apply", LATER, "", "", NULL, NULL},
     {"confirm", LATER, "", "", NULL, NULL},
     {"rollback", LATER, "", "", NULL, NULL},
-    {"export", LATER, "", "", NULL, NULL},
-    {"import", LATER, "", "", NULL, NULL},
     {"top", LATER, "", "", NULL, NULL},
     {"check", LATER, "", "", NULL, NULL},
     {"metrics", LATER, "", "", NULL, NULL},

@@ -14,7 +14,8 @@
 #define TIMEOUT_S_MAX 86400
 #define WORD_LOG_MAX 256 /* a word of one command is no longer than a name, an address, a number */
 #define LINE_LOG_MAX 640
-#define ASK_MS 50 /* between probes of peers that have not got it yet */
+#define WAITING_MAX 64 /* services of a request that are looked at each time */
+#define ASK_MS 50      /* between probes of peers that have not got it yet */
 
 struct command {
     const char *words;
@@ -40,11 +41,11 @@ static const struct command commands[] = {
     {"watch", gvs_show_watch, false},
     {"reload", gvs_show_reload, true},
     {"version", gvs_show_version, false},
-    {"apply", NULL, true},
+    {"stage", gvs_change_stage, false},
+    {"apply", gvs_change_apply, true},
     {"confirm", NULL, true},
     {"rollback", NULL, true},
-    {"export", NULL, false},
-    {"import", NULL, true},
+    {"export", gvs_show_export, false},
     {"top", NULL, false},
     {"check", NULL, false},
     {"metrics", NULL, false},
@@ -119,6 +120,7 @@ free_request(struct gvs_request *r)
     json_decref(r->doc);
     json_decref(r->dry);
     gvs_writes_free(r);
+    gvs_apply_free(r->apply);
     free(r->svcs);
     free(r);
 }
@@ -163,36 +165,29 @@ gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc)
 
 /* 1 all acknowledged, -1 one refused (why), 0 neither yet. */
 static int
-settled_in(const struct gvs_request *r, const struct gvs_netns *ns, char *why, size_t cap)
+settled_in(const struct gvs_netns *ns, const struct gvs_svcid *svc, char *why, size_t cap)
 {
-    int all = 1;
+    char vip[GVS_SVCID_TEXT_LEN], what[192];
+    int one;
 
-    if (gvs_kernel_observing(ns->kernel))
+    if (ns->filling || gvs_kernel_observing(ns->kernel))
         return 1;
-    for (size_t i = 0; i < r->svc_count; i++) {
-        char vip[GVS_SVCID_TEXT_LEN], what[192];
-        int one = gvs_kernel_settled(ns->kernel, &r->svcs[i], what, sizeof what);
-
-        if (one < 0) {
-            gvs_svcid_format(vip, &r->svcs[i]);
-            snprintf(why, cap, "%s%s%s: %s", ns->host ? "" : ns->name, ns->host ? "" : ": ", vip,
-                     what);
-            return -1;
-        }
-        if (one == 0)
-            all = 0;
+    one = gvs_kernel_settled(ns->kernel, svc, what, sizeof what);
+    if (one < 0) {
+        gvs_svcid_format(vip, svc);
+        snprintf(why, cap, "%s%s%s: %s", ns->host ? "" : ns->name, ns->host ? "" : ": ", vip, what);
     }
-    return all;
+    return one;
 }
 
 /* In all namespaces that are open and have been told what is wanted: nobody waits for others. */
 static int
-settled(const struct gvs_request *r, char *why, size_t cap)
+settled_one(const struct gvs_request *r, const struct gvs_svcid *svc, char *why, size_t cap)
 {
     int all = 1;
 
     for (struct gvs_netns *ns = gvs_netns_next(r->a, NULL); ns; ns = gvs_netns_next(r->a, ns)) {
-        int one = ns->filling ? 1 : settled_in(r, ns, why, cap);
+        int one = settled_in(ns, svc, why, cap);
 
         if (one < 0)
             return -1;
@@ -200,6 +195,24 @@ settled(const struct gvs_request *r, char *why, size_t cap)
             all = 0;
     }
     return all;
+}
+
+/* Those in front that have settled are not asked again, nor are all of thousands that have not. */
+static int
+settled(struct gvs_request *r, char *why, size_t cap)
+{
+    size_t waiting = 0;
+
+    for (size_t i = r->svc_settled; i < r->svc_count && waiting < WAITING_MAX; i++) {
+        int one = settled_one(r, &r->svcs[i], why, cap);
+
+        if (one < 0)
+            return -1;
+        waiting += one == 0;
+        if (waiting == 0)
+            r->svc_settled = i + 1;
+    }
+    return waiting == 0;
 }
 
 /* Peers whose table is ours, by their answer to a probe that was sent after the write: that of the
@@ -243,7 +256,9 @@ timed_out(struct gvs_request *r, int state)
     size_t peers = r->change ? 0 : peers_in_sync(r);
     struct gvs_fault f;
 
-    if (r->change)
+    if (r->change && r->more)
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "not all was looked at in time; nothing was changed");
+    else if (r->change)
         gvs_fault_set(&f, GVS_EXIT_TIMEOUT,
                       "no peer has confirmed this node's table yet; nothing was changed");
     else if (!r->durable)
@@ -295,6 +310,54 @@ refuse_retired(struct gvs_request *r)
     return true;
 }
 
+/* The change, or the next part of it, under the name of whoever asked for it. */
+static bool
+run_change(struct gvs_request *r)
+{
+    bool (*change)(struct gvs_request *) = r->change;
+    bool written;
+
+    gvs_agent_absorb(r->a); /* what peers did is theirs */
+    r->a->via = GVS_VIA_CLI;
+    r->a->by = r->who.name;
+    r->change = NULL;
+    r->more = false;
+    written = change(r) && gvs_writes_commit(r);
+    gvs_agent_absorb(r->a);
+    r->a->via = GVS_VIA_PEER;
+    r->a->by = NULL;
+    if (r->more)
+        r->change = change;
+    return written;
+}
+
+static void
+answer_dry(struct gvs_request *r)
+{
+    json_t *doc = json_pack("{s:s, s:O}", "schema", "gossipvs/1", "changes", r->dry);
+
+    if (r->apply)
+        json_object_set_new(doc, "kept", json_integer((json_int_t)gvs_apply_kept(r->apply)));
+    gvs_request_answer(r, doc, true);
+}
+
+/* What is being written is written to its end, but nobody waits for longer than he said. */
+static void
+answer_early(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (!r->reply)
+        return;
+    gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "not all is written yet (%zu entries are); it goes on",
+                  r->written);
+    gvs_fault_hint(&f, "the same again says when it is so");
+    gvs_request_changed(r, 0, "unknown", &f);
+    r->reply = NULL;
+    r->ctx = NULL;
+    r->done = false;
+}
+
 static bool
 poll_change(struct gvs_request *r, struct gvs_mono now)
 {
@@ -304,27 +367,19 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
 
     if (r->change && refuse_retired(r))
         return true;
-    if (r->change && gvs_agent_may_write(r->a)) {
-        bool (*change)(struct gvs_request *) = r->change;
-        bool written;
-
-        gvs_agent_absorb(r->a); /* what peers did is theirs */
-        r->a->via = GVS_VIA_CLI;
-        r->a->by = r->who.name;
-        r->change = NULL;
-        written = change(r) && gvs_writes_commit(r);
-        gvs_agent_absorb(r->a);
-        r->a->via = GVS_VIA_PEER;
-        r->a->by = NULL;
-        if (!written)
+    if (r->change && (r->stays || gvs_agent_may_write(r->a))) {
+        if (!run_change(r))
             return true;
+        r->wake = now; /* the next part's turn, or the kernel's, comes with the next pump */
+        if (r->change && r->stays && gvs_mono_due(r->deadline, now))
+            answer_early(r);
+        if (r->change)
+            return !r->stays && gvs_mono_due(r->deadline, now) && timed_out(r, 0);
         if (r->dry) {
-            gvs_request_answer(
-                r, json_pack("{s:s, s:O}", "schema", "gossipvs/1", "changes", r->dry), true);
+            answer_dry(r);
             return true;
         }
         r->wrote = now;
-        r->wake = now; /* the kernel's turn comes with the next pump */
     }
     if (!r->change && !r->durable && !r->sync)
         gvs_request_sync(r);
@@ -406,6 +461,7 @@ gvs_requests_abandon(struct gvs_agent *a, void *ctx)
 {
     struct gvs_mono soon = gvs_mono_add_ms(gvs_udp_now(), TIMEOUT_MS_DEFAULT);
 
+    gvs_stage_abandon(a, ctx);
     for (struct gvs_request *r = a->requests; r; r = r->next) {
         if (ctx && r->ctx != ctx)
             continue;

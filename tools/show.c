@@ -469,8 +469,13 @@ gvs_show_plan(struct gvs_request *r)
 {
     struct gvs_fault f;
 
+    if (json_object_get(r->doc, "vips")) {
+        gvs_show_plan_of(r);
+        return;
+    }
     if (r->argc) {
-        gvs_fault_set(&f, GVS_EXIT_USAGE, "plan '%.40s': not in this version", r->argv[0]);
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "plan: no such word '%.40s' (--prune goes with -f)",
+                      r->argv[0]);
         gvs_request_fault(r, &f);
         return;
     }

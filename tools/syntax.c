@@ -12,6 +12,7 @@
  * else be accepted, and one cut inside a comment hides that line. */
 #include "tools/syntax.h"
 
+#include <assert.h>
 #include <confuse.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -507,16 +508,13 @@ read_file(const char *path, size_t *len, size_t room, struct gvs_fault *fault)
 }
 
 int
-gvs_syntax_read(const char *path, const char *label, const struct gvs_syntax_word *words,
+gvs_syntax_text(char *text, size_t len, const char *label, const struct gvs_syntax_word *words,
                 gvs_syntax_fn fn, void *ctx, struct gvs_fault *fault)
 {
     static const char end[] = "\n" END " = x\n";
     struct reading r = {.label = label, .words = words, .fn = fn, .ctx = ctx, .fault = fault};
-    size_t len;
-    char *text = read_file(path, &len, sizeof end, fault);
 
-    if (text == NULL)
-        return GVS_E_SYS;
+    static_assert(sizeof end <= GVS_SYNTAX_ROOM, "what is appended has room");
     r.self = &r;
     r.lines = 1;
     for (size_t i = 0; i + 1 < len; i++)
@@ -530,6 +528,20 @@ gvs_syntax_read(const char *path, const char *label, const struct gvs_syntax_wor
         memcpy(text + len, end, sizeof end);
         parse(&r, text);
     }
-    free(text);
     return r.rc;
+}
+
+int
+gvs_syntax_read(const char *path, const char *label, const struct gvs_syntax_word *words,
+                gvs_syntax_fn fn, void *ctx, struct gvs_fault *fault)
+{
+    size_t len;
+    char *text = read_file(path, &len, GVS_SYNTAX_ROOM, fault);
+    int rc;
+
+    if (text == NULL)
+        return GVS_E_SYS;
+    rc = gvs_syntax_text(text, len, label, words, fn, ctx, fault);
+    free(text);
+    return rc;
 }

@@ -52,6 +52,11 @@ typedef int (*gvs_syntax_fn)(void *ctx, const struct gvs_syntax_event *ev, struc
 int gvs_syntax_read(const char *path, const char *label, const struct gvs_syntax_word *words,
                     gvs_syntax_fn fn, void *ctx, struct gvs_fault *fault);
 
+/* The same of a text, `len` bytes in a block with GVS_SYNTAX_ROOM more; it is changed. */
+#define GVS_SYNTAX_ROOM 16
+int gvs_syntax_text(char *text, size_t len, const char *label, const struct gvs_syntax_word *words,
+                    gvs_syntax_fn fn, void *ctx, struct gvs_fault *fault);
+
 /* Decimal digits; seconds may end in s, m or h. GVS_OK, or GVS_E_RANGE if it is something else or
  * not min to max. */
 int gvs_syntax_number(unsigned *out, const char *text, unsigned min, unsigned max);

@@ -130,9 +130,16 @@ check_room(const struct gvs_request *r, struct gvs_fault *f)
         count += !gvs_write_get(r, &w->key, &held);
     if (count <= room)
         return GVS_OK;
-    gvs_fault_set(f, GVS_EXIT_NO,
-                  "the table is full (%zu entries, room for %zu, needed %zu); nothing changed", max,
-                  room, count);
+    if (r->written > 0)
+        gvs_fault_set(
+            f, GVS_EXIT_NO,
+            "the table (%zu entries) has filled up meanwhile: %zu are written, the rest is "
+            "not; the same again goes on",
+            max, r->written);
+    else
+        gvs_fault_set(f, GVS_EXIT_NO,
+                      "the table is full (%zu entries, room for %zu, needed %zu); nothing changed",
+                      max, room, count);
     gvs_fault_hint(f, "raise limits { entries } in gossipvs.conf on every node");
     return -1;
 }
