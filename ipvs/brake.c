@@ -228,10 +228,13 @@ find_braked(struct gvs_kernel *k, const struct gvs_slot *s)
 bool
 gvs_brake_holds(const struct gvs_kernel *k, const struct gvs_item *identity)
 {
-    const struct gvs_range held = {k->brake.v, k->brake.v + k->brake.count};
-    size_t i = k->brake.count > 0 ? gvs_range_from(held, identity) : 0;
+    const struct gvs_brake *b = &k->brake;
+    size_t i;
 
-    return i < k->brake.count && gvs_item_cmp(&held.at[i], identity) == 0;
+    if (b->count == 0)
+        return false;
+    i = gvs_range_from((struct gvs_range){b->v, b->v + b->count}, identity);
+    return i < b->count && gvs_item_cmp(&b->v[i], identity) == 0;
 }
 
 static void
