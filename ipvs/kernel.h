@@ -176,8 +176,9 @@ struct gvs_kernel_status {
     /* Acknowledged operations that changed the kernel, repairs included. */
     uint64_t service_add, service_edit, service_del, dest_add, dest_edit, dest_del;
     uint64_t drift_found, drift_repaired; /* services, destinations and addresses, one by one */
-    uint64_t writes; /* netlink messages that could change the kernel, and changes of addresses */
-    uint64_t audits; /* ended */
+    uint64_t writes;   /* netlink messages that could change the kernel, and changes of addresses */
+    uint64_t audits;   /* ended */
+    uint64_t audit_us; /* that the last of them took, from dump to last slice */
     char last_error[192];
 };
 struct gvs_kernel_status gvs_kernel_status(const struct gvs_kernel *k);

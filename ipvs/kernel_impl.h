@@ -214,6 +214,7 @@ struct gvs_look {
     bool failing;        /* the last reading failed */
     struct gvs_svcid at; /* sweeping: up to here it is done */
     struct gvs_mono audit_at, slice_at, retry_at;
+    struct gvs_mono swept_from; /* sweeping: it began then */
 };
 
 /* The items of one service that nobody wants any more and that stay for now. */

@@ -491,6 +491,7 @@ start_audit(struct gvs_kernel *k)
     if (l->sweeping || !k->read_once)
         return;
     l->sweeping = true;
+    l->swept_from = k->now;
     memset(&l->at, 0, sizeof l->at);
     l->slice_at = gvs_mono_add_ms(k->now, k->slice_pause_ms - GVS_SLICE_PAUSE_MS);
 }
@@ -557,6 +558,7 @@ sweep(struct gvs_kernel *k)
         if (!item) {
             l->sweeping = l->fast = false;
             k->counts.audits++;
+            k->counts.audit_us = k->now.us - l->swept_from.us;
             return;
         }
         service = *item; /* taking it may move the set */

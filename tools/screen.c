@@ -339,6 +339,8 @@ put_kernel(const struct gvs_screen *s, const json_t *kernel)
 {
     const json_t *ops = json_object_get(kernel, "operations");
     const json_t *drift = json_object_get(kernel, "drift");
+    const json_t *round = json_object_get(kernel, "audit_seconds");
+    char look[64] = "";
     const char *error = text_of(kernel, "last_error");
     long long services = count_of(kernel, "services"), draining = count_of(kernel, "draining");
     long long destinations = count_of(kernel, "destinations");
@@ -358,8 +360,10 @@ put_kernel(const struct gvs_screen *s, const json_t *kernel)
                    count_of(ops, "service_add"), count_of(ops, "service_edit"),
                    count_of(ops, "service_del"), count_of(ops, "dest_add"),
                    count_of(ops, "dest_edit"), count_of(ops, "dest_del"));
-    gvs_print_line(s->out, "drift    found %lld  repaired %lld", count_of(drift, "found"),
-                   count_of(drift, "repaired"));
+    if (json_is_number(round))
+        snprintf(look, sizeof look, "  a look at everything takes %.2f s", json_number_value(round));
+    gvs_print_line(s->out, "drift    found %lld  repaired %lld%s", count_of(drift, "found"),
+                   count_of(drift, "repaired"), look);
 }
 
 #define NETNS_ROWS 16 /* of more, those that are well are not listed */

@@ -85,6 +85,8 @@ add_status(struct gvs_kernel_status *sum, const struct gvs_kernel_status *k)
     sum->drift_repaired += k->drift_repaired;
     sum->writes += k->writes;
     sum->audits += k->audits;
+    if (k->audit_us > sum->audit_us)
+        sum->audit_us = k->audit_us;
 }
 
 /* What is told of one namespace, and in sum of all. */
@@ -98,7 +100,7 @@ counts_json(const struct gvs_kernel_status *k, bool observe, bool in_step)
                   (json_int_t)k->dest_edit, "dest_del", (json_int_t)k->dest_del);
 
     return json_pack("{s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I}, s:I, s:I, s:o, s:{s:I, s:I}, s:s, "
-                     "s:I, s:I}",
+                     "s:I, s:I, s:o}",
                      "mode", observe ? "observe" : "program", "in_step", (int)in_step, "services",
                      (json_int_t)k->services, "destinations", (json_int_t)k->destinations,
                      "draining", (json_int_t)k->leaving, "braked", "services",
@@ -106,7 +108,8 @@ counts_json(const struct gvs_kernel_status *k, bool observe, bool in_step)
                      "pending", (json_int_t)k->pending, "failed", (json_int_t)k->failed,
                      "operations", ops, "drift", "found", (json_int_t)k->drift_found, "repaired",
                      (json_int_t)k->drift_repaired, "last_error", k->last_error, "writes",
-                     (json_int_t)k->writes, "audits", (json_int_t)k->audits);
+                     (json_int_t)k->writes, "audits", (json_int_t)k->audits, "audit_seconds",
+                     k->audits ? json_real((double)k->audit_us / 1e6) : json_null());
 }
 
 static json_t *

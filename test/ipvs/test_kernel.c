@@ -250,6 +250,8 @@ test_a_thousand_services_fill_their_batches(void **state)
     LOG("");
     assert_true(status(&w).in_step);
     assert_true(status(&w).audits > 0);
+    /* slices of 64, a pause before each but the first */
+    assert_in_range(status(&w).audit_us, 15 * 110000, 16 * 111000);
     teardown(&w);
 }
 
