@@ -3,6 +3,7 @@
  * The rules are those of `vip add` and `backend add` (tools/change.c); but where these walk over
  * the table for their one service, here one walk serves all: what is new stands in two short lists,
  * by name and by address, and each entry of the table is looked up there. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,14 +43,14 @@ check_one(struct gvs_request *r, struct gvs_staged *s, struct gvs_fault *f)
     struct gvs_view_env env = gvs_agent_env(r->a);
     const struct gvs_view_service *v = r->a->view;
     struct gvs_svcid id = s->service.id;
-    char vip[GVS_SVCID_TEXT_LEN + 8];
+    char vip[GVS_SVCID_TEXT_LEN], what[96];
     bool member;
 
     s->fresh = !gvs_view_service(t, &env, &id, r->a->view) || !v->claimed;
     if (r->has_if_stamp) {
-        memcpy(vip, "vip '", 5);
-        strcpy(vip + 5 + gvs_svcid_format(vip + 5, &id), "'");
-        if (gvs_write_check_stamp(r, vip, s->fresh ? 0 : v->changed.hlc, f) < 0)
+        gvs_svcid_format(vip, &id);
+        snprintf(what, sizeof what, "vip '%s'", vip);
+        if (gvs_write_check_stamp(r, what, s->fresh ? 0 : v->changed.hlc, f) < 0)
             return -1;
     }
     if (s->service.unnamed && !s->fresh && v->claim.name[0])

@@ -260,7 +260,7 @@ finish(const struct gvs_describe *d, struct line *l, struct gvs_fault *f)
     if (l->server && !l->address)
         return gvs_describe_refuse(d, l->number, f, "which server? (-r)");
     if (l->v6 && strncmp(l->vip, "fwmark:", 7) == 0)
-        strcat(l->vip, "/v6");
+        snprintf(l->vip + strlen(l->vip), sizeof l->vip - strlen(l->vip), "/v6");
     if (gvs_words_vip(&l->id, l->vip, &was) < 0)
         return gvs_describe_refuse(d, l->number, f, "%s", was.text);
     return GVS_OK;

@@ -3,7 +3,6 @@
  * The text becomes tokens, each with its line; a statement is the words of a line, and a block if
  * a brace follows. A virtual_server is gathered whole before it is described, since its protocol
  * may stand anywhere in it and it may stand for a group of addresses. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,16 +151,13 @@ skip(struct reader *r, const struct statement *s)
     return GVS_OK;
 }
 
-__attribute__((format(printf, 3, 4))) static void
-warn(struct reader *r, unsigned line, const char *fmt, ...)
+static void
+warn(struct reader *r, unsigned line, const char *word)
 {
-    char what[256], text[512];
-    va_list ap;
+    char text[512];
 
-    va_start(ap, fmt);
-    vsnprintf(what, sizeof what, fmt, ap);
-    va_end(ap);
-    snprintf(text, sizeof text, "%s:%u: %s", r->d.label, line, what);
+    snprintf(text, sizeof text, "%s:%u: '%.60s' is left out: it has no counterpart", r->d.label,
+             line, word);
     r->warn(r->warn_ctx, text);
 }
 
@@ -169,7 +165,7 @@ warn(struct reader *r, unsigned line, const char *fmt, ...)
 static int
 leave_out(struct reader *r, const struct statement *s)
 {
-    warn(r, s->line, "'%.60s' is left out: it has no counterpart", s->count ? s->words[0] : "{");
+    warn(r, s->line, s->count ? s->words[0] : "{");
     return skip(r, s);
 }
 
@@ -244,7 +240,7 @@ take_method(struct reader *r, struct method *m, const struct statement *s)
             *(word[0] == 't' ? &type : &port) = value;
             i++;
         } else if (strcmp(word, "nocsum") != 0) {
-            warn(r, s->line, "'%.60s' is left out: it has no counterpart", word);
+            warn(r, s->line, word);
         }
     }
     snprintf(m->tunnel, sizeof m->tunnel, "%.20s%s%.20s", type, port[0] ? ":" : "", port);
@@ -466,7 +462,8 @@ describe_group(struct reader *r, const struct virtual_server *v)
     int rc = 0, one = find_group(r, v->head.words[2], &v->head);
 
     while (one == GVS_OK && (rc = next(r, &s)) > 0) {
-        if (s.block || s.count == 0 || (strchr(s.words[0], '-') && strcmp(s.words[0], "fwmark")))
+        if (s.block || s.count == 0 ||
+            (strchr(s.words[0], '-') && strcmp(s.words[0], "fwmark") != 0))
             one = leave_out(r, &s); /* a range of addresses */
         else
             one = describe_one(r, v, s.words, s.count, s.line);
