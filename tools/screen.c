@@ -361,7 +361,8 @@ put_kernel(const struct gvs_screen *s, const json_t *kernel)
                    count_of(ops, "service_del"), count_of(ops, "dest_add"),
                    count_of(ops, "dest_edit"), count_of(ops, "dest_del"));
     if (json_is_number(round))
-        snprintf(look, sizeof look, "  a look at everything takes %.2f s", json_number_value(round));
+        snprintf(look, sizeof look, "  a look at everything takes %.2f s",
+                 json_number_value(round));
     gvs_print_line(s->out, "drift    found %lld  repaired %lld%s", count_of(drift, "found"),
                    count_of(drift, "repaired"), look);
 }
