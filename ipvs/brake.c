@@ -25,8 +25,8 @@
  * ledger tells until when: then whatever would go is held until then, be it much or little.
  *
  * Each removal counts once, when it is let go (slot->let), however often its service is planned
- * before the kernel has acknowledged it. It is told by number and not by name, so what comes and
- * goes and comes again counts each time.
+ * before the kernel has acknowledged it. It is told by number and not by name: whatever is added
+ * takes one off again, the latest first, so that a member who comes and goes adds up to nothing.
  *
  * Weight 0 is no removal. What a claim says of weights is obeyed like any other edit, and the
  * weight 0 by which a silent member is hidden (core/view.h) has a rule of its own: it waits if over
@@ -133,6 +133,23 @@ count_gone(struct gvs_kernel *k, struct gvs_tally t)
 
     *now = sum(*now, t);
     b->gone_sum = sum(b->gone_sum, t);
+}
+
+/* Something was added: that makes up for the latest that went. */
+static void
+count_back(struct gvs_kernel *k, struct gvs_tally t)
+{
+    struct gvs_brake *b = &k->brake;
+
+    for (uint64_t age = 0; age < GVS_BRAKE_SECONDS && age <= b->second && !is_none(t); age++) {
+        struct gvs_tally *gone = &b->gone[(b->second - age) % GVS_BRAKE_SECONDS];
+        struct gvs_tally back = {lesser(t.services, gone->services),
+                                 lesser(t.destinations, gone->destinations)};
+
+        *gone = rest(*gone, back);
+        b->gone_sum = rest(b->gone_sum, back);
+        t = rest(t, back);
+    }
 }
 
 /* What would be there if nothing had gone: what is, but for what leaves or is about to go, which
@@ -313,14 +330,18 @@ gvs_brake_planned(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op 
 }
 
 void
-gvs_brake_went(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op)
+gvs_brake_done(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op)
 {
-    const struct gvs_tally one = {0, 1};
+    const struct gvs_tally service = {1, 0}, destination = {0, 1};
 
     if (op->kind == GVS_OP_SERVICE_DEL)
         set_let(k, s, none);
     else if (op->kind == GVS_OP_DEST_DEL)
-        set_let(k, s, rest(s->let, one));
+        set_let(k, s, rest(s->let, destination));
+    else if (op->kind == GVS_OP_SERVICE_ADD)
+        count_back(k, service);
+    else if (op->kind == GVS_OP_DEST_ADD)
+        count_back(k, destination);
 }
 
 void

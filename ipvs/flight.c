@@ -453,7 +453,7 @@ record(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op)
 {
     int rc = GVS_OK;
 
-    gvs_brake_went(k, s, op);
+    gvs_brake_done(k, s, op);
     switch (op->kind) {
     case GVS_OP_SERVICE_DEL:
         for (struct gvs_range r = gvs_kernel_configured_of(k, s); r.at < r.end; r.at++)

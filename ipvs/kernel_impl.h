@@ -409,7 +409,7 @@ bool gvs_brake_recall(struct gvs_kernel *k, const struct gvs_slot *s);
 /* What was let go: these operations will do it; this one has; all of it is done. */
 void gvs_brake_planned(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *ops,
                        size_t count);
-void gvs_brake_went(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op);
+void gvs_brake_done(struct gvs_kernel *k, struct gvs_slot *s, const struct gvs_op *op);
 void gvs_brake_settled(struct gvs_kernel *k, struct gvs_slot *s);
 
 bool gvs_brake_any(const struct gvs_slot *s); /* is anything of it held? */

@@ -335,6 +335,31 @@ test_what_went_a_minute_ago_counts_no_more(void **state)
     teardown(w);
 }
 
+/* A member that flaps takes its own away and brings it back, and no more than that. */
+static void
+test_what_came_back_did_not_go(void **state)
+{
+    struct bench b;
+    struct world *w = begin(&b, MANY);
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        drop_many(w, 0, FEW);
+        assert_int_equal(in_kernel(GVS_ITEM_SERVICE), MANY - FEW);
+        want_many(w, 0, FEW);
+        elapse(w, 2 * SECOND);
+        assert_int_equal(in_kernel(GVS_ITEM_SERVICE), MANY);
+    }
+    assert_false(status(w).brake);
+    drop_many(w, 0, FEW);
+    want_many(w, 0, 1); /* which makes up for one */
+    elapse(w, 2 * SECOND);
+    drop_many(w, FEW, 2 * FEW);
+    elapse(w, SECOND);
+    assert_held(w, FEW - 1, FEW - 1);
+    teardown(w);
+}
+
 static void
 test_then_it_goes_and_is_not_braked_again(void **state)
 {
@@ -798,6 +823,7 @@ main(void)
         TEST(test_what_is_on_its_way_counts_once),
         TEST(test_a_trickle_is_summed_up),
         TEST(test_what_went_a_minute_ago_counts_no_more),
+        TEST(test_what_came_back_did_not_go),
         TEST(test_then_it_goes_and_is_not_braked_again),
         TEST(test_what_came_later_is_judged_anew),
         TEST(test_who_asked_for_it_here_does_not_wait),
