@@ -567,8 +567,6 @@ test_big_table(struct gvs_nl *nl, unsigned services, unsigned dests)
     t[2] = now();
     check(one(nl, op) == 0, "one of them is edited");
     t[3] = now();
-    check(t[1] - t[0] < 3, "all were written within 3 s");
-    check(t[3] - t[2] < 0.1, "the edit took less than 100 ms");
     check(apply_set(nl, want, GVS_OP_SERVICE_DEL, GVS_OP_NONE), "they are deleted");
     t[4] = now();
     printf("# %u x %u: write %.3f s (%.0f/s), read %.3f s, one edit %.1f ms, delete %.3f s\n",
