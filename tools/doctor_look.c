@@ -70,13 +70,31 @@ gvs_doctor_write(const struct gvs_doctor_write *w)
     return done ? GVS_OK : GVS_E_SYS;
 }
 
+/* Decimal numbers with one byte between each two: how many there are, `max` at most. */
+static size_t
+read_numbers(const char *text, unsigned long *out, size_t max)
+{
+    size_t n = 0;
+    char *end;
+
+    while (n < max && *text >= '0' && *text <= '9') {
+        out[n++] = strtoul(text, &end, 10);
+        text = *end ? end + 1 : end;
+    }
+    return n;
+}
+
 static void
 look_at_ports(struct gvs_doctor_seen *s)
 {
     char text[4096]; /* of the list in the kernel there may be more */
+    unsigned long range[2];
 
     gvs_doctor_read(text, sizeof text, "net/ipv4/ip_local_port_range");
-    sscanf(text, "%hu %hu", &s->port_first, &s->port_last);
+    if (read_numbers(text, range, 2) == 2) {
+        s->port_first = (uint16_t)range[0];
+        s->port_last = (uint16_t)range[1];
+    }
     gvs_doctor_read(text, sizeof text, "net/ipv4/ip_local_reserved_ports");
     s->reserved_more = strlen(text) >= sizeof s->reserved;
     snprintf(s->reserved, sizeof s->reserved, "%.*s", (int)sizeof s->reserved - 1, text);
@@ -129,13 +147,16 @@ look_for_scheduler(const char *release, const char *name)
 static bool
 has_ipvs_rules(void)
 {
+    static const char module[] = "xt_ipvs ";
     FILE *f = fopen("/proc/modules", "re");
+    unsigned long numbers[2], used = 0;
     char line[256];
-    long used = 0;
 
-    while (f && used == 0 && fgets(line, sizeof line, f))
-        if (sscanf(line, "xt_ipvs %*u %ld", &used) != 1)
-            used = 0;
+    while (f && used == 0 && fgets(line, sizeof line, f)) {
+        if (strncmp(line, module, strlen(module)) == 0 &&
+            read_numbers(line + strlen(module), numbers, 2) == 2)
+            used = numbers[1];
+    }
     if (f)
         fclose(f);
     return used > 0;
@@ -144,12 +165,12 @@ has_ipvs_rules(void)
 static void
 look_at_kernel(struct gvs_doctor_seen *s, const struct gvs_doctor_use *use)
 {
-    unsigned major = 0, minor = 0;
+    unsigned long version[2];
     struct utsname u;
 
-    if (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2) {
+    if (uname(&u) == 0 && read_numbers(u.release, version, 2) == 2) {
         snprintf(s->release, sizeof s->release, "%s", u.release);
-        s->kernel = GVS_DOCTOR_KERNEL(major, minor);
+        s->kernel = GVS_DOCTOR_KERNEL((uint32_t)version[0], (uint32_t)version[1]);
     }
     s->ip_vs = access("/proc/net/ip_vs", F_OK) == 0;
     s->rules = has_ipvs_rules();
