@@ -152,7 +152,8 @@ endforeach()
 # On a kernel in memory, which the linker finds before netlink.
 gvs_fuzz(request test/ipvs/fake.c LIBS libgossipvs)
 gvs_fuzz(import tools/import_ipvsadm.c tools/import_keepalived.c LIBS libgossipvs)
-gvs_fuzz(screen tools/print.c tools/screen.c LIBS libgossipvs PkgConfig::SMARTCOLS m)
+gvs_fuzz(screen tools/print.c tools/screen.c tools/screen_changes.c
+    LIBS libgossipvs PkgConfig::SMARTCOLS m)
 
 add_test(NAME tools/sim COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_sim")
 set_tests_properties(tools/sim PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}")

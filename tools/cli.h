@@ -10,7 +10,7 @@
  *     cli_import.c  import: import_ipvsadm.c and import_keepalived.c read, and then it is an apply
  *     cli_keys.c    what keys list shows
  *     client.c      the control socket
- *     screen.c      what a person sees
+ *     screen.c      what a person sees; screen_changes.c, of what changes
  *     print.c       nothing that came from outside reaches a terminal as it came
  *
  * Data goes to stdout, words to stderr. With -j stdout has JSON only: the agent's lines as they

@@ -227,18 +227,10 @@ say_not_examined(struct doctor *d, int rc)
 
 /* --- the screen --- */
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    return text && text[0] ? text : "-";
-}
-
 static bool
 is_wrong(const json_t *check)
 {
-    const char *state = text_of(check, "state");
+    const char *state = gvs_screen_text(check, "state");
 
     return strcmp(state, "warn") == 0 || strcmp(state, "bad") == 0;
 }
@@ -246,7 +238,7 @@ is_wrong(const json_t *check)
 static bool
 is_unneeded(const json_t *check)
 {
-    return strcmp(text_of(check, "state"), "unneeded") == 0;
+    return strcmp(gvs_screen_text(check, "state"), "unneeded") == 0;
 }
 
 #define COLUMNS 5
@@ -255,11 +247,12 @@ is_unneeded(const json_t *check)
 static void
 cells_of(const char *cells[static COLUMNS], const json_t *check, bool several)
 {
-    cells[0] = several ? text_of(check, "namespace") : "";
-    cells[1] = text_of(check, "name");
-    cells[2] = is_unneeded(check) ? "not needed" : text_of(check, "state");
-    cells[3] = text_of(check, "found");
-    cells[4] = is_unneeded(check) ? text_of(check, "why") : text_of(check, "wanted");
+    cells[0] = several ? gvs_screen_text(check, "namespace") : "";
+    cells[1] = gvs_screen_text(check, "name");
+    cells[2] = is_unneeded(check) ? "not needed" : gvs_screen_text(check, "state");
+    cells[3] = gvs_screen_text(check, "found");
+    cells[4] =
+        is_unneeded(check) ? gvs_screen_text(check, "why") : gvs_screen_text(check, "wanted");
 }
 
 static void
@@ -310,11 +303,12 @@ print_wrongs(const struct doctor *d, bool several)
         if (!is_wrong(check))
             continue;
         fputc('\n', out);
-        gvs_print_line(out, "%s%s%s: %s", text_of(check, "name"), place ? " in " : "",
-                       place ? text_of(check, "namespace") : "", text_of(check, "why"));
-        gvs_print_line(out, "    %s", text_of(check, "fix"));
+        gvs_print_line(out, "%s%s%s: %s", gvs_screen_text(check, "name"), place ? " in " : "",
+                       place ? gvs_screen_text(check, "namespace") : "",
+                       gvs_screen_text(check, "why"));
+        gvs_print_line(out, "    %s", gvs_screen_text(check, "fix"));
         if (json_is_true(json_object_get(check, "settable")))
-            gvs_print_line(out, "    or: gossipvs doctor --fix %s", text_of(check, "name"));
+            gvs_print_line(out, "    or: gossipvs doctor --fix %s", gvs_screen_text(check, "name"));
     }
 }
 

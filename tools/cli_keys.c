@@ -11,14 +11,6 @@ struct row {
     char lacking[NAMES_MAX];
 };
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    return text && text[0] ? text : "-";
-}
-
 static void
 add_name(char names[static NAMES_MAX], const char *name)
 {
@@ -36,16 +28,16 @@ count_members(struct row *row, const json_t *members)
 
     json_array_foreach(members, i, m)
     {
-        const char *role = text_of(m, "key");
+        const char *role = gvs_screen_text(m, "key");
         bool primary = strcmp(role, "primary") == 0;
 
-        if (strcmp(text_of(m, "state"), "dead") == 0)
+        if (strcmp(gvs_screen_text(m, "state"), "dead") == 0)
             continue;
         row->living++;
         row->primary += primary;
         row->accepted += primary || strcmp(role, "accept") == 0;
         if (strcmp(role, "lacks") == 0 || strcmp(role, "unknown") == 0)
-            add_name(row->lacking, text_of(m, "name"));
+            add_name(row->lacking, gvs_screen_text(m, "name"));
     }
 }
 
@@ -65,10 +57,10 @@ show_keys(const struct gvs_screen *s, const json_t *doc)
         count_members(&row, json_object_get(k, "members"));
         snprintf(primary, sizeof primary, "%zu of %zu", row.primary, row.living);
         snprintf(accepted, sizeof accepted, "%zu of %zu", row.accepted, row.living);
-        gvs_print_line(s->out, "%-16s  %-7s  %8lld  %-10s  %-10s  %-16s  %s", text_of(k, "id"),
-                       text_of(k, "here"),
+        gvs_print_line(s->out, "%-16s  %-7s  %8lld  %-10s  %-10s  %-16s  %s",
+                       gvs_screen_text(k, "id"), gvs_screen_text(k, "here"),
                        (long long)json_integer_value(json_object_get(k, "sessions")), primary,
-                       accepted, text_of(k, "note"), row.lacking[0] ? row.lacking : "-");
+                       accepted, gvs_screen_text(k, "note"), row.lacking[0] ? row.lacking : "-");
     }
 }
 

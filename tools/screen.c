@@ -59,8 +59,8 @@ put_state(const struct gvs_screen *s, const char *state)
 
 /* --- values --------------------------------------------------------------------------------- */
 
-static const char *
-text_of(const json_t *o, const char *key)
+const char *
+gvs_screen_text(const json_t *o, const char *key)
 {
     const char *text = json_string_value(json_object_get(o, key));
 
@@ -135,9 +135,8 @@ age(char out[static 32], const char *text)
                   (*rest == '.' ? strtod(rest, NULL) : 0));
 }
 
-/* A list of strings with commas between them; `none` if there are none. To be freed. */
-static char *
-joined(const json_t *list, const char *none)
+char *
+gvs_screen_list(const json_t *list, const char *none)
 {
     size_t len = 0, i;
     char *text = NULL;
@@ -150,17 +149,6 @@ joined(const json_t *list, const char *none)
         fputs(none, f);
     fclose(f);
     return gvs_print_need(text);
-}
-
-/* Any value in one word or a few. To be freed. */
-static char *
-value_text(const json_t *v)
-{
-    if (json_is_string(v))
-        return gvs_print_need(strdup(json_string_value(v)));
-    if (json_is_array(v))
-        return joined(v, "none");
-    return gvs_print_need(v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("-"));
 }
 
 /* --- tables --------------------------------------------------------------------------------- */
@@ -278,10 +266,10 @@ put_table(const struct gvs_screen *s, const json_t *status, const json_t *member
     size_t i, others = 0, lagging = 0, unsettled = 0;
 
     gvs_print(s->out, ", table %.*s", SHORT_FINGERPRINT,
-              text_of(json_object_get(status, "table"), "fingerprint"));
+              gvs_screen_text(json_object_get(status, "table"), "fingerprint"));
     json_array_foreach(list, i, m)
     {
-        if (strcmp(text_of(m, "state"), "alive") != 0 || is_true(m, "self"))
+        if (strcmp(gvs_screen_text(m, "state"), "alive") != 0 || is_true(m, "self"))
             continue;
         others++;
         if (is_true(m, "in_sync"))
@@ -289,7 +277,8 @@ put_table(const struct gvs_screen *s, const json_t *status, const json_t *member
         unsettled++;
         since = json_object_get(m, "differs_seconds");
         if ((!since || json_number_value(since) > DIFFERS_SECONDS_MIN) && ++lagging <= LAGGING_MAX)
-            gvs_print(s->out, "%s %s", lagging == 1 ? " differs on" : ",", text_of(m, "name"));
+            gvs_print(s->out, "%s %s", lagging == 1 ? " differs on" : ",",
+                      gvs_screen_text(m, "name"));
     }
     if (lagging > LAGGING_MAX)
         gvs_print(s->out, " and %zu more", lagging - LAGGING_MAX);
@@ -300,9 +289,9 @@ put_table(const struct gvs_screen *s, const json_t *status, const json_t *member
 static void
 put_first_line(const struct gvs_screen *s, const json_t *status, const json_t *members)
 {
-    const char *health = text_of(status, "health");
+    const char *health = gvs_screen_text(status, "health");
     const json_t *kernel = json_object_get(status, "kernel");
-    bool observe = strcmp(text_of(kernel, "mode"), "observe") == 0;
+    bool observe = strcmp(gvs_screen_text(kernel, "mode"), "observe") == 0;
 
     if (strcmp(health, "ok") == 0) {
         put_state(s, "ok");
@@ -310,7 +299,7 @@ put_first_line(const struct gvs_screen *s, const json_t *status, const json_t *m
     } else {
         put_state(s, strcmp(health, "warn") == 0 ? "WARN" : "CRIT");
     }
-    gvs_print(s->out, " %s  ", text_of(json_object_get(status, "node"), "name"));
+    gvs_print(s->out, " %s  ", gvs_screen_text(json_object_get(status, "node"), "name"));
     put_members(s, json_object_get(status, "members"));
     put_table(s, status, members);
     gvs_print_line(s->out, ", kernel %s%s", observe ? "only observed, " : "",
@@ -327,7 +316,7 @@ put_problems(const struct gvs_screen *s, const json_t *problems)
     {
         const char *hint = json_string_value(json_object_get(p, "hint"));
 
-        gvs_print(s->out, "  !  %s", text_of(p, "message"));
+        gvs_print(s->out, "  !  %s", gvs_screen_text(p, "message"));
         if (hint && hint[0])
             gvs_print(s->out, "  -> %s", hint);
         fputc('\n', s->out);
@@ -341,12 +330,12 @@ put_kernel(const struct gvs_screen *s, const json_t *kernel)
     const json_t *drift = json_object_get(kernel, "drift");
     const json_t *round = json_object_get(kernel, "audit_seconds");
     char look[64] = "";
-    const char *error = text_of(kernel, "last_error");
+    const char *error = gvs_screen_text(kernel, "last_error");
     long long services = count_of(kernel, "services"), draining = count_of(kernel, "draining");
     long long destinations = count_of(kernel, "destinations");
 
     gvs_print(s->out, "kernel   ip_vs %s  %lld service%s  %lld destination%s",
-              text_of(kernel, "version"), services, plural(services), destinations,
+              gvs_screen_text(kernel, "version"), services, plural(services), destinations,
               plural(destinations));
     if (draining > 0)
         gvs_print(s->out, " (%lld draining)", draining);
@@ -372,16 +361,16 @@ put_kernel(const struct gvs_screen *s, const json_t *kernel)
 static void
 put_netns(const struct gvs_screen *s, const json_t *n)
 {
-    bool open = is_true(n, "open"), observe = strcmp(text_of(n, "mode"), "observe") == 0;
+    bool open = is_true(n, "open"), observe = strcmp(gvs_screen_text(n, "mode"), "observe") == 0;
     long long services = count_of(n, "services"), destinations = count_of(n, "destinations");
 
     if (!open) {
-        gvs_print_line(s->out, "         %s  not open: %s", text_of(n, "name"),
-                       text_of(n, "reason"));
+        gvs_print_line(s->out, "         %s  not open: %s", gvs_screen_text(n, "name"),
+                       gvs_screen_text(n, "reason"));
         return;
     }
     gvs_print_line(s->out, "         %s  %lld service%s  %lld destination%s  %s%s",
-                   text_of(n, "name"), services, plural(services), destinations,
+                   gvs_screen_text(n, "name"), services, plural(services), destinations,
                    plural(destinations), observe ? "only observed, " : "",
                    is_true(n, "in_step") ? "in step" : "not in step");
 }
@@ -393,7 +382,8 @@ put_all_netns(const struct gvs_screen *s, const json_t *list)
     size_t count = json_array_size(list), in_step = 0, i;
     const json_t *n;
 
-    if (count == 0 || (count == 1 && strcmp(text_of(json_array_get(list, 0), "name"), "host") == 0))
+    if (count == 0 ||
+        (count == 1 && strcmp(gvs_screen_text(json_array_get(list, 0), "name"), "host") == 0))
         return;
     json_array_foreach(list, i, n) in_step += is_true(n, "in_step");
     gvs_print_line(s->out, "netns    %zu namespace%s  %zu in step", count, plural((long long)count),
@@ -434,8 +424,8 @@ gvs_screen_status(const struct gvs_screen *s, const json_t *status, const json_t
     put_first_line(s, status, members);
     put_problems(s, json_object_get(status, "problems"));
     span_of(up, node, "uptime_seconds");
-    gvs_print_line(s->out, "node     %s  %s  up %s  gossipvs %s", text_of(node, "name"),
-                   text_of(node, "address"), up, text_of(node, "version"));
+    gvs_print_line(s->out, "node     %s  %s  up %s  gossipvs %s", gvs_screen_text(node, "name"),
+                   gvs_screen_text(node, "address"), up, gvs_screen_text(node, "version"));
     gvs_print_line(s->out, "table    %lld VIP%s  %lld backend%s  entries %lld  tombstones %lld",
                    vips, plural(vips), backends, plural(backends), count_of(table, "entries"),
                    count_of(table, "tombstones"));
@@ -477,22 +467,22 @@ static void
 add_member(struct libscols_table *t, const json_t *m)
 {
     struct libscols_line *line = add_line(t, NULL);
-    const char *state = text_of(m, "state");
+    const char *state = gvs_screen_text(m, "state");
     bool self = is_true(m, "self"), gone = strcmp(state, "dead") == 0 || strcmp(state, "left") == 0;
     char seen[32], rtt[32], clock[32];
 
     span_of(seen, m, "seen_seconds");
     rtt_text(rtt, m);
     clock_text(clock, m);
-    cell(line, M_NODE, "%s%s", text_of(m, "name"), self ? " *" : "");
-    cell(line, M_ADDRESS, "%s", text_of(m, "address"));
+    cell(line, M_NODE, "%s%s", gvs_screen_text(m, "name"), self ? " *" : "");
+    cell(line, M_ADDRESS, "%s", gvs_screen_text(m, "address"));
     state_cell(line, M_STATE, state);
     cell(line, M_SEEN, "%s", self ? "-" : seen);
     cell(line, M_RTT, "%s", rtt);
     cell(line, M_CLOCK, "%s", clock);
-    cell(line, M_TABLE, "%.*s", SHORT_FINGERPRINT, text_of(m, "fingerprint"));
+    cell(line, M_TABLE, "%.*s", SHORT_FINGERPRINT, gvs_screen_text(m, "fingerprint"));
     state_cell(line, M_KERNEL, gone ? "-" : is_true(m, "in_step") ? "in step" : "behind");
-    cell(line, M_VERSION, "%s", text_of(m, "version"));
+    cell(line, M_VERSION, "%s", gvs_screen_text(m, "version"));
 }
 
 void
@@ -573,7 +563,7 @@ sum_cell(struct libscols_line *line, size_t column, const json_t *backends, cons
 static void
 backend_state_cell(struct libscols_line *line, const json_t *b)
 {
-    const char *state = text_of(b, "state");
+    const char *state = gvs_screen_text(b, "state");
     char text[48];
 
     if (strcmp(state, "draining") == 0 && json_is_integer(json_object_get(b, "active"))) {
@@ -605,10 +595,10 @@ add_backends(struct libscols_table *t, struct libscols_line *parent, const json_
     json_array_foreach(backends, i, b)
     {
         struct libscols_line *line = add_line(t, parent);
-        char *owners = joined(json_object_get(b, "owners"), "-");
+        char *owners = gvs_screen_list(json_object_get(b, "owners"), "-");
 
-        cell(line, V_VIP, "%s", text_of(b, "address"));
-        cell(line, V_FWD, "%s", text_of(b, "forward"));
+        cell(line, V_VIP, "%s", gvs_screen_text(b, "address"));
+        cell(line, V_FWD, "%s", gvs_screen_text(b, "forward"));
         count_cell(line, V_WEIGHT, b, "weight");
         count_cell(line, V_LOWER, b, "lower");
         count_cell(line, V_UPPER, b, "upper");
@@ -628,13 +618,13 @@ add_vip(struct libscols_table *t, const json_t *v)
     struct libscols_line *line = add_line(t, NULL);
     char changed[32];
 
-    age(changed, text_of(v, "changed"));
-    cell(line, V_VIP, "%s  %s", text_of(v, "name"), text_of(v, "vip"));
-    cell(line, V_SCHED, "%s", text_of(v, "scheduler"));
+    age(changed, gvs_screen_text(v, "changed"));
+    cell(line, V_VIP, "%s  %s", gvs_screen_text(v, "name"), gvs_screen_text(v, "vip"));
+    cell(line, V_SCHED, "%s", gvs_screen_text(v, "scheduler"));
     sum_cell(line, V_ACTIVE, backends, "active");
     sum_cell(line, V_INACT, backends, "inactive");
-    state_cell(line, V_STATE, text_of(v, "state"));
-    cell(line, V_OWNER, "%s", text_of(v, "owner"));
+    state_cell(line, V_STATE, gvs_screen_text(v, "state"));
+    cell(line, V_OWNER, "%s", gvs_screen_text(v, "owner"));
     cell(line, V_CHANGED, "%s", changed);
     add_backends(t, line, backends);
 }
@@ -654,17 +644,18 @@ static void
 put_vip(const struct gvs_screen *s, const json_t *v)
 {
     const char *reason = json_string_value(json_object_get(v, "reason"));
-    char *flags = joined(json_object_get(v, "flags"), "none"), changed[32];
+    char *flags = gvs_screen_list(json_object_get(v, "flags"), "none"), changed[32];
 
-    age(changed, text_of(v, "changed"));
+    age(changed, gvs_screen_text(v, "changed"));
     gvs_print_line(s->out, "%s  %s  scheduler %s  flags %s  persistent %lld s  netmask %s",
-                   text_of(v, "name"), text_of(v, "vip"), text_of(v, "scheduler"), flags,
-                   count_of(v, "persistent_seconds"), text_of(v, "netmask"));
+                   gvs_screen_text(v, "name"), gvs_screen_text(v, "vip"),
+                   gvs_screen_text(v, "scheduler"), flags, count_of(v, "persistent_seconds"),
+                   gvs_screen_text(v, "netmask"));
     fputs("state    ", s->out);
-    put_state(s, text_of(v, "state"));
+    put_state(s, gvs_screen_text(v, "state"));
     gvs_print_line(s->out, "%s%s%s", reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
-    gvs_print_line(s->out, "owner    %s", text_of(v, "owner"));
-    gvs_print_line(s->out, "changed  %s ago (%s)", changed, text_of(v, "changed"));
+    gvs_print_line(s->out, "owner    %s", gvs_screen_text(v, "owner"));
+    gvs_print_line(s->out, "changed  %s ago (%s)", changed, gvs_screen_text(v, "changed"));
     free(flags);
 }
 
@@ -682,168 +673,4 @@ gvs_screen_vip(const struct gvs_screen *s, const json_t *doc)
         add_backends(t, NULL, json_object_get(v, "backends"));
         close_table(s, t);
     }
-}
-
-/* --- plan, audit ---------------------------------------------------------------------------- */
-
-/* "persistent_seconds" is the word `persistent` on the command line. */
-static void
-put_field(FILE *out, const char *gap, const char *key, const char *value)
-{
-    size_t len = strlen(key);
-
-    if (len > 8 && strcmp(key + len - 8, "_seconds") == 0)
-        len -= 8;
-    gvs_print(out, "%s%.*s %s", gap, (int)len, key, value);
-}
-
-/* What one would not have written oneself, because it is the default. */
-static bool
-is_default(const char *key, const json_t *v)
-{
-    const char *text = json_string_value(v);
-
-    if (json_is_array(v))
-        return json_array_size(v) == 0;
-    if (json_is_integer(v))
-        return json_integer_value(v) == 0 && strcmp(key, "weight") != 0;
-    return text && strcmp(key, "netmask") == 0 &&
-           (strcmp(text, "255.255.255.255") == 0 || strcmp(text, "128") == 0);
-}
-
-/* "  scheduler wlc" of what comes or goes, "  weight 10 -> 0" of what becomes something else. */
-static void
-put_fields(FILE *out, const json_t *before, const json_t *after)
-{
-    const json_t *all = json_object_size(after) ? after : before, *v;
-    bool both = json_object_size(before) && json_object_size(after), first = true;
-    const char *key;
-
-    json_object_foreach((json_t *)all, key, v)
-    {
-        const json_t *was = json_object_get(before, key);
-        char *text = value_text(v), *old = value_text(was);
-
-        if (both ? !json_equal(v, was) : !is_default(key, v)) {
-            put_field(out, first ? "  " : " ", key, both ? old : text);
-            if (both)
-                gvs_print(out, " -> %s", text);
-            first = false;
-        }
-        free(text);
-        free(old);
-    }
-}
-
-struct summary {
-    long long add, edit, remove, foreign;
-};
-
-static char
-count_change(struct summary *sum, const json_t *c)
-{
-    const char *op = text_of(c, "op");
-
-    if (is_true(c, "foreign"))
-        sum->foreign++;
-    if (strcmp(op, "add") == 0) {
-        sum->add += !is_true(c, "foreign");
-        return '+';
-    }
-    if (strcmp(op, "remove") == 0) {
-        sum->remove += !is_true(c, "foreign");
-        return '-';
-    }
-    sum->edit += !is_true(c, "foreign");
-    return '~';
-}
-
-static bool
-same_place(const json_t *a, const json_t *b)
-{
-    static const char *const keys[] = {"scope", "node", "namespace"};
-
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (strcmp(text_of(a, keys[i]), text_of(b, keys[i])) != 0)
-            return false;
-    return true;
-}
-
-static void
-put_place(const struct gvs_screen *s, const json_t *c)
-{
-    const char *ns = text_of(c, "namespace");
-    bool other = strcmp(ns, "host") != 0 && strcmp(ns, "-") != 0;
-
-    gvs_print_line(s->out, "%s on %s%s%s", text_of(c, "scope"), text_of(c, "node"),
-                   other ? ", namespace " : "", other ? ns : "");
-}
-
-static void
-put_change(const struct gvs_screen *s, const json_t *c, char sign)
-{
-    const char *backend = json_string_value(json_object_get(c, "backend"));
-
-    gvs_print(s->out, "  %c %-7s  %s", sign, text_of(c, "kind"), text_of(c, "vip"));
-    if (backend)
-        gvs_print(s->out, " -> %s", backend);
-    put_fields(s->out, json_object_get(c, "before"), json_object_get(c, "after"));
-    if (is_true(c, "foreign"))
-        gvs_print(s->out, "  (not ours: left alone)");
-    fputc('\n', s->out);
-}
-
-void
-gvs_screen_changes(const struct gvs_screen *s, const json_t *doc)
-{
-    const json_t *c, *last = NULL;
-    struct summary sum = {0};
-    size_t i;
-
-    json_array_foreach(json_object_get(doc, "changes"), i, c)
-    {
-        if (!last || !same_place(last, c))
-            put_place(s, c);
-        put_change(s, c, count_change(&sum, c));
-        last = c;
-    }
-    gvs_print(s->out, "%lld to add, %lld to change, %lld to remove", sum.add, sum.edit, sum.remove);
-    if (sum.foreign)
-        gvs_print(s->out, " (%lld not ours: left alone)", sum.foreign);
-    fputc('\n', s->out);
-}
-
-/* --- watch ---------------------------------------------------------------------------------- */
-
-void
-gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
-{
-    const char *time = text_of(doc, "time"), *event = text_of(doc, "event");
-    const char *name = json_string_value(json_object_get(doc, "name"));
-    const char *vip = json_string_value(json_object_get(doc, "vip"));
-    const char *backend = json_string_value(json_object_get(doc, "backend"));
-    const char *reason = json_string_value(json_object_get(doc, "reason"));
-    const char *ns = json_string_value(json_object_get(doc, "namespace"));
-    const char *by = json_string_value(json_object_get(doc, "by"));
-    const char *via = json_string_value(json_object_get(doc, "via"));
-
-    if (strcmp(event, "gap") == 0) {
-        gvs_print_line(s->out, "(%lld events before this are lost)", count_of(doc, "missed"));
-        return;
-    }
-    if (strlen(time) > 11 && time[10] == 'T')
-        time += 11; /* the day can be seen on the wall */
-    gvs_print(s->out, "%s %-4s %-14s", time, text_of(doc, "node"), event);
-    if (vip && (name || backend))
-        gvs_print(s->out, "  %s %s", name ? name : vip, backend ? backend : vip);
-    else if (vip)
-        gvs_print(s->out, "  %s", vip);
-    if (ns && strcmp(ns, "host") != 0)
-        gvs_print(s->out, "  in %s", ns);
-    put_fields(s->out, json_object_get(doc, "before"), json_object_get(doc, "after"));
-    if (reason)
-        gvs_print(s->out, "  %s", reason);
-    if (via)
-        gvs_print(s->out, "  (%s%s%s)", via, by ? ", " : "", by ? by : "");
-    gvs_print_line(s->out, "%s", "");
 }
