@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/agent.h"
+#include "tools/words.h"
 
 #define VALUE_LEN_MAX 160
 
@@ -122,20 +123,16 @@ gvs_claims_json_read(struct gvs_describe *d, const json_t *vip, unsigned line, s
 json_t *
 gvs_claims_json_backend(const struct gvs_claim_backend *b)
 {
-    static const char *const tunnels[] = {"ipip", "gue", "gre"};
-    char ep[GVS_EP_TEXT_LEN];
+    char ep[GVS_EP_TEXT_LEN], tunnel[GVS_WORDS_TUNNEL_LEN];
     json_t *o;
 
     gvs_ep_format(ep, &b->ep);
     o = json_pack("{s:s, s:I, s:s, s:I, s:I}", "address", ep, "weight", (json_int_t)b->attr.weight,
                   "forward", gvs_forward_name(b->attr.forward), "lower", (json_int_t)b->attr.lower,
                   "upper", (json_int_t)b->attr.upper);
-    if (b->attr.forward != GVS_FORWARD_TUN)
-        return o;
-    json_object_set_new(o, "tunnel",
-                        b->attr.tunnel == GVS_TUNNEL_GUE
-                            ? json_sprintf("gue:%u", b->attr.tunnel_port)
-                            : json_string(tunnels[b->attr.tunnel]));
+    gvs_words_tunnel(tunnel, b->attr.tunnel, b->attr.tunnel_port);
+    if (b->attr.forward == GVS_FORWARD_TUN)
+        json_object_set_new(o, "tunnel", json_string(tunnel));
     return o;
 }
 

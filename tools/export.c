@@ -13,6 +13,7 @@
 
 #include "tools/agent.h"
 #include "tools/claims_json.h"
+#include "tools/words.h"
 
 #define PAGE_SERVICES 64 /* a millisecond or two, with a few backends each */
 #define PAGE_BACKENDS 1024
@@ -36,26 +37,6 @@ is_full(const struct page *p)
 }
 
 /* --- values --- */
-
-static const char *
-flags_text(char text[static 24], uint32_t flags)
-{
-    snprintf(text, 24, "%s%s%s", flags & GVS_FLAG_FALLBACK ? ",fallback" : "",
-             flags & GVS_FLAG_OPS ? ",ops" : "", flags & GVS_FLAG_PORT ? ",port" : "");
-    return text[0] ? text + 1 : text;
-}
-
-static const char *
-tunnel_text(char text[static 16], const struct gvs_backend *b)
-{
-    static const char *const names[] = {"ipip", "gue", "gre"};
-
-    if (b->tunnel == GVS_TUNNEL_GUE)
-        snprintf(text, 16, "gue:%u", b->tunnel_port);
-    else
-        snprintf(text, 16, "%s", names[b->tunnel]);
-    return text;
-}
 
 static uint32_t
 weight_of(const struct gvs_view_backend *b)
@@ -85,8 +66,9 @@ put_owner(struct page *p, const char *indent, const struct gvs_id *owners, size_
 static void
 put_conf_backend(struct page *p, const struct gvs_view_service *v, const struct gvs_view_backend *b)
 {
-    char ep[GVS_EP_TEXT_LEN], tunnel[16];
+    char ep[GVS_EP_TEXT_LEN], tunnel[GVS_WORDS_TUNNEL_LEN];
 
+    gvs_words_tunnel(tunnel, b->claim.tunnel, b->claim.tunnel_port);
     if (gvs_id_cmp(&v->owners[0], &b->owners[0]) != 0)
         put_owner(p, "  ", b->owners, b->owner_count);
     gvs_ep_format(ep, &b->ep);
@@ -94,7 +76,7 @@ put_conf_backend(struct page *p, const struct gvs_view_service *v, const struct 
     if (b->claim.forward != v->claim.forward)
         fprintf(p->out, "  forward = %s", gvs_forward_name(b->claim.forward));
     if (b->claim.forward == GVS_FORWARD_TUN && b->claim.tunnel != GVS_TUNNEL_IPIP)
-        fprintf(p->out, "  tunnel = \"%s\"", tunnel_text(tunnel, &b->claim));
+        fprintf(p->out, "  tunnel = \"%s\"", tunnel);
     if (b->claim.lower)
         fprintf(p->out, "  lower = %u", b->claim.lower);
     if (b->claim.upper)
@@ -105,14 +87,15 @@ put_conf_backend(struct page *p, const struct gvs_view_service *v, const struct 
 static void
 put_conf_service(struct page *p, const struct gvs_view_service *v)
 {
-    char vip[GVS_SVCID_TEXT_LEN], mask[16], flags[24];
+    char vip[GVS_SVCID_TEXT_LEN], mask[16], flags[GVS_WORDS_FLAGS_LEN];
 
     gvs_svcid_format(vip, &v->id);
     put_owner(p, "", v->owners, v->owner_count);
     fprintf(p->out, "service %s {\n  vip = \"%s\"\n  scheduler = %s\n", v->claim.name, vip,
             v->claim.sched);
-    if (v->claim.flags)
-        fprintf(p->out, "  flags = \"%s\"\n", flags_text(flags, v->claim.flags));
+    gvs_words_flags(flags, v->claim.flags);
+    if (flags[0])
+        fprintf(p->out, "  flags = \"%s\"\n", flags);
     if (v->claim.persistent)
         fprintf(p->out, "  persistent = %u\n", v->claim.persistent);
     gvs_text_netmask(mask, &v->id, v->claim.netmask);

@@ -145,13 +145,15 @@ scheduler(char *out, const char *text, struct gvs_fault *f)
                          near ? "did you mean " : "", near ? near : "", near ? "? " : "", have);
 }
 
+static const struct {
+    const char *name;
+    uint32_t bit;
+} known_flags[] = {{"fallback", GVS_FLAG_FALLBACK}, {"ops", GVS_FLAG_OPS}, {"port", GVS_FLAG_PORT}};
+#define FLAGS (sizeof known_flags / sizeof *known_flags)
+
 static int
 flags(uint32_t *out, const char *text, struct gvs_fault *f)
 {
-    static const struct {
-        const char *name;
-        uint32_t bit;
-    } known[] = {{"fallback", GVS_FLAG_FALLBACK}, {"ops", GVS_FLAG_OPS}, {"port", GVS_FLAG_PORT}};
     uint32_t all = 0;
 
     *out = 0;
@@ -160,18 +162,31 @@ flags(uint32_t *out, const char *text, struct gvs_fault *f)
     for (const char *p = text;;) {
         size_t len = strcspn(p, ","), i = 0;
 
-        while (i < 3 && (strlen(known[i].name) != len || strncmp(known[i].name, p, len) != 0))
+        while (i < FLAGS &&
+               (strlen(known_flags[i].name) != len || strncmp(known_flags[i].name, p, len) != 0))
             i++;
-        if (i == 3)
+        if (i == FLAGS)
             return gvs_fault_set(f, GVS_EXIT_USAGE,
                                  "flags %.60s: a comma list of fallback, ops, port, or none", text);
-        all |= known[i].bit;
+        all |= known_flags[i].bit;
         if (!p[len])
             break;
         p += len + 1;
     }
     *out = all;
     return GVS_OK;
+}
+
+void
+gvs_words_flags(char text[static GVS_WORDS_FLAGS_LEN], uint32_t flags)
+{
+    size_t at = 0;
+
+    text[0] = 0;
+    for (size_t i = 0; i < FLAGS; i++)
+        if (flags & known_flags[i].bit)
+            at += (size_t)snprintf(text + at, GVS_WORDS_FLAGS_LEN - at, "%s%s", at ? "," : "",
+                                   known_flags[i].name);
 }
 
 /* 255.255.255.0, or the bits of the mask; IPv6: bits. */

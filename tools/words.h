@@ -19,6 +19,10 @@ int gvs_words_service(struct gvs_service *s, const struct gvs_svcid *svc, const 
 int gvs_words_backend(struct gvs_backend *b, const char *const *words, size_t count,
                       struct gvs_fault *f);
 
+/* "fallback,port", as it is read; "" for none. */
+#define GVS_WORDS_FLAGS_LEN 24
+void gvs_words_flags(char text[static GVS_WORDS_FLAGS_LEN], uint32_t flags);
+
 /* "ipip", "gre" or "gue:6080", as it is read. */
 #define GVS_WORDS_TUNNEL_LEN 16
 void gvs_words_tunnel(char text[static GVS_WORDS_TUNNEL_LEN], uint8_t tunnel, uint16_t port);
