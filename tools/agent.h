@@ -467,6 +467,10 @@ struct gvs_write {
 };
 bool gvs_writes_commit(struct gvs_request *r);
 void gvs_writes_free(struct gvs_request *r);
+/* How many of what is gathered take room: keys that the table has not yet. Tombstones stand in the
+ * place of what they bury. And: has the table room for so many? A negative number with *f. */
+size_t gvs_writes_room(const struct gvs_request *r);
+int gvs_write_check_room(const struct gvs_request *r, size_t needed, struct gvs_fault *f);
 struct gvs_key gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc,
                              const struct gvs_ep *ep /* or NULL */);
 bool gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e);

@@ -17,38 +17,32 @@
 #define WRITES_PER_TURN 64
 #define SEEKS_PER_TURN 512
 
+static int
+by_svc(const void *svc, const void *staged)
+{
+    return gvs_svcid_cmp(svc, &((const struct gvs_staged *)staged)->service.id);
+}
+
+static int
+by_ep(const void *ep, const void *backend)
+{
+    return gvs_ep_cmp(ep, &((const struct gvs_claim_backend *)backend)->ep);
+}
+
 struct gvs_staged *
 gvs_apply_find(const struct gvs_apply *p, const struct gvs_svcid *svc)
 {
-    size_t low = 0, high = p->stage->count;
+    const struct gvs_stage *s = p->stage;
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int sign = gvs_svcid_cmp(&p->stage->list[mid].service.id, svc);
-
-        if (sign == 0)
-            return &p->stage->list[mid];
-        low = sign < 0 ? mid + 1 : low;
-        high = sign < 0 ? high : mid;
-    }
-    return NULL;
+    return s->count > 0 ? bsearch(svc, s->list, s->count, sizeof *s->list, by_svc) : NULL;
 }
 
 bool
 gvs_apply_has(const struct gvs_staged *s, const struct gvs_ep *ep)
 {
-    size_t low = 0, high = s ? s->service.backend_count : 0;
-
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int sign = gvs_ep_cmp(&s->service.backends[mid].ep, ep);
-
-        if (sign == 0)
-            return true;
-        low = sign < 0 ? mid + 1 : low;
-        high = sign < 0 ? high : mid;
-    }
-    return false;
+    return s && s->service.backend_count > 0 &&
+           bsearch(ep, s->service.backends, s->service.backend_count, sizeof *s->service.backends,
+                   by_ep);
 }
 
 /* --- what is lacking --- */

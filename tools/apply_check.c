@@ -127,28 +127,11 @@ make_lists(const struct gvs_request *r, struct gvs_apply *p, struct gvs_fault *f
 static bool
 count_room(struct gvs_request *r, const struct gvs_staged *s)
 {
-    struct gvs_entry held;
     bool gathered = gvs_apply_gather(r, s);
 
-    for (const struct gvs_write *w = r->writes; w; w = w->next)
-        r->apply->room += !gvs_write_get(r, &w->key, &held);
+    r->apply->room += gvs_writes_room(r);
     gvs_writes_free(r);
     return gathered;
-}
-
-static int
-check_room(const struct gvs_request *r, struct gvs_fault *f)
-{
-    size_t used = gvs_table_count(gvs_node_claims(r->a->node)), max = r->a->cfg.limits.entries;
-    size_t room = used < max ? max - used : 0;
-
-    if (r->apply->room <= room)
-        return GVS_OK;
-    gvs_fault_set(f, GVS_EXIT_NO,
-                  "the table is full (%zu entries, room for %zu, needed %zu); nothing changed", max,
-                  room, r->apply->room);
-    gvs_fault_hint(f, "raise limits { entries } in gossipvs.conf on every node");
-    return -1;
 }
 
 int
@@ -161,7 +144,8 @@ gvs_apply_check(struct gvs_request *r, struct gvs_fault *f)
         struct gvs_staged *s = &p->stage->list[p->at];
 
         if (p->at == p->stage->count)
-            return make_lists(r, p, f) < 0 || check_room(r, f) < 0 ? -1 : 1;
+            return make_lists(r, p, f) < 0 || gvs_write_check_room(r, r->apply->room, f) < 0 ? -1
+                                                                                             : 1;
         if (check_one(r, s, f) < 0) {
             gvs_stage_blame(s->source, s->at, f);
             return -1;
@@ -242,29 +226,26 @@ gvs_apply_servers(struct gvs_request *r, struct gvs_fault *f)
 
 /* --- the table --- */
 
+static int
+cmp_name(const void *name, const void *staged)
+{
+    return strcmp(name, (*(const struct gvs_staged *const *)staged)->service.attr.name);
+}
+
 /* Goes by the name of another one that stays as it is. */
 static int
 refuse_name(const struct gvs_apply *p, const struct gvs_key *key, const struct gvs_entry *e,
             struct gvs_fault *f)
 {
-    struct gvs_staged probe = {0}, *want = &probe, **found;
-    struct gvs_service *s = &probe.service.attr;
+    struct gvs_staged *const *want;
+    struct gvs_service held;
 
-    if (gvs_service_decode(s, e->value, e->value_len) < 0 || gvs_apply_find(p, &key->svc) ||
-        (p->prune && gvs_id_is_cluster(&key->owner)))
+    if (p->stage->count == 0 || gvs_service_decode(&held, e->value, e->value_len) < 0 ||
+        gvs_apply_find(p, &key->svc) || (p->prune && gvs_id_is_cluster(&key->owner)))
         return GVS_OK;
-    for (size_t low = 0, high = p->stage->count; low < high;) {
-        size_t mid = low + (high - low) / 2;
-        int sign = strcmp(p->by_name[mid]->service.attr.name, s->name);
-
-        found = &p->by_name[mid];
-        want = sign == 0 ? *found : want;
-        if (sign == 0)
-            break;
-        low = sign < 0 ? mid + 1 : low;
-        high = sign < 0 ? high : mid;
-    }
-    return want->named ? same_name(want, &key->svc, f) : GVS_OK;
+    /* Of two by one name none is `named` (make_lists). */
+    want = bsearch(held.name, p->by_name, p->stage->count, sizeof(struct gvs_staged *), cmp_name);
+    return want && (*want)->named ? same_name(*want, &key->svc, f) : GVS_OK;
 }
 
 /* A VIP of the cluster's alone, which goes. */

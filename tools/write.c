@@ -118,17 +118,24 @@ gvs_writes_free(struct gvs_request *r)
     r->writes = r->writes_end = NULL;
 }
 
-/* Tombstones stand in the place of what they bury: only keys that are new take room. */
-static int
-check_room(const struct gvs_request *r, struct gvs_fault *f)
+size_t
+gvs_writes_room(const struct gvs_request *r)
 {
-    size_t used = gvs_table_count(gvs_node_claims(r->a->node)), max = r->a->cfg.limits.entries;
-    size_t room = used < max ? max - used : 0, count = 0; /* what is above it is for others' */
     struct gvs_entry held;
+    size_t count = 0;
 
     for (const struct gvs_write *w = r->writes; w; w = w->next)
         count += !gvs_write_get(r, &w->key, &held);
-    if (count <= room)
+    return count;
+}
+
+int
+gvs_write_check_room(const struct gvs_request *r, size_t needed, struct gvs_fault *f)
+{
+    size_t used = gvs_table_count(gvs_node_claims(r->a->node)), max = r->a->cfg.limits.entries;
+    size_t room = used < max ? max - used : 0; /* what is above it is for others' */
+
+    if (needed <= room)
         return GVS_OK;
     if (r->written > 0)
         gvs_fault_set(
@@ -139,7 +146,7 @@ check_room(const struct gvs_request *r, struct gvs_fault *f)
     else
         gvs_fault_set(f, GVS_EXIT_NO,
                       "the table is full (%zu entries, room for %zu, needed %zu); nothing changed",
-                      max, room, count);
+                      max, room, needed);
     gvs_fault_hint(f, "raise limits { entries } in gossipvs.conf on every node");
     return -1;
 }
@@ -180,7 +187,7 @@ gvs_writes_commit(struct gvs_request *r)
 {
     struct gvs_entry held;
     struct gvs_fault f;
-    int rc = check_room(r, &f);
+    int rc = gvs_write_check_room(r, gvs_writes_room(r), &f);
 
     for (const struct gvs_write *w = r->writes; w && rc == GVS_OK; w = w->next) {
         if (r->dry)
