@@ -204,18 +204,6 @@ is_exempt(const struct gvs_kernel *k, const struct gvs_item *item, const struct 
            (k->cfg.at_once && k->cfg.at_once(k->cfg.ctx, &item->svc, ep));
 }
 
-static bool
-reserve(struct gvs_brake *b, size_t count)
-{
-    struct gvs_item *v = count > b->cap ? reallocarray(b->v, count, sizeof *v) : b->v;
-
-    if (count > b->cap && !v)
-        return false;
-    b->cap = count > b->cap ? count : b->cap;
-    b->v = v;
-    return true;
-}
-
 /* Of a service all that would go, and neither leaves nor is exempt. Where the table is not trusted
  * nothing goes that was not asked for here (I5). */
 static bool
@@ -228,7 +216,7 @@ find_braked(struct gvs_kernel *k, const struct gvs_slot *s)
     b->count = 0;
     if (k->trust < GVS_TRUST_ALL)
         return true;
-    if (!gvs_drain_gather(k, s) || !reserve(b, d->count))
+    if (!gvs_drain_gather(k, s) || !gvs_items_reserve(&b->v, &b->cap, d->count))
         return false;
     whole = d->count > 0 && d->v[0].kind == GVS_ITEM_SERVICE;
     if (whole && is_exempt(k, d->v, NULL))

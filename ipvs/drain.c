@@ -69,18 +69,6 @@ is_unwanted(const struct gvs_kernel *k, const struct gvs_slot *s)
     return want.at == want.end || gvs_drain_leaves(k, want.at);
 }
 
-static bool
-reserve(struct gvs_drain *d, size_t count)
-{
-    struct gvs_item *v = count > d->cap ? reallocarray(d->v, count, sizeof *v) : d->v;
-
-    if (count > d->cap && !v)
-        return false;
-    d->cap = count > d->cap ? count : d->cap;
-    d->v = v;
-    return true;
-}
-
 bool
 gvs_drain_gather(struct gvs_kernel *k, const struct gvs_slot *s)
 {
@@ -88,7 +76,7 @@ gvs_drain_gather(struct gvs_kernel *k, const struct gvs_slot *s)
     struct gvs_drain *d = &k->drain;
 
     d->count = 0;
-    if (!reserve(d, (size_t)(have.end - have.at)))
+    if (!gvs_items_reserve(&d->v, &d->cap, (size_t)(have.end - have.at)))
         return false;
     for (; have.at < have.end; have.at++) {
         while (want.at < want.end && gvs_item_cmp(want.at, have.at) < 0)

@@ -69,6 +69,18 @@ gvs_item_past(const struct gvs_svcid *svc)
     return gvs_item_make_dest(svc, &past);
 }
 
+bool
+gvs_items_reserve(struct gvs_item **v, size_t *cap, size_t count)
+{
+    struct gvs_item *more = count > *cap ? reallocarray(*v, count, sizeof *more) : *v;
+
+    if (count > *cap && !more)
+        return false;
+    *cap = count > *cap ? count : *cap;
+    *v = more;
+    return true;
+}
+
 /* A service that goes is one difference, its destinations go along. */
 void
 gvs_kernel_recount(struct gvs_kernel *k, struct gvs_slot *s)

@@ -343,6 +343,9 @@ bool gvs_ranges_equal(struct gvs_range a, struct gvs_range b);
 size_t gvs_range_from(struct gvs_range r, const struct gvs_item *least);
 struct gvs_item gvs_item_past(const struct gvs_svcid *svc);
 
+/* Room for so many, of which some may be there; false: memory is short, and nothing is lost. */
+bool gvs_items_reserve(struct gvs_item **v, size_t *cap, size_t count);
+
 /* flight.c */
 
 bool gvs_flight_under_way(const struct gvs_kernel *k);

@@ -339,14 +339,8 @@ make_range(struct gvs_look *l, const struct gvs_item *service, struct gvs_range 
 {
     size_t count = 1 + l->dests.count;
 
-    if (count > l->items_cap) {
-        struct gvs_item *items = reallocarray(l->items, count, sizeof *items);
-
-        if (!items)
-            return GVS_E_FULL;
-        l->items = items;
-        l->items_cap = count;
-    }
+    if (!gvs_items_reserve(&l->items, &l->items_cap, count))
+        return GVS_E_FULL;
     l->items[0] = *service;
     for (size_t i = 0; i < l->dests.count; i++)
         l->items[1 + i] = l->dests.v[i].item;

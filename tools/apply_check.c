@@ -143,9 +143,11 @@ gvs_apply_check(struct gvs_request *r, struct gvs_fault *f)
     for (int i = 0; i < SERVICES_PER_TURN && backends < BACKENDS_PER_TURN; i++) {
         struct gvs_staged *s = &p->stage->list[p->at];
 
+        if (p->at == p->stage->count &&
+            (make_lists(r, p, f) < 0 || gvs_write_check_room(r, r->apply->room, f) < 0))
+            return -1;
         if (p->at == p->stage->count)
-            return make_lists(r, p, f) < 0 || gvs_write_check_room(r, r->apply->room, f) < 0 ? -1
-                                                                                             : 1;
+            return 1;
         if (check_one(r, s, f) < 0) {
             gvs_stage_blame(s->source, s->at, f);
             return -1;
