@@ -154,6 +154,24 @@ gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t 
     return gvs_cli_tell(c, command, words, count, NULL, show, doc);
 }
 
+bool
+gvs_cli_take(struct gvs_cli *c, const char *option, const char **value)
+{
+    size_t i = 0, taken;
+
+    *value = NULL;
+    while (i < c->count && strcmp(c->words[i], option) != 0)
+        i++;
+    if (i == c->count)
+        return false;
+    taken = i + 1 < c->count ? 2 : 1;
+    if (taken == 2)
+        *value = c->words[i + 1];
+    c->count -= taken;
+    memmove(&c->words[i], &c->words[i + taken], (c->count - i) * sizeof *c->words);
+    return true;
+}
+
 /* --- durations ------------------------------------------------------------------------------ */
 
 /* Decimal seconds; s, m or h may follow. */
@@ -181,16 +199,11 @@ gvs_cli_seconds(double *out, const char *what, const char *text, struct gvs_faul
 static int
 take_seconds(struct gvs_cli *c, const char *name, double *out, struct gvs_fault *f)
 {
-    for (size_t i = 0; i < c->count; i++) {
-        if (strcmp(c->words[i], name) != 0)
-            continue;
-        if (gvs_cli_seconds(out, name, i + 1 < c->count ? c->words[i + 1] : NULL, f) < 0)
-            return -1;
-        c->count -= 2;
-        memmove(&c->words[i], &c->words[i + 2], (c->count - i) * sizeof *c->words);
-        return 1;
-    }
-    return 0;
+    const char *value;
+
+    if (!gvs_cli_take(c, name, &value))
+        return 0;
+    return gvs_cli_seconds(out, name, value, f) < 0 ? -1 : 1;
 }
 
 /* --- commands that show --------------------------------------------------------------------- */

@@ -286,22 +286,6 @@ gvs_cli_send_claims(struct gvs_cli *c, const struct gvs_claims *claims, const ch
 
 /* --- the commands --- */
 
-/* Takes `-f PATH` out of the words; NULL: it is not there. */
-static const char *
-take_path(struct gvs_cli *c)
-{
-    for (size_t i = 0; i + 1 < c->count; i++) {
-        const char *path = c->words[i + 1];
-
-        if (strcmp(c->words[i], "-f") != 0)
-            continue;
-        c->count -= 2;
-        memmove(&c->words[i], &c->words[i + 2], (c->count - i) * sizeof *c->words);
-        return path;
-    }
-    return NULL;
-}
-
 static int
 run_files(struct gvs_cli *c, const char *command, const char *path, json_t **doc)
 {
@@ -323,10 +307,11 @@ run_files(struct gvs_cli *c, const char *command, const char *path, json_t **doc
 int
 gvs_cli_apply(struct gvs_cli *c)
 {
-    const char *path = take_path(c);
+    const char *path;
     json_t *doc;
     int rc;
 
+    (void)gvs_cli_take(c, "-f", &path);
     if (!path)
         return gvs_cli_usage(c, "apply -f FILE, or -f DIR");
     rc = run_files(c, "apply", path, &doc);
@@ -351,12 +336,14 @@ say_kept(const struct gvs_cli *c, const json_t *doc)
 int
 gvs_cli_plan(struct gvs_cli *c)
 {
-    const char *path = take_path(c);
+    const char *path;
     json_t *doc;
     int rc;
 
-    if (!path)
+    if (!gvs_cli_take(c, "-f", &path))
         return gvs_cli_changes(c);
+    if (!path)
+        return gvs_cli_usage(c, "plan -f FILE, or -f DIR");
     rc = run_files(c, "plan", path, &doc);
     if (rc == GVS_EXIT_OK) {
         if (!c->json)

@@ -13,22 +13,6 @@ warn(void *ctx, const char *what)
     gvs_cli_say(ctx, what);
 }
 
-/* Takes `--from FORM` out of the words; NULL: it is not there. */
-static const char *
-take_from(struct gvs_cli *c)
-{
-    for (size_t i = 0; i + 1 < c->count; i++) {
-        const char *form = c->words[i + 1];
-
-        if (strcmp(c->words[i], "--from") != 0)
-            continue;
-        c->count -= 2;
-        memmove(&c->words[i], &c->words[i + 2], (c->count - i) * sizeof *c->words);
-        return form;
-    }
-    return NULL;
-}
-
 /* The word that is no option of a change and no value of one. */
 static const char *
 take_path(struct gvs_cli *c)
@@ -71,13 +55,15 @@ read_claims(struct gvs_cli *c, const char *form, const char *path, struct gvs_cl
 int
 gvs_cli_import(struct gvs_cli *c)
 {
-    const char *form = take_from(c), *path = take_path(c);
+    const char *form, *path;
     struct gvs_claims_file file = {.services = NULL};
     struct gvs_claims claims = {1, &file};
     struct gvs_fault f;
     json_t *doc;
     int rc;
 
+    (void)gvs_cli_take(c, "--from", &form);
+    path = take_path(c);
     if (!form || !path || (strcmp(form, "ipvsadm") != 0 && strcmp(form, "keepalived") != 0))
         return gvs_cli_usage(c, "import --from ipvsadm FILE, or --from keepalived FILE");
     if (read_claims(c, form, path, &file, &f) < 0)
