@@ -52,7 +52,7 @@ void gvs_cli_print(json_t *doc);
 /* "90", "1.5", "10s", "2m", "1h": 0 to a day, else a negative number and *f. `text` may be NULL. */
 int gvs_cli_seconds(double *out, const char *what, const char *text, struct gvs_fault *f);
 
-/* Takes an option out of the words, with its value, NULL if there is none. False: it is not there. */
+/* Takes an option out of the words, with its value or NULL. False: it is not there. */
 bool gvs_cli_take(struct gvs_cli *c, const char *option, const char **value);
 
 /* One question and its answer. With -j the answer is printed as it came, if `show` or if it is an

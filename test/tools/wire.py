@@ -105,11 +105,13 @@ def forged(dice, recorded):
 
 
 def replayed(recorded):
-    """What members sent here: INITs from everywhere, with another mac2 as well, DATA as it was."""
+    """What members sent here: INITs from everywhere, with another mac2 as well, and as it was the
+    DATA of the latest session, which is the one that its first eight bytes name."""
     hellos = [p for _, _, p in recorded if p[0] == INIT]
+    data = [(source, p) for source, _, p in recorded if p[0] == DATA]
     return [(ANYWHERE, p) for p in hellos] + \
         [(ANYWHERE, p[:160] + b"\xff" * 16) for p in hellos] + \
-        [(source, p) for source, _, p in recorded if p[0] == DATA][-len(hellos):]
+        [(source, p) for source, p in data if p[:8] == data[-1][1][:8]][-len(hellos):]
 
 
 def sent_elsewhere(wire, top, number, count):
