@@ -36,10 +36,10 @@
  *   I10 What leaves is in the ledger, with its time: a restart changes nothing about it. Nothing
  *       begins to leave that might not be removed (I5); what has begun may end.
  *   I11 What would take away over half of our services or of our destinations, and at least 10 of
- *       them, counted over 60 s, waits a minute: it stays as it is, its weight too. Whatever adds,
- *       edits, or mends drift goes on; what is wanted again meanwhile costs no operation. What was
- *       taken back on this node, or may go at once (`at_once`), neither waits nor counts. A restart
- *       changes nothing about the minute (ipvs/brake.c).
+ *       them, counted over 60 s less what was added since, waits a minute: it stays as it is, its
+ *       weight too. Whatever adds, edits, or mends drift goes on; what is wanted again meanwhile
+ *       costs no operation. What was taken back on this node, or may go at once (`at_once`),
+ *       neither waits nor counts. A restart changes nothing about the minute (ipvs/brake.c).
  */
 #pragma once
 
