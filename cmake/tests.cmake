@@ -92,7 +92,8 @@ foreach(module agent agent_disk agent_peers claims config fault helper hide name
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
-gvs_test(tools/confined test/tools/test_confine.c tools/confine.c tools/confine_calls.c LIBS)
+gvs_test(tools/confined test/tools/test_confine.c
+    tools/process/confine.c tools/process/confine_calls.c LIBS)
 if(SECCOMP_FOUND AND NOT GVS_SANITIZE MATCHES "address|leak|memory|thread")
     target_compile_definitions(test_tools_confined PRIVATE GVS_SECCOMP)
     target_link_libraries(test_tools_confined PRIVATE PkgConfig::SECCOMP)
@@ -151,8 +152,8 @@ foreach(target config store text)
 endforeach()
 # On a kernel in memory, which the linker finds before netlink.
 gvs_fuzz(request test/ipvs/fake.c LIBS libgossipvs)
-gvs_fuzz(import tools/import_ipvsadm.c tools/import_keepalived.c LIBS libgossipvs)
-gvs_fuzz(screen tools/print.c tools/screen.c tools/screen_changes.c
+gvs_fuzz(import tools/cli/import_ipvsadm.c tools/cli/import_keepalived.c LIBS libgossipvs)
+gvs_fuzz(screen tools/cli/print.c tools/cli/screen.c tools/cli/screen_changes.c
     LIBS libgossipvs PkgConfig::SMARTCOLS m)
 
 add_test(NAME tools/sim COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_sim")

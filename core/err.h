@@ -19,7 +19,7 @@
     X(LOST, -9, "the answers were lost; only a look can tell") \
     X(RANGE, -10, "a number is out of range")                  \
     X(UNSUPPORTED, -11, "this kernel or build cannot do it")   \
-    X(RETIRED, -12, "that node id is retired for ever")                    \
+    X(RETIRED, -12, "that node id is retired for ever")        \
     X(DELETED, -13, "it was deleted, and that was forgotten since")
 
 enum gvs_err {

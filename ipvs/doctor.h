@@ -1,7 +1,7 @@
 /* ipvs/doctor.h: does this machine let IPVS do what the table asks of it? Facts in, findings out.
  *
  *     use    what the table has this node do     (the agent says)     +
- *     seen   what one network namespace is like  (tools/doctor_look)  +--> judge --> findings
+ *     seen   what one network namespace is like  (tools/cli/doctor_look) +-> judge --> findings
  *
  * A judge without eyes or hands: he names each setting of the system that matters to IPVS, as it
  * is, as it should be, why, and what to write where. He reads nothing and writes nothing, so that

@@ -1,9 +1,9 @@
 /* gossipvs.conf, and the same bytes as a file of services.d: all or nothing, one printable sentence
  * for what is wrong. */
-#include "tools/config.h"
+#include "tools/words/config.h"
 #include "net/keyring.h"
 #include "test/fuzz/scratch.h"
-#include "tools/claims.h"
+#include "tools/words/claims.h"
 
 static void
 check_fault(const struct gvs_fault *f)

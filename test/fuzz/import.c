@@ -1,11 +1,11 @@
 /* Lines of ipvsadm, and the same bytes as keepalived.conf and as a text of services.d: all or
  * nothing, one printable sentence for what is wrong. What comes of any of them is valid, ascends,
  * and is the same when it has travelled as JSON. */
-#include "tools/import.h"
+#include "tools/cli/import.h"
 #include "core/err.h"
 #include "test/fuzz/fuzz.h"
-#include "tools/claims_json.h"
-#include "tools/syntax.h"
+#include "tools/words/claims_json.h"
+#include "tools/words/syntax.h"
 
 static void
 check_text(const char *s)

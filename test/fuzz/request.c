@@ -7,7 +7,7 @@
 
 #include "test/fuzz/scratch.h"
 #include "test/ipvs/fake.h"
-#include "tools/agent.h"
+#include "tools/agent/agent.h"
 
 static struct gvs_agent *agent;
 static uv_loop_t loop;

@@ -1,10 +1,10 @@
 /* Documents from an agent, or from whoever sits at its socket, on a terminal: printable ASCII,
- * newlines of ours, and the colours of words of state (tools/screen.h, I1). The first byte says
+ * newlines of ours, and the colours of words of state (tools/cli/screen.h, I1). The first byte says
  * which screen. */
 #include "test/fuzz/fuzz.h"
 
-#include "tools/print.h"
-#include "tools/screen.h"
+#include "tools/cli/print.h"
+#include "tools/cli/screen.h"
 
 static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m", "\033[0m"};
 

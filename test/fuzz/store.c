@@ -1,11 +1,11 @@
 /* A damaged LMDB file: the input is changes to a sound one, of some records: place (4 bytes), count
  * (1), bytes; place 0xffffffff cuts the file to the length in the next four bytes. A file that is
  * found sound must be one that LMDB opens and reads without a step outside of it, and all of its
- * records must be sound (tools/store_file.h). */
+ * records must be sound (tools/store/file.h). */
 #include "core/err.h"
 #include "test/fuzz/scratch.h"
-#include "tools/store_file.h"
-#include "tools/store_lmdb.h"
+#include "tools/store/file.h"
+#include "tools/store/lmdb.h"
 
 #define RECORDS 200
 #define CUT UINT32_MAX

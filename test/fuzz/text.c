@@ -5,8 +5,8 @@
 #include "core/addr.h"
 #include "core/err.h"
 #include "core/id.h"
-#include "tools/syntax.h"
-#include "tools/words.h"
+#include "tools/words/syntax.h"
+#include "tools/words/words.h"
 
 static void
 check_fault(const struct gvs_addr_fault *f, size_t len)

@@ -15,7 +15,7 @@
 
 #include "core/bytes.h"
 #include "net/node_impl.h"
-#include "tools/agent.h"
+#include "tools/agent/agent.h"
 
 struct bench {
     char dir[64], conf[128], state[128];

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "test/lib/prng.h"
-#include "tools/store.h"
+#include "tools/store/store.h"
 
 #define KEYS 400
 

@@ -437,7 +437,7 @@ test_members_that_fill_their_places_are_told(void **state)
 
 /* --- who was dead before a restart --- */
 
-/* Nothing leaves the kernel for want of a member that nobody here has asked (tools/hide.h). */
+/* Nothing leaves the kernel for want of a member that nobody here has asked (agent/hide.h). */
 static void
 test_the_dead_of_the_disk_are_asked_before_anything_is_removed(void **state)
 {

@@ -1,4 +1,4 @@
-#include "tools/claims.h"
+#include "tools/words/claims.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -261,7 +261,7 @@ test_each_mistake_names_its_line(void **state)
             expect_fault(rows[i].text, rows[i].fault);
             continue;
         }
-        /* Sentences of tools/words.c: here only that there is one, with the line. */
+        /* Sentences of tools/words/words.c: here only that there is one, with the line. */
         write_text("web.conf", rows[i].text);
         if (gvs_claims_read_file(&f, dir, "web.conf", &fault) == 0)
             fail_msg("accepted: %s", rows[i].text);

@@ -1,4 +1,4 @@
-#include "tools/config.h"
+#include "tools/words/config.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

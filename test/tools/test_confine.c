@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "core/err.h"
-#include "tools/confine.h"
+#include "tools/process/confine.h"
 
 #define NOBODY 65534
 #define SAID_CAP 160

@@ -1,4 +1,4 @@
-#include "tools/fault.h"
+#include "tools/words/fault.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "core/err.h"
-#include "tools/helper.h"
+#include "tools/process/helper.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71

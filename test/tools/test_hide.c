@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/hide.h"
+#include "tools/agent/hide.h"
 
 #define MEMBERS 9
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "test/lib/prng.h"
-#include "tools/names.h"
+#include "tools/agent/names.h"
 
 static struct gvs_svcid
 service(uint16_t port)

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "core/err.h"
-#include "tools/runner.h"
+#include "tools/process/runner.h"
 
 static char top[] = "/tmp/gossipvs-runner-XXXXXX";
 static char text[65536];

@@ -1,4 +1,4 @@
-#include "tools/store.h"
+#include "tools/store/store.h"
 
 #include <dlfcn.h>
 #include <errno.h>

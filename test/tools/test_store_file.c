@@ -1,4 +1,4 @@
-#include "tools/store_file.h"
+#include "tools/store/file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  *                                      \---> news --> oracle, disk, kernel
  *
  * What the agent decides by itself about when a table may be written to or trusted
- * (tools/flow.c) is said again here, because nothing below the agent knows it. */
+ * (tools/agent/flow.c) is said again here, because nothing below the agent knows it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

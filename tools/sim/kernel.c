@@ -1,4 +1,4 @@
-/* A fake IPVS, and the way from a node's news to operations on it: as tools/flow.c and
+/* A fake IPVS, and the way from a node's news to operations on it: as tools/agent/flow.c and
  * ipvs/kernel.c go it, with the same view, diff and plan, and without netlink.
  *
  *     news -> dirty service -> view -> wanted -- diff, plan --> operations -> truth
@@ -237,7 +237,8 @@ is_add(const struct gvs_op *op)
     return op->kind == GVS_OP_SERVICE_ADD || op->kind == GVS_OP_DEST_ADD;
 }
 
-/* Fail static, as tools/flow.c has it: unconfirmed tables add, and after ten seconds alone edit. */
+/* Fail static, as tools/agent/flow.c has it: unconfirmed tables add, and after ten seconds alone
+ * edit. */
 static bool
 trusted(const struct sim_world *w, size_t i, const struct gvs_op *op)
 {

@@ -1,0 +1,604 @@
+/* tools/agent/agent.h: the inside of the agent, shared by the files of this directory and by nobody
+ * else.
+ *
+ *     agent.c      opening, closing, reloading, the timers
+ *     flow.c       news from the node -> view -> kernel; ledger and store; what happens when
+ *     peers.c      the bootstrap peers: names to addresses, again and again
+ *     netns.c      the network namespaces that are programmed, and the helper that opens them
+ *     own.c        this node's claims from services.d, written as entries
+ *     owners.c     who takes part: whose claims are hidden (by hide.h), who is in sync
+ *     events.c     what watch shows
+ *     request.c    one request: parsing, the table of commands, waiting, answering
+ *     change.c     the commands that change the table; write.c, what they share
+ *     apply.c      apply, and plan of files; stage.c, what was sent for them; apply_check.c, may it
+ *                  be written?
+ *     braked.c     what the brakes hold: what is said of it, and its release
+ *     show.c       the commands that show; show_vips.c, those that show VIPs; export.c, export;
+ *                  problems.c, what status complains of; alarms.c, what the log does, too
+ *     conflicts.c  claims that disagree, and writes that overwrote each other
+ *     show_doctor.c  what this node does, for doctor
+ *     refused.c    what came from elsewhere and was not taken
+ *     leave.c      leave and forget
+ *     text.c       what several of them say alike
+ *     control.c    the Unix socket
+ */
+#pragma once
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "core/set.h"
+#include "core/vector.h"
+#include "core/view.h"
+#include "ipvs/kernel.h"
+#include "net/node.h"
+#include "net/udp.h"
+#include "tools/agent/gossipvs.h"
+#include "tools/agent/hide.h"
+#include "tools/agent/names.h"
+#include "tools/process/helper.h"
+#include "tools/process/runner.h"
+#include "tools/store/store.h"
+#include "tools/words/claims.h"
+#include "tools/words/config.h"
+
+#define GVS_AGENT_RING 1024      /* events kept for watch --since */
+#define GVS_AGENT_OWN_MAX 128    /* addresses of this node that views are told of, a namespace */
+#define GVS_AGENT_NETNS_MAX 1024 /* network namespaces; nothing special about it */
+#define GVS_AGENT_ALONE_MS 10000
+#define GVS_AGENT_FORMER_MAX 32
+#define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
+#define GVS_AGENT_OVERWRITES 1000  /* kept for conflicts */
+#define GVS_AGENT_TOLD (GVS_REJECT_COUNT + GVS_REFUSAL_COUNT)
+
+enum gvs_via {
+    GVS_VIA_PEER = 0,
+    GVS_VIA_CLI,
+    GVS_VIA_FILE,
+    GVS_VIA_AUDIT,
+    GVS_VIA_API,
+    GVS_VIA_NONE,
+};
+
+/* What is worth a line in the log, but not one each time: what strangers, peers and users can make
+ * happen as often as they like. */
+enum gvs_seldom {
+    GVS_SELDOM_FORBIDDEN, /* a change by somebody who may not */
+    GVS_SELDOM_CLIENT,    /* a client that was hung up on */
+    GVS_SELDOM_HOOK,      /* the hook failed */
+    GVS_SELDOM_CLAIM,     /* a claim of services.d that the table does not take */
+    GVS_SELDOM_COUNT
+};
+
+/* Somebody who asks for something. */
+struct gvs_who {
+    char name[160]; /* user@node */
+    long uid, pid;  /* -1, 0: not known */
+    bool may_change;
+};
+
+struct gvs_request;
+struct gvs_control;
+struct gvs_change_sync;
+struct gvs_stage;
+struct gvs_apply;
+
+struct gvs_events {
+    json_t *ring[GVS_AGENT_RING]; /* slot seq % GVS_AGENT_RING */
+    uint64_t seq;                 /* of the latest; 0 = none ever */
+    uint64_t first;               /* the oldest that the ring holds */
+    uint64_t stored;              /* as in the store */
+};
+
+/* Services that are looked at again after a time, one to two intervals. */
+struct gvs_waiting {
+    struct gvs_set *set[2]; /* the first gathers, the second waits out the interval */
+    struct gvs_mono turn;   /* it ends then; meaningless if both are empty */
+};
+
+/* What has become of a member since it was first listed. */
+struct gvs_member_note {
+    struct gvs_mono differs;     /* its table is not ours since then; NEVER: it is */
+    uint64_t deferred;           /* as in gvs_node_member, */
+    struct gvs_mono deferred_at; /* when that last rose */
+    struct gvs_ep ep, former;    /* its address, and the one before */
+};
+
+#define GVS_ALARM_KINDS 4
+
+/* peers.c: a peer of the configuration. */
+struct gvs_agent_peer {
+    char text[GVS_CONFIG_PATH_MAX]; /* as it stands there */
+    bool looking;                   /* a look-up is under way */
+    bool failing;                   /* the latest gave nothing that is of use */
+    size_t count;
+    struct gvs_ep ep[GVS_AGENT_ADDRESSES_MAX]; /* as last known */
+};
+
+/* netns.c: one that is programmed, or is to be. */
+struct gvs_netns {
+    char name[GVS_HELPER_NAME_MAX + 1];
+    size_t at;                 /* its place among the agent's */
+    bool host;                 /* where the agent was opened; always there */
+    bool seen, seen_ever;      /* by this scan; since it was last missed, first at */
+    struct gvs_mono since;     /* then */
+    bool there;                /* a namespace, or what looks like one, is mounted on its name */
+    uint64_t dev, ino;         /* of the one that is open */
+    struct gvs_ledger *ledger; /* of what is ours in it */
+    char place[96];            /* that the ledger speaks of; "": none */
+    uint64_t ledger_upto;      /* what the sync under way makes durable */
+
+    struct gvs_kernel *kernel; /* NULL: not open */
+    struct gvs_mono due;       /* it is stepped then */
+    enum gvs_trust trust;      /* that it has been told */
+    bool bare;                 /* it has no address yet, and is given the time to have one */
+    bool filling;              /* it is being told what is wanted, */
+    bool filled_any;
+    struct gvs_svcid filled;                /* up to here, if any */
+    struct gvs_addr own[GVS_AGENT_OWN_MAX]; /* its addresses, as views were told */
+    size_t own_count;
+
+    char why[192]; /* it is not open; "": nothing is known to stand in the way */
+    uint32_t backoff_ms;
+    struct gvs_mono retry; /* no earlier */
+};
+
+struct gvs_agent {
+    uv_loop_t *loop;
+    gvs_log_fn log;
+    void *log_ctx;
+    struct gvs_config cfg;
+    char config_path[GVS_CONFIG_PATH_MAX];
+    uint8_t *priv; /* this node's key while opening (net/secret.h), then NULL */
+
+    struct gvs_agent_key { /* keys.c: of the keyring what may be shown, in the file's order */
+        uint64_t id;
+        bool primary;
+        char note[GVS_KEYRING_NOTE_MAX + 1];
+    } keys[GVS_KEYRING_MAX];
+    size_t key_count;
+    struct gvs_agent_turned { /* those who were turned away: told of so many, */
+        uint64_t logged;
+        struct gvs_mono next; /* and not before then again */
+    } strangers, denied;
+
+    struct gvs_store *store;
+    struct gvs_node *node;
+    struct gvs_udp *udp;
+    struct gvs_claims claims;
+    struct gvs_control *control;
+    struct gvs_events events;
+
+    struct gvs_view_service *view; /* scratch */
+    struct gvs_item *items;        /* scratch, 1 + GVS_VIEW_BACKENDS_MAX */
+    struct gvs_set *shown;         /* what the view last said of every service */
+    struct gvs_set *dirty;         /* services whose view is out of date */
+    struct gvs_waiting held;       /* services that would lose their last usable destination */
+
+    /* netns.c: the host's first, if it is meant; then by name. */
+    struct gvs_netns *netns[GVS_AGENT_NETNS_MAX];
+    size_t netns_count;
+    size_t netns_more;               /* there are, and no room for them */
+    size_t netns_turn;               /* who is stepped first */
+    struct gvs_mono netns_scan;      /* the next */
+    bool netns_scanned, netns_young; /* once; somebody who has just come is not complete */
+    char netns_fault[64];            /* of the directory, else "" */
+    bool netns_watching;
+    uint64_t netns_dev, netns_ino; /* what is watched */
+    uv_fs_event_t netns_watch;
+    struct gvs_child helper;
+    uv_poll_t helper_poll;
+    char helper_fault[64];               /* it has gone; else "" */
+    char asked[GVS_HELPER_NAME_MAX + 1]; /* of the helper; "": nothing */
+    struct gvs_mono asked_at;
+
+    /* hook.c */
+    struct gvs_child runner;
+    uv_poll_t runner_poll;
+    bool hook_busy;       /* it is being told of an event, */
+    uint64_t hook_seq;    /* the latest that it was told of */
+    char hook_fault[128]; /* how it failed, the last time; else "" */
+
+    /* owners.c */
+    struct gvs_node_member *members; /* as last listed, ourselves included */
+    size_t member_count;
+    struct gvs_addr *member_addrs; /* where they take datagrams, as views were told; ascending */
+    size_t member_addr_count;
+    struct gvs_member_note *notes; /* of `members`, one each */
+    struct gvs_hide hide;
+    struct gvs_mono hide_next;  /* a stage changes then */
+    bool members_due;           /* something happened to a member */
+    bool scanning;              /* services of owners whose stage changed are being viewed */
+    struct gvs_keybuf scan_key; /* up to here */
+    bool retired;               /* and told so */
+    bool left;                  /* by command: the caller is told, once */
+    void (*on_left)(void *ctx);
+    void *on_left_ctx;
+
+    /* conflicts.c */
+    json_t *overwrites[GVS_AGENT_OVERWRITES]; /* number i in slot i % GVS_AGENT_OVERWRITES */
+    uint64_t overwrite_count, overwrites_missed, overwrites_unlogged;
+    struct gvs_mono overwrite_logged;
+
+    struct {
+        struct gvs_mono at;
+        uint64_t unlogged; /* since */
+    } seldom[GVS_SELDOM_COUNT];
+
+    struct {
+        uint64_t count; /* told of so far */
+        struct gvs_mono next;
+    } told[GVS_AGENT_TOLD]; /* refused.c */
+
+    struct gvs_names names; /* of services that are shown, or on their way out of the kernel */
+
+    enum gvs_via via; /* who causes what happens now */
+    const char *by;   /* the user, if via is CLI or API */
+
+    struct gvs_mono alarm_due[GVS_ALARM_KINDS]; /* the log is told of each no earlier */
+    struct gvs_mono started;
+    bool quiet;        /* what views bring now is no news for watch */
+    bool fresh;        /* the store was empty: this node has never been part of anything */
+    bool claims_read;  /* services.d has been read at least once */
+    bool claims_tried; /* or could not be */
+    bool ledger_pending;
+    bool ledger_again;            /* the latest could not be written: ask again */
+    struct gvs_mono withdraw;     /* what services.d lacks is withdrawn then; NEVER: nothing is */
+    struct gvs_mono claims_again; /* what the table did not take of it is tried then; NEVER: all is
+                                     there */
+    struct gvs_mono insist;       /* no earlier than then, against another process by our name */
+    uint64_t own_name; /* entries in our name that peers brought, when claims were last made so */
+    uint64_t floor_ns; /* the floor of init_time on disk */
+    uint64_t stamp_floor_ms;     /* that of stamps */
+    bool newborn;                /* the node's key was made at this start */
+    bool keyless;                /* for a store that had one: it was another node's */
+    bool lost;                   /* some of its records were: its vector is not to be trusted */
+    uint64_t vector_changes;     /* of the vector on disk, */
+    struct gvs_mono vector_at;   /* written then */
+    struct gvs_mono out_of_step; /* since when; NEVER while in step */
+    struct gvs_agent_peer peers[GVS_CONFIG_PEERS_MAX];
+    size_t peer_count;
+    struct gvs_ep former[GVS_AGENT_FORMER_MAX]; /* where members of a retired id's took datagrams */
+    size_t former_count;
+    struct gvs_mono resolved;      /* when their names were last looked up; 0: not yet */
+    struct gvs_fault claims_fault; /* services.d could not be read */
+    struct gvs_fault config_fault; /* the latest reload failed */
+
+    struct gvs_change_sync *syncs; /* for which the store will call back */
+    struct gvs_request *requests;  /* waiting for something, and watchers */
+    struct gvs_stage *stages;      /* stage.c: what clients are sending to be applied */
+    bool pumping;
+
+    uv_timer_t kernel_timer;
+    uv_timer_t tick;
+    uv_fs_event_t watch;
+    bool watching;
+    size_t handles; /* open ones; the last to close frees the agent */
+    bool closing;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+/* agent.c */
+void gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The first of a class at once, then one a minute, which tells how many it stands for. */
+void gvs_agent_log_seldom(struct gvs_agent *a, enum gvs_seldom what, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What views need to know, with the addresses of the host's namespace (the screen's), or another's.
+ */
+struct gvs_view_env gvs_agent_env(const struct gvs_agent *a);
+struct gvs_view_env gvs_agent_env_in(const struct gvs_agent *a, const struct gvs_netns *ns);
+void gvs_agent_handle_closed(struct gvs_agent *a); /* one of a->handles is gone */
+
+/* flow.c: lets everything that has happened take effect; safe to call at any time, also from within
+ * itself. */
+void gvs_agent_pump(struct gvs_agent *a);
+void gvs_agent_take_news(struct gvs_agent *a); /* queues them for the store, marks services */
+/* Of the i-th chunk of the version vector, in META. */
+#define GVS_VECTOR_KEY_LEN 8
+void gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i);
+/* Takes news and brings every view up to date, under the name of whoever a->via and a->by say. */
+void gvs_agent_absorb(struct gvs_agent *a);
+void gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc);
+void gvs_agent_dirty_all(struct gvs_agent *a);
+bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
+bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
+bool gvs_agent_in_step(const struct gvs_agent *a);
+/* What kernels ask of what is not wanted any more (ipvs/kernel.h). */
+struct gvs_mono gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                               uint64_t held_ms);
+bool gvs_agent_goes_at_once(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep);
+/* Nothing is programmed: by configuration, or since other agents program every namespace. */
+bool gvs_agent_observes(const struct gvs_agent *a);
+bool gvs_agent_owns(const struct gvs_agent *a, const struct gvs_svcid *svc); /* in any ledger */
+bool gvs_agent_uses(const void *agent, const struct gvs_svcid *svc);         /* or shown */
+
+/* owners.c: who takes part, as far as views, status and the screen go. */
+int gvs_owners_open(struct gvs_agent *a); /* once the node is; GVS_E_FULL: memory */
+void gvs_owners_close(struct gvs_agent *a);
+/* Lists the members anew if something happened to one, or a stage is due. Returns when the next is.
+ */
+struct gvs_mono gvs_owners_refresh(struct gvs_agent *a, struct gvs_mono now);
+/* The next service with a claim of an owner whose stage changed; looks at no more than *budget
+ * entries, and lowers it. False: none, or the budget is spent (a->scanning stays). */
+bool gvs_owners_next(struct gvs_agent *a, size_t *budget, struct gvs_svcid *out);
+/* For how long his table has not been ours; 0 if it is, or nothing is known. */
+uint64_t gvs_owners_differs_ms(const struct gvs_agent *a, const struct gvs_id *id);
+/* The member that takes datagrams at this address, the livelier first; NULL: none. */
+const struct gvs_node_member *gvs_owners_at(const struct gvs_agent *a, const struct gvs_addr *addr);
+/* A service in use at this address; false: none. */
+bool gvs_owners_service_at(const struct gvs_agent *a, const struct gvs_addr *addr,
+                           struct gvs_svcid *out);
+
+/* peers.c. _read: the configuration has been read. Names are looked up by _tick, not before the
+ * loop runs: the resolver's threads, as those of the store, are to begin when the caller has given
+ * up what he does not want them to have. */
+void gvs_peers_read(struct gvs_agent *a);
+void gvs_peers_tick(struct gvs_agent *a, struct gvs_mono now);
+/* What the members of a retired id are for its successor, who knows nobody: _take reads them from
+ * the node and the store that are about to be closed, _keep settles what the new ones have. */
+void gvs_peers_take_former(struct gvs_agent *a);
+void gvs_peers_keep_former(struct gvs_agent *a);
+
+/* netns.c, in this order: _fork before any key is read; _open once the store is, which opens the
+ * host's or sets a fault; _begin once all is open. _run looks for what came and went, and returns
+ * when to be called again. _free when its handles are closed. */
+void gvs_netns_fork(struct gvs_agent *a);
+int gvs_netns_open(struct gvs_agent *a, struct gvs_fault *fault);
+void gvs_netns_begin(struct gvs_agent *a);
+struct gvs_mono gvs_netns_run(struct gvs_agent *a, struct gvs_mono now);
+void gvs_netns_free(struct gvs_agent *a);
+
+/* hook.c: the program that is told of events */
+void gvs_hook_fork(struct gvs_agent *a);  /* before any key is read */
+void gvs_hook_begin(struct gvs_agent *a); /* tells what happens from now on */
+void gvs_hook_run(struct gvs_agent *a);
+void gvs_hook_free(struct gvs_agent *a);
+/* The next that is open, or the first (after NULL); NULL: no more. The host's; NULL: not meant. */
+struct gvs_netns *gvs_netns_next(const struct gvs_agent *a, const struct gvs_netns *after);
+struct gvs_netns *gvs_netns_host(const struct gvs_agent *a);
+bool gvs_netns_alone(const struct gvs_agent *a);   /* the host's and no other is meant */
+bool gvs_netns_settled(const struct gvs_agent *a); /* all that are there are open and filled */
+/* A record of its ledger for the store; val NULL: it goes. */
+void gvs_netns_put(struct gvs_agent *a, const struct gvs_netns *ns, const void *rec, size_t len,
+                   const void *val, size_t val_len);
+bool gvs_netns_take_own(struct gvs_netns *ns); /* its addresses; true if they are others */
+bool gvs_netns_has(const struct gvs_netns *ns, const struct gvs_addr *addr);    /* of its own */
+void gvs_netns_refresh_conns(struct gvs_agent *a, const struct gvs_svcid *svc); /* in all */
+/* Connections in all together; false: in none they are known. */
+bool gvs_netns_conns(const struct gvs_agent *a, const struct gvs_item *item, uint64_t *active,
+                     uint64_t *inactive);
+void gvs_netns_refill(struct gvs_netns *ns); /* it is to be told all that is wanted */
+
+/* own.c: makes the table say what services.d says. */
+void gvs_agent_read_claims(struct gvs_agent *a);
+const char *gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
+                                 const struct gvs_ep *ep /* NULL: the service itself */);
+
+/* events.c: `event` is "vip.add" and the like; before and after may be NULL and are stolen. */
+void gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
+                    const struct gvs_ep *ep, const struct gvs_id *node, json_t *before,
+                    json_t *after, json_t *extra);
+void gvs_event_items(struct gvs_agent *a, struct gvs_range before, struct gvs_range after,
+                     const struct gvs_id *node);
+void gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns,
+                      const struct gvs_kernel_event *ev);
+void gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev);
+void gvs_events_free(struct gvs_events *e);
+
+/* request.c */
+struct gvs_request {
+    struct gvs_agent *a;
+    struct gvs_request *next; /* in a->requests */
+    gvs_reply_fn reply;
+    void *ctx;
+    json_t *doc;       /* the request as it came */
+    const char *words; /* "vip add" */
+    size_t argc;
+    const char *argv[64]; /* lent from doc */
+    struct gvs_who who;
+    bool
+        running; /* its command stands on the stack: not to be freed, even if its client has gone */
+    bool stays;  /* goes on when its client has gone */
+    bool done;
+    struct gvs_mono began, deadline;
+    struct gvs_mono wake; /* poll again no later than this */
+    /* Returns true when it has answered; called after every pump and when the deadline has come.
+     * NULL: not waiting. */
+    bool (*poll)(struct gvs_request *r, struct gvs_mono now);
+    /* A change that waits to be durable and known to the kernel. */
+    bool (*change)(struct gvs_request *r); /* to be run once the node may write */
+    struct gvs_change_sync *sync;          /* under way in the store */
+    bool durable;
+    bool already;
+    struct gvs_stamp stamp;
+    size_t svc_count;
+    struct gvs_svcid *svcs; /* touched; owned */
+    size_t svc_settled;     /* of these, in front */
+    struct gvs_mono asked;  /* --wait-converged, --peers: when everybody was last probed */
+    struct gvs_mono wrote;
+    size_t peers;      /* to wait for */
+    bool of_members;   /* what is written is of a member, not a claim */
+    bool has_if_stamp; /* write only over this; 0: only if it is not there */
+    uint64_t if_stamp;
+    json_t *dry;                           /* --dry-run: what would be written, else NULL */
+    size_t written;                        /* entries */
+    struct gvs_write *writes, *writes_end; /* gathered; owned */
+    bool more;                             /* run `change` again: it has only done a part */
+    struct gvs_apply *apply;               /* apply.c; owned */
+    /* A watcher. */
+    uint64_t since;
+    const char *glob;
+};
+void gvs_request_answer(struct gvs_request *r, json_t *doc, bool last); /* steals doc */
+void gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f);
+struct gvs_mono
+gvs_requests_poll(struct gvs_agent *a);      /* returns when to poll again at the latest */
+void gvs_requests_fini(struct gvs_agent *a); /* the store is closed: nothing calls back any more */
+void gvs_requests_abandon(struct gvs_agent *a, void *ctx); /* whose reply went to ctx; NULL: all */
+/* Do some requests whose replies go to ctx wait, and will each have a last answer? (watch has
+ * none.) */
+bool gvs_requests_end(const struct gvs_agent *a, const void *ctx);
+json_t *gvs_fault_json(const struct gvs_fault *f);
+/* The request changes the table (or says how it would): run `change` as soon as this node may write
+ * (it writes, names the services in r->svcs with gvs_request_touch and returns true, or answers
+ * with a fault and returns false), then answer when that is durable and this kernel has done it or
+ * refused. */
+void gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r));
+void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
+/* For changes that do without gvs_request_change: makes what was written durable (r->durable, and a
+ * poll), and answers. */
+void gvs_request_sync(struct gvs_request *r);
+void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
+                         const struct gvs_fault *f /* or NULL */);
+/* gvs_agent_command, with all that is known of who asks; copied. */
+void gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
+                       gvs_reply_fn reply, void *ctx);
+
+/* write.c: entries of the cluster's. Each returns false having answered with a fault. What is
+ * written is gathered, each key once at most, and goes into the table with gvs_writes_commit, all
+ * of it or nothing. */
+struct gvs_write {
+    struct gvs_write *next;
+    struct gvs_key key;
+    bool tombstone;
+    size_t len;
+    uint8_t value[];
+};
+bool gvs_writes_commit(struct gvs_request *r);
+void gvs_writes_free(struct gvs_request *r);
+/* How many of what is gathered take room: keys that the table has not yet. Tombstones stand in the
+ * place of what they bury. And: has the table room for so many? A negative number with *f. */
+size_t gvs_writes_room(const struct gvs_request *r);
+int gvs_write_check_room(const struct gvs_request *r, size_t needed, struct gvs_fault *f);
+struct gvs_key gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc,
+                             const struct gvs_ep *ep /* or NULL */);
+bool gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e);
+bool gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone,
+                     const uint8_t *value, size_t len);
+bool gvs_write_service(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_service *s);
+bool gvs_write_backend(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                       const struct gvs_backend *b);
+/* One that says nothing is a tombstone. */
+bool gvs_write_override(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep,
+                        const struct gvs_override *o);
+bool gvs_write_tombstone(struct gvs_request *r, const struct gvs_key *key, bool force);
+/* Was it deleted, a backend or (`ep` is NULL) a service, and not by force? Then it may still leave
+ * somewhere; and hasten has it go at once, everywhere. */
+bool gvs_write_leaves(const struct gvs_request *r, const struct gvs_svcid *svc,
+                      const struct gvs_ep *ep);
+bool gvs_write_hasten(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_ep *ep);
+/* Takes --peers N, --if-stamp S and --dry-run out of the arguments. */
+int gvs_write_options(struct gvs_request *r, struct gvs_fault *f);
+/* --if-stamp: is this the stamp held (0: nothing is)? */
+int gvs_write_check_stamp(const struct gvs_request *r, const char *what, uint64_t held,
+                          struct gvs_fault *f);
+
+/* keys.c. check reads the keyring that cfg names, and refuses a new primary key that a living
+ * member lacks, unless forced; use has it take effect, note only be shown. log_strangers says who
+ * was turned away, once a minute. */
+int gvs_keys_check(struct gvs_agent *a, const struct gvs_config *cfg, bool force,
+                   struct gvs_keyring *ring, struct gvs_fault *fault);
+void gvs_keys_note(struct gvs_agent *a, const struct gvs_keyring *ring);
+void gvs_keys_use(struct gvs_agent *a, const struct gvs_keyring *ring);
+void gvs_keys_log_strangers(struct gvs_agent *a);
+void gvs_show_keys(struct gvs_request *r);
+
+/* refused.c: what strangers sent and members said in vain: a line a minute and reason. */
+void gvs_agent_tell_refused(struct gvs_agent *a);
+json_t *gvs_refused_json(const struct gvs_agent *a);
+
+/* conflicts.c */
+void gvs_agent_take_overwrites(struct gvs_agent *a);
+void gvs_agent_free_overwrites(struct gvs_agent *a);
+
+/* stage.c, apply.c */
+void gvs_stage_abandon(struct gvs_agent *a, const void *ctx); /* the client's; NULL: all */
+void gvs_change_stage(struct gvs_request *r);
+void gvs_change_apply(struct gvs_request *r);
+void gvs_show_plan_of(struct gvs_request *r);     /* plan, with vips */
+void gvs_apply_free(struct gvs_apply *p);         /* NULL is none */
+size_t gvs_apply_kept(const struct gvs_apply *p); /* claims that the files lack, and that stay */
+
+/* change.c: what it asks of one service before it is written. The first two: a negative number with
+ * *f; the view is overwritten. The third: of the view's, connections on this node. */
+int gvs_change_check_vip(struct gvs_request *r, const struct gvs_svcid *svc,
+                         const struct gvs_service *s, struct gvs_fault *f);
+int gvs_change_refuse_member(struct gvs_request *r, const struct gvs_svcid *svc,
+                             struct gvs_fault *f);
+int gvs_change_refuse_active(struct gvs_request *r, struct gvs_fault *f);
+
+/* change.c, show.c: each answers the request, now or later. */
+typedef void (*gvs_command_fn)(struct gvs_request *r);
+void gvs_change_vip_add(struct gvs_request *r);
+void gvs_change_vip_set(struct gvs_request *r);
+void gvs_change_vip_del(struct gvs_request *r);
+void gvs_change_backend_add(struct gvs_request *r);
+void gvs_change_backend_set(struct gvs_request *r);
+void gvs_change_backend_del(struct gvs_request *r);
+void gvs_change_backend_drain(struct gvs_request *r);
+void gvs_change_backend_undrain(struct gvs_request *r);
+void gvs_change_leave(struct gvs_request *r);
+void gvs_change_forget(struct gvs_request *r);
+void gvs_show_conflicts(struct gvs_request *r);
+void gvs_show_doctor(struct gvs_request *r);
+void gvs_show_status(struct gvs_request *r);
+void gvs_show_members(struct gvs_request *r);
+void gvs_show_vip_list(struct gvs_request *r);
+void gvs_show_vip(struct gvs_request *r);
+void gvs_show_export(struct gvs_request *r); /* export.c */
+void gvs_show_plan(struct gvs_request *r);
+void gvs_show_audit(struct gvs_request *r);
+void gvs_show_watch(struct gvs_request *r);
+void gvs_show_version(struct gvs_request *r);
+void gvs_show_reload(struct gvs_request *r);
+/* True, having answered with a fault, if there are more words than the command takes. */
+bool gvs_show_too_many_words(struct gvs_request *r, size_t max);
+/* The members, ourselves included; to be freed. NULL with *count 0 if memory is short. */
+struct gvs_node_member *gvs_list_members(const struct gvs_agent *a, size_t *count);
+
+/* problems.c: what is wrong, for status. */
+struct gvs_problems {
+    json_t *list;
+    bool critical;
+};
+void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const char *hint,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+json_t *gvs_problems(struct gvs_agent *a, bool *critical);
+
+/* braked.c */
+void gvs_agent_brake_problem(const struct gvs_netns *ns, const struct gvs_kernel_status *k,
+                             struct gvs_problems *p);
+void gvs_agent_brake_event(struct gvs_agent *a, const struct gvs_netns *ns,
+                           const struct gvs_kernel_event *ev);
+void gvs_change_brake_release(struct gvs_request *r);
+
+/* alarms.c: those of them that the log tells, too. */
+void gvs_alarms(const struct gvs_agent *a, struct gvs_problems *p);
+void gvs_alarms_log(struct gvs_agent *a); /* to be called once a second */
+
+/* text.c: what several of them say alike. */
+void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *text, size_t cap);
+void gvs_text_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m);
+void gvs_text_time(char text[static 32], uint64_t unix_ms); /* RFC 3339, UTC, ms */
+void gvs_text_hex64(char text[static 17], uint64_t v);      /* fingerprints, stamps */
+void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits);
+json_t *gvs_text_flags(uint32_t flags);
+json_t *gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len);
+json_t *gvs_text_item(const struct gvs_item *item); /* its fields, for before and after */
+/* Who uses a key that this node lacks: which one (its id), from where. */
+const char *gvs_text_stranger(const struct gvs_agent *a, char *text, size_t cap,
+                              const struct gvs_stranger *stranger);
+/* Who is not admitted, and from where he calls. */
+const char *gvs_text_denied(const struct gvs_agent *a, char *text, size_t cap,
+                            const struct gvs_stranger *denied);
+const char *gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
+                              const struct gvs_view_service *v, const struct gvs_view_backend *b);
+
+/* port.c: "pid 812 (gossipvsd)", or "another process" if that cannot be seen. */
+void gvs_port_owner(char *text, size_t cap, uint16_t port);
+
+/* control.c: the socket of cfg.socket. */
+int gvs_control_open(struct gvs_control **out, struct gvs_agent *a, struct gvs_fault *fault);
+void gvs_control_close(struct gvs_control *c); /* counts in a->handles */

@@ -1,0 +1,233 @@
+/* What watch shows. An event gets the next number, goes into the ring, and to every watcher whose
+ * pattern it matches. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/agent/agent.h"
+
+static const char *
+via_name(enum gvs_via via)
+{
+    static const char *const names[] = {"peer", "cli", "file", "audit", "api"};
+
+    return names[via];
+}
+
+static bool
+matches(const json_t *event, const char *glob)
+{
+    static const char *const fields[] = {"event", "vip", "name", "backend"};
+
+    if (!glob)
+        return true;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const char *s = json_string_value(json_object_get(event, fields[i]));
+
+        if (s && fnmatch(glob, s, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Brings a watcher up to the latest event; what the ring has lost meanwhile is said. */
+static void
+feed(struct gvs_request *r)
+{
+    const struct gvs_events *e = &r->a->events;
+
+    if (r->since + 1 < e->first) {
+        gvs_request_answer(r,
+                           json_pack("{s:s, s:I}", "event", "gap", "missed",
+                                     (json_int_t)(e->first - r->since - 1)),
+                           false);
+        r->since = e->first - 1;
+    }
+    while (r->since < e->seq) {
+        json_t *event = e->ring[++r->since % GVS_AGENT_RING];
+
+        if (matches(event, r->glob))
+            gvs_request_answer(r, json_incref(event), false);
+    }
+}
+
+static bool
+poll_watch(struct gvs_request *r, struct gvs_mono now)
+{
+    (void)now;
+    feed(r);
+    return false;
+}
+
+void
+gvs_show_watch(struct gvs_request *r)
+{
+    const struct gvs_events *e = &r->a->events;
+    struct gvs_fault f;
+
+    r->since = e->seq;
+    for (size_t i = 0; i < r->argc; i++) {
+        const char *number = i + 1 < r->argc ? r->argv[i + 1] : "";
+        unsigned long long seq;
+        char *end;
+
+        if (strcmp(r->argv[i], "--since") != 0) {
+            r->glob = r->argv[i];
+            continue;
+        }
+        seq = strtoull(number, &end, 10);
+        if (end > number && !*end) {
+            r->since = seq < e->seq ? seq : e->seq;
+            i++;
+        } else {
+            gvs_fault_set(&f, GVS_EXIT_USAGE, "--since takes the number of an event");
+            gvs_request_fault(r, &f);
+            return;
+        }
+    }
+    r->deadline = GVS_MONO_NEVER;
+    r->poll = poll_watch;
+    feed(r);
+}
+
+void
+gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
+               const struct gvs_ep *ep, const struct gvs_id *node, json_t *before, json_t *after,
+               json_t *extra)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    struct gvs_events *ring = &a->events;
+    char time[32], name[GVS_NAME_LEN_MAX + 1];
+    json_t *o = json_object(), **slot;
+
+    ring->seq++;
+    gvs_text_time(time, gvs_udp_wall().ms);
+    gvs_text_id_name(a, node ? node : &self, name, sizeof name);
+    json_object_set_new(o, "seq", json_integer((json_int_t)ring->seq));
+    json_object_set_new(o, "time", json_string(time));
+    json_object_set_new(o, "monotonic_us", json_integer((json_int_t)gvs_udp_now().us));
+    json_object_set_new(o, "node", json_string(name));
+    json_object_set_new(o, "event", json_string(event));
+    if (svc) {
+        char vip[GVS_SVCID_TEXT_LEN];
+        const char *label = gvs_names_get(&a->names, svc);
+
+        gvs_svcid_format(vip, svc);
+        json_object_set_new(o, "vip", json_string(vip));
+        if (label)
+            json_object_set_new(o, "name", json_string(label));
+    }
+    if (ep) {
+        char text[GVS_EP_TEXT_LEN];
+
+        gvs_ep_format(text, ep);
+        json_object_set_new(o, "backend", json_string(text));
+    }
+    if (before)
+        json_object_set_new(o, "before", before);
+    if (after)
+        json_object_set_new(o, "after", after);
+    if (extra) {
+        json_object_update(o, extra);
+        json_decref(extra);
+    }
+    if (a->by && a->via != GVS_VIA_NONE)
+        json_object_set_new(o, "by", json_string(a->by));
+    if (a->via != GVS_VIA_NONE)
+        json_object_set_new(o, "via", json_string(via_name(a->via)));
+
+    slot = &ring->ring[ring->seq % GVS_AGENT_RING];
+    json_decref(*slot);
+    *slot = o;
+    if (ring->seq - ring->first >= GVS_AGENT_RING)
+        ring->first = ring->seq - GVS_AGENT_RING + 1;
+}
+
+void
+gvs_event_items(struct gvs_agent *a, struct gvs_range before, struct gvs_range after,
+                const struct gvs_id *node)
+{
+    static const char *const names[][4] = {
+        [GVS_ITEM_SERVICE] = {"", "vip.add", "vip.del", "vip.set"},
+        [GVS_ITEM_DEST] = {"", "backend.add", "backend.del", "backend.set"},
+    };
+    const struct gvs_item *from, *to;
+    enum gvs_diff_op op;
+    struct gvs_diff d;
+
+    gvs_diff_init(&d, before, after);
+    while ((op = gvs_diff_next(&d, &from, &to)) != GVS_DIFF_END) {
+        const struct gvs_item *item = to ? to : from;
+
+        gvs_event_emit(a, names[item->kind][op], &item->svc,
+                       item->kind == GVS_ITEM_DEST ? &item->ep : NULL, node,
+                       from ? gvs_text_item(from) : NULL, to ? gvs_text_item(to) : NULL, NULL);
+    }
+}
+
+void
+gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct gvs_kernel_event *ev)
+{
+    const struct gvs_op *op = &ev->op;
+    bool dest = op->item.kind == GVS_ITEM_DEST;
+    bool address = op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL;
+    bool fields = !address && op->kind != GVS_OP_ANCHOR_ADD && op->kind != GVS_OP_ANCHOR_DEL;
+    enum gvs_via via = a->via;
+    char event[48], why[192], vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "";
+    json_t *extra;
+
+    if (ev->what == GVS_KERNEL_BRAKE_ON || ev->what == GVS_KERNEL_BRAKE_OFF) {
+        gvs_agent_brake_event(a, ns, ev);
+        return;
+    }
+    extra = json_pack("{s:s}", "namespace", ns->name);
+    if (ev->what == GVS_KERNEL_REFUSED) {
+        gvs_kernel_explain(ns->kernel, why, sizeof why, op, ev->error);
+        gvs_svcid_format(vip, &op->item.svc);
+        if (dest)
+            gvs_ep_format(ep, &op->item.ep);
+        gvs_agent_log(a, GVS_LOG_ERR, "%s%s%s%s%s: %s (%s)", ns->host ? "" : ns->name,
+                      ns->host ? "" : ": ", vip, dest ? " " : "", ep, why, gvs_op_name(op->kind));
+        json_object_set_new(extra, "operation", json_string(gvs_op_name(op->kind)));
+        json_object_set_new(extra, "reason", json_string(why));
+    }
+    snprintf(event, sizeof event, "kernel.%s",
+             ev->what == GVS_KERNEL_DRIFT     ? "drift"
+             : ev->what == GVS_KERNEL_REFUSED ? "refused"
+                                              : gvs_op_name(op->kind));
+    /* The kernel does what the table wants; who wanted it stands in the table's own event. */
+    a->via = ev->what == GVS_KERNEL_DRIFT || ev->repair ? GVS_VIA_AUDIT : GVS_VIA_NONE;
+    gvs_event_emit(a, event, &op->item.svc, dest ? &op->item.ep : NULL, NULL,
+                   fields && op->before.kind ? gvs_text_item(&op->before) : NULL,
+                   fields && op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
+    a->via = via;
+}
+
+void
+gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev)
+{
+    static const char *const states[] = {"alive", "suspect", "dead", "left"};
+    struct gvs_id self = gvs_node_self(a->node);
+    char name[GVS_NAME_LEN_MAX + 1], event[32];
+
+    if (gvs_id_cmp(&ev->member, &self) == 0)
+        return; /* who asks is answered by somebody alive */
+    if (!ev->first && ev->before == ev->after)
+        return; /* only whether it is gone: the view's business */
+    gvs_text_id_name(a, &ev->member, name, sizeof name);
+    snprintf(event, sizeof event, "member.%s", states[ev->after]);
+    gvs_agent_log(a, ev->after == GVS_ALIVE ? GVS_LOG_INFO : GVS_LOG_WARN, "member %s: %s%s%s",
+                  name, ev->first ? "" : states[ev->before], ev->first ? "" : " -> ",
+                  states[ev->after]);
+    gvs_event_emit(a, event, NULL, NULL, &ev->member,
+                   ev->first ? NULL : json_pack("{s:s}", "state", states[ev->before]),
+                   json_pack("{s:s}", "state", states[ev->after]), NULL);
+}
+
+void
+gvs_events_free(struct gvs_events *e)
+{
+    for (size_t i = 0; i < GVS_AGENT_RING; i++)
+        json_decref(e->ring[i]);
+}

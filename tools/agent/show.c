@@ -1,0 +1,544 @@
+/* The commands that show: status, members, plan, audit, and what is left: reload, version. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/agent/agent.h"
+
+#define SCHEMA "gossipvs/1"
+#define OPS_MAX 100000
+#define ASK_MS 50 /* between probes of those who have not converged yet */
+
+static double
+since(struct gvs_mono then)
+{
+    return (double)(gvs_udp_now().us - then.us) / 1e6;
+}
+
+/* A member's endpoint; he may have told nothing that can be read. */
+void
+gvs_text_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m)
+{
+    if (m->value.ep.addr.family == GVS_FAMILY_NONE)
+        snprintf(text, GVS_EP_TEXT_LEN, "-");
+    else
+        gvs_ep_format(text, &m->value.ep);
+}
+
+struct gvs_node_member *
+gvs_list_members(const struct gvs_agent *a, size_t *count)
+{
+    size_t max = gvs_table_count(gvs_node_members(a->node)) + 1;
+    struct gvs_node_member *m = calloc(max, sizeof *m);
+
+    *count = m ? gvs_node_list(a->node, m, max) : 0;
+    return m;
+}
+
+/* --- status -------------------------------------------------------------------------------------
+ */
+
+static json_t *
+node_json(const struct gvs_agent *a)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    char id[GVS_ID_TEXT_LEN + 1], ep[GVS_EP_TEXT_LEN];
+
+    gvs_id_format(id, &self);
+    gvs_ep_format(ep, &a->cfg.advertise);
+    return json_pack("{s:s, s:s, s:s, s:s, s:f}", "id", id, "name", a->cfg.name, "address", ep,
+                     "version", GVS_VERSION, "uptime_seconds", since(a->started));
+}
+
+static json_t *
+table_json(const struct gvs_agent *a)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    char fp[17];
+    size_t services = gvs_set_services(a->shown);
+
+    gvs_text_hex64(fp, gvs_table_fingerprint(t));
+    return json_pack("{s:I, s:I, s:s, s:I, s:I}", "entries",
+                     (json_int_t)(gvs_table_count(t) - gvs_table_tombstones(t)), "tombstones",
+                     (json_int_t)gvs_table_tombstones(t), "fingerprint", fp, "services",
+                     (json_int_t)services, "backends",
+                     (json_int_t)(gvs_set_count(a->shown) - services));
+}
+
+static void
+add_status(struct gvs_kernel_status *sum, const struct gvs_kernel_status *k)
+{
+    sum->services += k->services;
+    sum->destinations += k->destinations;
+    sum->leaving += k->leaving;
+    sum->held.services += k->held.services;
+    sum->held.destinations += k->held.destinations;
+    sum->pending += k->pending;
+    sum->failed += k->failed;
+    sum->service_add += k->service_add;
+    sum->service_edit += k->service_edit;
+    sum->service_del += k->service_del;
+    sum->dest_add += k->dest_add;
+    sum->dest_edit += k->dest_edit;
+    sum->dest_del += k->dest_del;
+    sum->drift_found += k->drift_found;
+    sum->drift_repaired += k->drift_repaired;
+    sum->writes += k->writes;
+    sum->audits += k->audits;
+    if (k->audit_us > sum->audit_us)
+        sum->audit_us = k->audit_us;
+}
+
+/* What is told of one namespace, and in sum of all. */
+static json_t *
+counts_json(const struct gvs_kernel_status *k, bool observe, bool in_step)
+{
+    json_t *ops =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "service_add", (json_int_t)k->service_add,
+                  "service_edit", (json_int_t)k->service_edit, "service_del",
+                  (json_int_t)k->service_del, "dest_add", (json_int_t)k->dest_add, "dest_edit",
+                  (json_int_t)k->dest_edit, "dest_del", (json_int_t)k->dest_del);
+
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I}, s:I, s:I, s:o, s:{s:I, s:I}, s:s, "
+                     "s:I, s:I, s:o}",
+                     "mode", observe ? "observe" : "program", "in_step", (int)in_step, "services",
+                     (json_int_t)k->services, "destinations", (json_int_t)k->destinations,
+                     "draining", (json_int_t)k->leaving, "braked", "services",
+                     (json_int_t)k->held.services, "destinations", (json_int_t)k->held.destinations,
+                     "pending", (json_int_t)k->pending, "failed", (json_int_t)k->failed,
+                     "operations", ops, "drift", "found", (json_int_t)k->drift_found, "repaired",
+                     (json_int_t)k->drift_repaired, "last_error", k->last_error, "writes",
+                     (json_int_t)k->writes, "audits", (json_int_t)k->audits, "audit_seconds",
+                     k->audits ? json_real((double)k->audit_us / 1e6) : json_null());
+}
+
+static json_t *
+netns_json(const struct gvs_netns *ns, const struct gvs_kernel_status *k)
+{
+    json_t *o = counts_json(k, ns->kernel && gvs_kernel_observing(ns->kernel),
+                            ns->kernel && !ns->filling && k->in_step);
+
+    json_object_set_new(o, "name", json_string(ns->name));
+    json_object_set_new(o, "open", json_boolean(ns->kernel != NULL));
+    json_object_set_new(o, "reason",
+                        ns->kernel || !ns->why[0] ? json_null() : json_string(ns->why));
+    return o;
+}
+
+static json_t *
+kernel_json(const struct gvs_agent *a)
+{
+    struct gvs_kernel_status sum = {0};
+    json_t *list = json_array(), *o;
+    const char *version = "";
+
+    for (size_t i = 0; i < a->netns_count; i++) {
+        const struct gvs_netns *ns = a->netns[i];
+        struct gvs_kernel_status k = {0};
+
+        if (ns->kernel)
+            k = gvs_kernel_status(ns->kernel);
+        if (ns->kernel && !*version)
+            version = gvs_kernel_version(ns->kernel);
+        add_status(&sum, &k);
+        if (!sum.last_error[0])
+            snprintf(sum.last_error, sizeof sum.last_error, "%s", k.last_error);
+        json_array_append_new(list, netns_json(ns, &k));
+    }
+    o = counts_json(&sum, gvs_agent_observes(a), gvs_agent_in_step(a));
+    json_object_set_new(o, "version", json_string(version));
+    json_object_set_new(o, "namespaces", list);
+    return o;
+}
+
+static json_t *
+packets_json(const struct gvs_agent *a)
+{
+    static const char *const names[] = {
+#define X(name, text) [GVS_REJECT_##name] = (text),
+        GVS_REJECTS(X)
+#undef X
+    };
+    struct gvs_node_counts c = gvs_node_count(a->node);
+    json_t *rejected = json_object();
+
+    for (size_t i = 0; i < GVS_REJECT_COUNT; i++)
+        json_object_set_new(rejected, names[i], json_integer((json_int_t)c.rejected[i]));
+    return json_pack("{s:I, s:I, s:I, s:I, s:o}", "sent", (json_int_t)c.sent, "received",
+                     (json_int_t)c.received, "sent_bytes", (json_int_t)c.sent_bytes,
+                     "received_bytes", (json_int_t)c.received_bytes, "rejected", rejected);
+}
+
+static json_t *
+status_json(struct gvs_agent *a)
+{
+    struct gvs_node_counts c = gvs_node_count(a->node);
+    bool critical;
+    json_t *problems = gvs_problems(a, &critical);
+    const char *health = critical ? "critical" : json_array_size(problems) ? "warn" : "ok";
+
+    return json_pack("{s:s, s:o, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:o}", "schema",
+                     SCHEMA, "node", node_json(a), "health", health, "problems", problems,
+                     "members", "alive", (json_int_t)c.alive, "suspect", (json_int_t)c.suspect,
+                     "dead", (json_int_t)c.dead, "left", (json_int_t)c.left, "table", table_json(a),
+                     "kernel", kernel_json(a), "packets", packets_json(a), "refused",
+                     gvs_refused_json(a));
+}
+
+/* Everybody alive has said, in answer to a probe sent after this command began, that his table is
+ * ours and his kernel in step with it. Otherwise names the first who has not. */
+static bool
+converged(const struct gvs_request *r, char *lags, size_t cap)
+{
+    const struct gvs_agent *a = r->a;
+    uint64_t fp = gvs_table_fingerprint(gvs_node_claims(a->node));
+    size_t count;
+    struct gvs_node_member *m;
+    bool all = true;
+
+    if (!gvs_agent_in_step(a) && !gvs_agent_observes(a)) {
+        snprintf(lags, cap, "%s: its kernel is not in step", a->cfg.name);
+        return false;
+    }
+    m = gvs_list_members(a, &count);
+    for (size_t i = 0; all && i < count; i++) {
+        const struct gvs_node_member *x = &m[i];
+
+        if (x->self || x->state >= GVS_DEAD)
+            continue;
+        all = false;
+        if (x->answered.us < r->began.us)
+            snprintf(lags, cap, "%s: no answer", x->value.name);
+        else if (!x->has_fingerprint || x->fingerprint != fp)
+            snprintf(lags, cap, "%s: its table differs", x->value.name);
+        else if (!x->in_step)
+            snprintf(lags, cap, "%s: its kernel is not in step", x->value.name);
+        else
+            all = true;
+    }
+    free(m);
+    return all;
+}
+
+static bool
+poll_converged(struct gvs_request *r, struct gvs_mono now)
+{
+    struct gvs_fault f;
+    char lags[160];
+
+    if (converged(r, lags, sizeof lags)) {
+        gvs_request_answer(r, status_json(r->a), true);
+        return true;
+    }
+    if (gvs_mono_due(r->deadline, now)) {
+        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "not converged in time (%s)", lags);
+        gvs_fault_hint(&f, "gossipvs members");
+        gvs_request_fault(r, &f);
+        return true;
+    }
+    if (gvs_mono_due(gvs_mono_add_ms(r->asked, ASK_MS), now)) {
+        gvs_node_probe_all(r->a->node, now);
+        r->asked = now;
+    }
+    r->wake = gvs_mono_min(gvs_mono_add_ms(r->asked, ASK_MS), r->deadline);
+    return false;
+}
+
+void
+gvs_show_status(struct gvs_request *r)
+{
+    struct gvs_fault f;
+    double seconds = 10;
+    char *end = NULL;
+
+    if (r->argc == 0) {
+        gvs_request_answer(r, status_json(r->a), true);
+        return;
+    }
+    if (strcmp(r->argv[0], "--wait-converged") != 0 || r->argc > 2) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "status: no such word '%.40s'", r->argv[0]);
+        gvs_fault_hint(&f, "gossipvs status --wait-converged SECONDS");
+        gvs_request_fault(r, &f);
+        return;
+    }
+    if (r->argc == 2)
+        seconds = strtod(r->argv[1], &end);
+    if (end && (end == r->argv[1] || *end || !(seconds >= 0 && seconds <= 86400))) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "--wait-converged %.40s: seconds expected", r->argv[1]);
+        gvs_request_fault(r, &f);
+        return;
+    }
+    r->deadline = gvs_mono_add_ms(r->began, (uint64_t)(seconds * 1000));
+    r->poll = poll_converged;
+}
+
+/* --- members ------------------------------------------------------------------------------------
+ */
+
+static json_t *
+member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
+{
+    static const char *const states[] = {"alive", "suspect", "dead", "left"};
+    uint64_t ours = gvs_table_fingerprint(gvs_node_claims(a->node));
+    uint64_t fp = m->self ? ours : m->fingerprint;
+    bool known = m->self || m->has_fingerprint;
+    uint64_t differs;
+    char id[GVS_ID_TEXT_LEN + 1], ep[GVS_EP_TEXT_LEN], hex[17];
+    json_t *o;
+
+    gvs_id_format(id, &m->id);
+    gvs_text_endpoint(ep, m);
+    gvs_text_hex64(hex, fp);
+    differs = gvs_owners_differs_ms(a, &m->id);
+    o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:b}", "id", id, "name", m->value.name,
+                  "address", ep, "state", states[m->state], "incarnation",
+                  (json_int_t)m->incarnation, "in_sync", (int)(known && fp == ours), "in_step",
+                  (int)(m->self ? gvs_agent_in_step(a) : m->in_step), "version", m->value.version,
+                  "self", (int)m->self);
+    json_object_set_new(o, "seen_seconds",
+                        m->self    ? json_real(0)
+                        : m->heard ? json_real(since(m->heard_at))
+                                   : json_null());
+    json_object_set_new(o, "rtt_seconds",
+                        m->rtt_us ? json_real((double)m->rtt_us / 1e6) : json_null());
+    json_object_set_new(o, "clock_offset_seconds",
+                        m->heard && !m->self ? json_real((double)m->clock_offset_ms / 1000)
+                                             : json_null());
+    json_object_set_new(o, "differs_seconds",
+                        differs > 0 && fp != ours ? json_real((double)differs / 1000)
+                                                  : json_null());
+    json_object_set_new(o, "fingerprint", known ? json_string(hex) : json_null());
+    return o;
+}
+
+bool
+gvs_show_too_many_words(struct gvs_request *r, size_t max)
+{
+    struct gvs_fault f;
+
+    if (r->argc <= max)
+        return false;
+    gvs_fault_set(&f, GVS_EXIT_USAGE, "%s: no such word '%.40s'", r->words, r->argv[max]);
+    gvs_request_fault(r, &f);
+    return true;
+}
+
+void
+gvs_show_members(struct gvs_request *r)
+{
+    bool all = r->argc > 0 && strcmp(r->argv[0], "--all") == 0;
+    json_t *list;
+    struct gvs_node_member *m;
+    size_t count;
+
+    if (gvs_show_too_many_words(r, all ? 1 : 0))
+        return;
+    list = json_array();
+    m = gvs_list_members(r->a, &count);
+    for (size_t i = 0; i < count; i++)
+        if (all || m[i].state != GVS_LEFT)
+            json_array_append_new(list, member_json(r->a, &m[i]));
+    free(m);
+    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "members", list), true);
+}
+
+/* --- plan, audit --------------------------------------------------------------------------------
+ */
+
+static json_t *
+change_json(const struct gvs_agent *a, const struct gvs_netns *ns, const struct gvs_op *op,
+            bool foreign)
+{
+    static const struct {
+        const char *op, *kind;
+    } names[] = {
+        [GVS_OP_NONE] = {"", ""},
+        [GVS_OP_SERVICE_ADD] = {"add", "service"},
+        [GVS_OP_SERVICE_EDIT] = {"edit", "service"},
+        [GVS_OP_SERVICE_DEL] = {"remove", "service"},
+        [GVS_OP_DEST_ADD] = {"add", "backend"},
+        [GVS_OP_DEST_EDIT] = {"edit", "backend"},
+        [GVS_OP_DEST_DEL] = {"remove", "backend"},
+        [GVS_OP_ADDR_ADD] = {"add", "address"},
+        [GVS_OP_ADDR_DEL] = {"remove", "address"},
+        [GVS_OP_ANCHOR_ADD] = {"add", "service"},
+        [GVS_OP_ANCHOR_DEL] = {"remove", "service"},
+    };
+    bool address = op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL;
+    bool gone = strcmp(names[op->kind].op, "remove") == 0;
+    char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN];
+    json_t *o;
+
+    if (address)
+        gvs_addr_format(vip, &op->item.svc.addr);
+    else
+        gvs_svcid_format(vip, &op->item.svc);
+    o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "scope", "kernel", "node", a->cfg.name,
+                  "namespace", ns->name, "op", names[op->kind].op, "kind", names[op->kind].kind,
+                  "vip", vip, "foreign", (int)foreign);
+    if (op->item.kind == GVS_ITEM_DEST) {
+        gvs_ep_format(ep, &op->item.ep);
+        json_object_set_new(o, "backend", json_string(ep));
+    } else {
+        json_object_set_new(o, "backend", json_null());
+    }
+    if (address || !op->item.kind)
+        return o;
+    json_object_set_new(o, "before",
+                        op->before.kind ? gvs_text_item(&op->before)
+                        : gone          ? gvs_text_item(&op->item)
+                                        : json_object());
+    json_object_set_new(o, "after", gone ? json_object() : gvs_text_item(&op->item));
+    return o;
+}
+
+static void
+append_changes(json_t *list, const struct gvs_agent *a, const struct gvs_netns *ns,
+               const struct gvs_op *ops, const bool *foreign, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ops[i].kind != GVS_OP_ANCHOR_ADD && ops[i].kind != GVS_OP_ANCHOR_DEL)
+            json_array_append_new(list, change_json(a, ns, &ops[i], foreign[i]));
+}
+
+/* Would it touch a service that is not ours? Then it is not done. */
+static bool
+is_foreign(const struct gvs_kernel *k, const struct gvs_op *op)
+{
+    struct gvs_item service = gvs_item_make_service(&op->item.svc);
+    char why[192];
+
+    if (op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL)
+        return false;
+    return gvs_kernel_state_of(k, &service, why, sizeof why) == GVS_KERNEL_FOREIGN;
+}
+
+/* From memory. */
+static long
+plan_one(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign)
+{
+    size_t count = gvs_kernel_plan(k, ops, OPS_MAX);
+
+    count = count < OPS_MAX ? count : OPS_MAX;
+    for (size_t i = 0; i < count; i++)
+        foreign[i] = is_foreign(k, &ops[i]);
+    return (long)count;
+}
+
+/* From the kernel, as it is now. */
+static long
+audit_one(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign)
+{
+    long count = gvs_kernel_audit(k, ops, foreign, OPS_MAX);
+
+    return count < OPS_MAX ? count : OPS_MAX;
+}
+
+/* What `one` finds in each namespace, as the answer. False: that was a fault. */
+static bool
+answer_changes(struct gvs_request *r, long (*one)(struct gvs_kernel *, struct gvs_op *, bool *))
+{
+    struct gvs_op *ops = calloc(OPS_MAX, sizeof *ops);
+    bool *foreign = calloc(OPS_MAX, sizeof *foreign);
+    json_t *list = json_array();
+    struct gvs_netns *ns = NULL;
+    struct gvs_fault f;
+    long count = ops && foreign ? 0 : GVS_E_FULL;
+
+    if (count < 0)
+        gvs_fault_set(&f, GVS_EXIT_NO, "out of memory");
+    while (count >= 0 && (ns = gvs_netns_next(r->a, ns)) != NULL) {
+        count = one(ns->kernel, ops, foreign);
+        if (count < 0)
+            gvs_fault_set(&f, GVS_EXIT_NO, "the kernel could not be read%s%s: %s",
+                          ns->host ? "" : " in ", ns->host ? "" : ns->name,
+                          gvs_kernel_trouble((int)count));
+        else
+            append_changes(list, r->a, ns, ops, foreign, (size_t)count);
+    }
+    free(ops);
+    free(foreign);
+    if (count < 0) {
+        json_decref(list);
+        gvs_request_fault(r, &f);
+        return false;
+    }
+    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "changes", list), true);
+    return true;
+}
+
+void
+gvs_show_plan(struct gvs_request *r)
+{
+    struct gvs_fault f;
+
+    if (json_object_get(r->doc, "vips")) {
+        gvs_show_plan_of(r);
+        return;
+    }
+    if (r->argc) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "plan: no such word '%.40s' (--prune goes with -f)",
+                      r->argv[0]);
+        gvs_request_fault(r, &f);
+        return;
+    }
+    answer_changes(r, plan_one);
+}
+
+void
+gvs_show_audit(struct gvs_request *r)
+{
+    bool fix = r->argc == 1 && strcmp(r->argv[0], "--fix") == 0;
+    struct gvs_netns *ns = NULL;
+    struct gvs_agent *a = r->a;
+    struct gvs_fault f;
+
+    if (r->argc && !fix) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "audit: no such word '%.40s'", r->argv[0]);
+        gvs_request_fault(r, &f);
+        return;
+    }
+    if (!answer_changes(r, audit_one) || !fix)
+        return;
+    while ((ns = gvs_netns_next(a, ns)) != NULL) {
+        gvs_kernel_take(ns->kernel);
+        gvs_kernel_audit_now(ns->kernel);
+        ns->due = (struct gvs_mono){0};
+    }
+}
+
+/* --- the rest -----------------------------------------------------------------------------------
+ */
+
+void
+gvs_show_version(struct gvs_request *r)
+{
+    if (gvs_show_too_many_words(r, 0))
+        return;
+    gvs_request_answer(r, json_pack("{s:s, s:s}", "schema", SCHEMA, "version", GVS_VERSION), true);
+}
+
+void
+gvs_show_reload(struct gvs_request *r)
+{
+    bool force = r->argc > 0 && strcmp(r->argv[0], "--force") == 0;
+    struct gvs_fault f;
+    char first[512];
+
+    if (gvs_show_too_many_words(r, force ? 1 : 0))
+        return;
+    if (gvs_agent_reload(r->a, force, &f) < 0) {
+        gvs_request_fault(r, &f);
+        return;
+    }
+    for (size_t i = 0; i < r->a->claims.file_count; i++) {
+        if (!r->a->claims.files[i].bad)
+            continue;
+        snprintf(first, sizeof first, "%s", r->a->claims.files[i].fault.text);
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "%s", first);
+        gvs_fault_hint(&f, "its last good version stays; everything else was reloaded");
+        gvs_request_fault(r, &f);
+        return;
+    }
+    gvs_request_answer(r, json_pack("{s:s, s:s}", "schema", SCHEMA, "result", "done"), true);
+}

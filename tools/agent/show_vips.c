@@ -1,0 +1,390 @@
+/* vip list and vip show: what the view says of each service, and how it stands in the kernels.
+ *
+ * What nobody claims any more and still leaves a kernel is shown, too: it is added to the view, and
+ * told from everything else by having no owner. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/agent/agent.h"
+#include "tools/words/words.h"
+
+#define SCHEMA "gossipvs/1"
+
+static bool
+is_gone(const struct gvs_agent *a, const struct gvs_id *owner)
+{
+    for (size_t i = 0; i < a->hide.count; i++)
+        if (gvs_id_cmp(&a->hide.owners[i].id, owner) == 0)
+            return true;
+    return false;
+}
+
+static bool
+only_gone(const struct gvs_agent *a, const struct gvs_view_backend *b)
+{
+    for (size_t i = 0; i < b->owner_count && i < GVS_VIEW_OWNERS_MAX; i++)
+        if (!is_gone(a, &b->owners[i]))
+            return false;
+    return b->owner_count <= GVS_VIEW_OWNERS_MAX;
+}
+
+static void
+gone_text(const struct gvs_agent *a, const struct gvs_view_backend *b, char *text, size_t cap)
+{
+    char name[64];
+
+    gvs_text_id_name(a, &b->owners[0], name, sizeof name);
+    snprintf(text, cap, "claimed by %s%s, gone", name, b->owner_count > 1 ? " and others" : "");
+}
+
+/* The worse, the later. */
+static int
+rank(enum gvs_kernel_state state)
+{
+    static const int ranks[] = {
+        [GVS_KERNEL_OK] = 1,      [GVS_KERNEL_OBSERVED] = 2, [GVS_KERNEL_ABSENT] = 3,
+        [GVS_KERNEL_PENDING] = 4, [GVS_KERNEL_FOREIGN] = 5,  [GVS_KERNEL_FAILED] = 6,
+    };
+
+    return ranks[state];
+}
+
+/* How it stands in the namespace where it stands worst; where its address is the namespace's own it
+ * is not to stand at all. */
+static enum gvs_kernel_state
+state_of(const struct gvs_agent *a, const struct gvs_item *item, char *why, size_t cap)
+{
+    enum gvs_kernel_state worst = GVS_KERNEL_ABSENT, one;
+    char text[256];
+    bool any = false;
+
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        if (!ns->host && gvs_netns_has(ns, &item->svc.addr))
+            continue;
+        one = gvs_kernel_state_of(ns->kernel, item, text, sizeof text);
+        if (any && rank(one) <= rank(worst))
+            continue;
+        any = true;
+        worst = one;
+        snprintf(why, cap, "%s%s%s", ns->host || !text[0] ? "" : ns->name,
+                 ns->host || !text[0] ? "" : ": ", text);
+    }
+    return worst;
+}
+
+/* --- what leaves --- */
+
+/* Where it stays longest. */
+static void
+leaving_text(const struct gvs_agent *a, const struct gvs_item *item, char *text, size_t cap)
+{
+    struct gvs_mono now = gvs_udp_now(), latest = now, until;
+
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        if (gvs_ledger_leaves(ns->ledger, item, &until) && until.us > latest.us)
+            latest = until;
+    snprintf(text, cap, "removed: goes with its last connection, in %.0f s at the latest",
+             (double)(latest.us - now.us) / 1e6);
+}
+
+/* One that has no owner, in its place; unless it is there, or there is no room. */
+static void
+add_backend(struct gvs_view_service *v, const struct gvs_item *item)
+{
+    size_t i = 0;
+
+    while (i < v->backend_count && gvs_ep_cmp(&v->backends[i].ep, &item->ep) < 0)
+        i++;
+    if (v->backend_count == GVS_VIEW_BACKENDS_MAX ||
+        (i < v->backend_count && gvs_ep_cmp(&v->backends[i].ep, &item->ep) == 0))
+        return;
+    memmove(&v->backends[i + 1], &v->backends[i], (v->backend_count - i) * sizeof *v->backends);
+    v->backends[i] = (struct gvs_view_backend){
+        .ep = item->ep,
+        .claim = {.forward = item->dest.forward,
+                  .tunnel = item->dest.tunnel,
+                  .tunnel_port = item->dest.tunnel_port,
+                  .lower = item->dest.lower,
+                  .upper = item->dest.upper},
+    };
+    v->backend_count++;
+}
+
+static void
+add_service(const struct gvs_agent *a, struct gvs_view_service *v, const struct gvs_item *item)
+{
+    const char *name = gvs_names_get(&a->names, &item->svc);
+
+    v->claimed = true;
+    snprintf(v->claim.name, sizeof v->claim.name, "%s", name ? name : "");
+    memcpy(v->claim.sched, item->service.sched, sizeof v->claim.sched);
+    v->claim.flags = item->service.flags;
+    v->claim.persistent = item->service.persistent;
+    v->claim.netmask = item->service.netmask;
+}
+
+/* Adds to the view of a service what leaves it. */
+static void
+add_leaving(const struct gvs_agent *a, struct gvs_view_service *v)
+{
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        size_t count = gvs_kernel_leaving(ns->kernel, &v->id, a->items, 1 + GVS_VIEW_BACKENDS_MAX);
+
+        for (size_t i = 0; i < count; i++) {
+            if (a->items[i].kind == GVS_ITEM_DEST)
+                add_backend(v, &a->items[i]);
+            else if (!v->claimed)
+                add_service(a, v, &a->items[i]);
+        }
+    }
+}
+
+static const char *
+backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
+              const struct gvs_view_backend *b, char *why, size_t cap)
+{
+    struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
+
+    why[0] = 0;
+    if (b->owner_count == 0) {
+        leaving_text(a, &item, why, cap);
+        return "draining";
+    }
+    if (b->withheld == GVS_WITHHELD_ORPHAN || !v->claimed)
+        return "orphan";
+    if (b->withheld) {
+        gvs_text_withheld(a, why, cap, v, b);
+        return "failed";
+    }
+    if (b->hidden != GVS_OWNER_THERE) {
+        gone_text(a, b, why, cap);
+        return "hidden";
+    }
+    if (v->open && only_gone(a, b)) {
+        gone_text(a, b, why, cap);
+        snprintf(why + strlen(why), cap - strlen(why), "; kept, nothing else is left");
+        return "ok";
+    }
+    switch (state_of(a, &item, why, cap)) {
+    case GVS_KERNEL_FAILED:
+        return "failed";
+    case GVS_KERNEL_OK:
+    case GVS_KERNEL_OBSERVED:
+        return b->override.drain ? "draining" : "ok";
+    default:
+        return "pending";
+    }
+}
+
+static json_t *
+backend_json(struct gvs_agent *a, const struct gvs_view_service *v,
+             const struct gvs_view_backend *b)
+{
+    struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
+    json_t *owners = json_array(), *o;
+    uint64_t active, inactive;
+    char ep[GVS_EP_TEXT_LEN], tunnel[GVS_WORDS_TUNNEL_LEN], name[64], stamp[17], why[512];
+    const char *state = backend_state(a, v, b, why, sizeof why);
+
+    gvs_ep_format(ep, &b->ep);
+    for (size_t i = 0; i < b->owner_count && i < GVS_VIEW_OWNERS_MAX; i++) {
+        gvs_text_id_name(a, &b->owners[i], name, sizeof name);
+        json_array_append_new(owners, json_string(name));
+    }
+    o = json_pack("{s:s, s:I, s:s, s:I, s:I, s:s, s:o}", "address", ep, "weight",
+                  (json_int_t)b->weight, "forward", gvs_forward_name(b->claim.forward), "lower",
+                  (json_int_t)b->claim.lower, "upper", (json_int_t)b->claim.upper, "state", state,
+                  "owners", owners);
+    gvs_words_tunnel(tunnel, b->claim.tunnel, b->claim.tunnel_port);
+    if (b->claim.forward == GVS_FORWARD_TUN)
+        json_object_set_new(o, "tunnel", json_string(tunnel));
+    if (gvs_netns_conns(a, &item, &active, &inactive)) {
+        json_object_set_new(o, "active", json_integer((json_int_t)active));
+        json_object_set_new(o, "inactive", json_integer((json_int_t)inactive));
+    } else {
+        json_object_set_new(o, "active", json_null());
+        json_object_set_new(o, "inactive", json_null());
+    }
+    gvs_text_hex64(stamp, b->changed.hlc);
+    json_object_set_new(o, "stamp", b->owner_count ? json_string(stamp) : json_null());
+    if (b->override.drain)
+        json_object_set_new(
+            o, "weight_before_drain",
+            json_integer(b->override.has_weight ? b->override.weight : b->claim.weight));
+    if (why[0])
+        json_object_set_new(o, "reason", json_string(why));
+    return o;
+}
+
+static const char *
+service_state(const struct gvs_agent *a, const struct gvs_view_service *v, char *why, size_t cap)
+{
+    struct gvs_item item = gvs_item_make_service(&v->id);
+
+    why[0] = 0;
+    if (v->claimed && v->owner_count == 0) {
+        leaving_text(a, &item, why, cap);
+        return "empty";
+    }
+    if (v->withheld) {
+        gvs_text_withheld(a, why, cap, v, NULL);
+        return "withheld";
+    }
+    switch (state_of(a, &item, why, cap)) {
+    case GVS_KERNEL_OBSERVED:
+        return "observed";
+    case GVS_KERNEL_FAILED:
+        return "failed";
+    case GVS_KERNEL_FOREIGN:
+        return "withheld";
+    case GVS_KERNEL_OK:
+        break;
+    default:
+        return gvs_agent_observes(a) ? "observed" : "pending";
+    }
+    for (size_t i = 0; i < v->backend_count; i++)
+        if (!v->backends[i].withheld && v->backends[i].weight > 0)
+            return "ok";
+    return "empty";
+}
+
+static json_t *
+vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
+{
+    json_t *backends = json_array(), *o;
+    char vip[GVS_SVCID_TEXT_LEN], mask[16], owner[64], changed[32], stamp[17], why[512];
+    const char *state = service_state(a, v, why, sizeof why);
+    const struct gvs_stamp *latest = &v->changed;
+
+    for (size_t i = 0; i < v->backend_count; i++) {
+        json_array_append_new(backends, backend_json(a, v, &v->backends[i]));
+        if (gvs_stamp_cmp(latest, &v->backends[i].changed) < 0)
+            latest = &v->backends[i].changed;
+    }
+    gvs_svcid_format(vip, &v->id);
+    gvs_text_netmask(mask, &v->id, v->claim.netmask);
+    if (v->owner_count)
+        gvs_text_id_name(a, &v->owners[0], owner, sizeof owner);
+    gvs_text_time(changed, gvs_hlc_ms(latest->hlc));
+    o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:s, s:o}", "name", v->claim.name,
+                  "vip", vip, "protocol", gvs_proto_name(v->id.proto), "scheduler", v->claim.sched,
+                  "flags", gvs_text_flags(v->claim.flags), "persistent_seconds",
+                  (json_int_t)v->claim.persistent, "netmask", mask, "state", state, "changed",
+                  changed, "backends", backends);
+    gvs_text_hex64(stamp, v->changed.hlc);
+    json_object_set_new(o, "stamp",
+                        v->claimed && v->owner_count ? json_string(stamp) : json_null());
+    json_object_set_new(o, "owner", v->owner_count ? json_string(owner) : json_null());
+    json_object_set_new(o, "reason", why[0] ? json_string(why) : json_null());
+    return o;
+}
+
+struct vips {
+    json_t *list;
+    const char *only; /* a canonical VIP or a name; NULL: all */
+    bool by_id;
+    struct gvs_svcid id; /* by_id: what `only` means */
+};
+
+/* The service that the view holds, with what leaves it. */
+static void
+append_vip(struct gvs_agent *a, struct vips *list)
+{
+    struct gvs_view_service *v = a->view;
+
+    if (list->by_id && gvs_svcid_cmp(&v->id, &list->id) != 0)
+        return;
+    add_leaving(a, v);
+    if (!v->claimed && v->backend_count == 0)
+        return;
+    if (list->only && !list->by_id && strcmp(v->claim.name, list->only) != 0)
+        return;
+    if (list->only)
+        gvs_netns_refresh_conns(a, &v->id);
+    json_array_append_new(list->list, vip_json(a, v));
+}
+
+/* Those of which nothing is left but what is in this kernel. Their names may be others' by now. */
+static void
+append_leaving(struct gvs_agent *a, const struct gvs_netns *ns, struct vips *list)
+{
+    struct gvs_view_env env = gvs_agent_env(a);
+    struct gvs_netns *before;
+    struct gvs_item item;
+    struct gvs_mono until;
+    size_t at = 0;
+
+    if (list->only && json_array_size(list->list) > 0)
+        return;
+    while (gvs_ledger_each_leaving(ns->ledger, &at, &item)) {
+        before = gvs_netns_next(a, NULL);
+        if (item.kind != GVS_ITEM_SERVICE ||
+            gvs_view_service(gvs_node_claims(a->node), &env, &item.svc, a->view))
+            continue;
+        while (before != ns && !gvs_ledger_leaves(before->ledger, &item, &until))
+            before = gvs_netns_next(a, before);
+        if (before == ns)
+            append_vip(a, list);
+    }
+}
+
+static json_t *
+vips_json(struct gvs_agent *a, const char *only, size_t *found)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_view_env env = gvs_agent_env(a);
+    struct vips list = {.list = json_array(), .only = only};
+    struct gvs_svcid svc = {0};
+
+    list.by_id = only && gvs_svcid_parse(&list.id, only, strlen(only), NULL) == GVS_OK;
+    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
+        if (gvs_view_service(t, &env, &svc, a->view))
+            append_vip(a, &list);
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        append_leaving(a, ns, &list);
+    *found = json_array_size(list.list);
+    return list.list;
+}
+
+void
+gvs_show_vip_list(struct gvs_request *r)
+{
+    size_t found;
+    json_t *vips;
+
+    if (gvs_show_too_many_words(r, 0))
+        return;
+    vips = vips_json(r->a, NULL, &found);
+    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
+}
+
+void
+gvs_show_vip(struct gvs_request *r)
+{
+    struct gvs_fault f;
+    size_t found = 0;
+    json_t *vips;
+
+    if (r->argc != 1) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "vip show: one VIP or name expected");
+        gvs_request_fault(r, &f);
+        return;
+    }
+    vips = vips_json(r->a, r->argv[0], &found);
+    if (found == 1) {
+        gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
+        return;
+    }
+    if (found == 0) {
+        gvs_fault_set(&f, GVS_EXIT_NOT_FOUND, "no vip '%.80s'", r->argv[0]);
+        gvs_fault_hint(&f, "gossipvs vip list");
+    } else {
+        const char *one = json_string_value(json_object_get(json_array_get(vips, 0), "vip"));
+        const char *two = json_string_value(json_object_get(json_array_get(vips, 1), "vip"));
+
+        gvs_fault_set(&f, GVS_EXIT_CONFLICT, "'%.80s' is the name of both %s and %s", r->argv[0],
+                      one, two);
+    }
+    json_decref(vips);
+    gvs_request_fault(r, &f);
+}

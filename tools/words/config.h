@@ -1,0 +1,59 @@
+/* tools/words/config.h: gossipvs.conf, read and checked whole.
+ *
+ * All or nothing: a file that is cut short, has an unknown word, a number with a wrong unit or out
+ * of range gives one fault that names file:line and the value, and no configuration. The options,
+ * their defaults and their ranges are those of gossipvs.conf(5). Options that belong to a later
+ * version are accepted at their default only.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/addr.h"
+#include "core/limits.h"
+#include "core/value.h"
+#include "net/admission.h"
+#include "tools/words/fault.h"
+
+#define GVS_CONFIG_PEERS_MAX 64
+#define GVS_CONFIG_ALLOW_MAX 64
+#define GVS_CONFIG_NETNS_MAX 64
+#define GVS_CONFIG_NETNS_LEN_MAX 127
+#define GVS_CONFIG_PATH_MAX 256
+#define GVS_CLUSTER_LEN_MAX 63
+
+struct gvs_config {
+    char path[GVS_CONFIG_PATH_MAX]; /* of this file */
+    char cluster[GVS_CLUSTER_LEN_MAX + 1];
+    char name[GVS_NAME_LEN_MAX + 1];
+    struct gvs_ep bind, advertise; /* ports 1..65535; advertise is not 0.0.0.0 or :: */
+    size_t peer_count;
+    char peers[GVS_CONFIG_PEERS_MAX][GVS_CONFIG_PATH_MAX]; /* "host:port", resolved by the agent */
+    char keyring[GVS_CONFIG_PATH_MAX];
+    struct gvs_admission admission; /* admission, allow and deny of node { } */
+    char state[GVS_CONFIG_PATH_MAX];
+    char services[GVS_CONFIG_PATH_MAX];
+    bool observe;
+    bool netns_host;    /* "host" is among the namespaces */
+    size_t netns_count; /* the others: names below /run/netns, or patterns of glob(7) */
+    char netns[GVS_CONFIG_NETNS_MAX][GVS_CONFIG_NETNS_LEN_MAX + 1];
+    unsigned audit_seconds; /* 1..3600 */
+    unsigned drain_seconds; /* 0..86400 */
+    char interface[16];     /* "" = none */
+    size_t allow_count;
+    struct gvs_prefix allow[GVS_CONFIG_ALLOW_MAX]; /* vip-allow */
+    char socket[108];
+    char group[32], admin_group[32];
+    struct gvs_limits limits;
+    char on_change[GVS_CONFIG_PATH_MAX]; /* absolute; "" = none */
+};
+
+/* GVS_OK, or a negative number with *fault filled and *out untouched. Relative paths stay as they
+ * are: they count from where the agent was started. Only one thread may read at a time. */
+int gvs_config_read(struct gvs_config *out, const char *path, struct gvs_fault *fault);
+
+/* The keyring file: at the end of any symbolic links a regular file of at most 4 KiB with one name,
+ * closed to others and not writable by its group; parsed. GVS_OK, or a negative number with *fault
+ * filled and *out wiped. */
+struct gvs_keyring;
+int gvs_config_keyring(struct gvs_keyring *out, const char *path, struct gvs_fault *fault);
