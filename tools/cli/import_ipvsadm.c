@@ -1,5 +1,6 @@
 /* tools/cli/import_ipvsadm.c: each line is read by itself; then those of a service are put
  * together, since nothing says that they stand together. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,13 +124,18 @@ static int
 take_vip(struct line *l, enum option option, const char *value)
 {
     static const char *const protos[] = {[TCP] = "/tcp", [UDP] = "/udp", [SCTP] = "/sctp"};
-    bool mark = option == MARK;
+    long number;
     int len;
 
     if (l->vip[0])
         return GVS_E_MALFORMED;
-    len = snprintf(l->vip, sizeof l->vip, "%s%s%s", mark ? "fwmark:" : "", value,
-                   mark ? "" : protos[option]);
+    if (option != MARK)
+        len = snprintf(l->vip, sizeof l->vip, "%s%s", value, protos[option]);
+    else if (value[0] == '-' && (number = strtol(value, NULL, 10)) >= INT32_MIN)
+        /* ipvsadm prints marks from 2^31 on as negative numbers, which it does not take itself. */
+        len = snprintf(l->vip, sizeof l->vip, "fwmark:%" PRIu32, (uint32_t)number);
+    else
+        len = snprintf(l->vip, sizeof l->vip, "fwmark:%s", value);
     return (size_t)len + sizeof "/v6" <= sizeof l->vip ? GVS_OK : GVS_E_MALFORMED;
 }
 
