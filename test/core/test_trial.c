@@ -418,6 +418,30 @@ test_of_two_trials_at_once_what_was_before_both_comes_back(void **state)
     free(t);
 }
 
+/* A value of a later version, which is kept whole or not at all. */
+static void
+test_what_does_not_fit_is_refused(void **state)
+{
+    const struct gvs_key b0 = key_backend(0, 0);
+    static const struct {
+        size_t len;
+        int rc;
+    } rows[] = {{236, GVS_OK}, {237, GVS_E_FULL}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gvs_trial_write long_one = {.len = 2 + rows[i].len}, edit = weight(5);
+        struct gvs_trial_write gone = tombstone(false);
+        struct gvs_table *t = table_new(64);
+
+        long_one.value[0] = 63;
+        long_one.value[1] = (uint8_t)rows[i].len;
+        put(t, &b0, 100, long_one);
+        assert_int_equal(gvs_trial_put(&edit, t, &b0, TRIAL, DEADLINE_MS), rows[i].rc);
+        assert_int_equal(gvs_trial_put(&gone, t, &b0, TRIAL, DEADLINE_MS), rows[i].rc);
+        free(t);
+    }
+}
+
 /* --- random tables --- */
 
 static struct gvs_key
@@ -544,6 +568,7 @@ main(void)
         cmocka_unit_test(test_what_an_apply_added_ends_when_it_goes_back_and_buries_nothing),
         cmocka_unit_test(test_what_was_written_meanwhile_stays),
         cmocka_unit_test(test_of_two_trials_at_once_what_was_before_both_comes_back),
+        cmocka_unit_test(test_what_does_not_fit_is_refused),
         cmocka_unit_test(test_confirmed_is_as_if_written_plainly_and_back_as_if_never),
     };
 
