@@ -12,7 +12,7 @@ _Static_assert(GVS_KEY_LEN_MAX == 1 + SVC_LEN_MAX + 1 + EP_LEN_MAX + GVS_ID_LEN,
 _Static_assert(GVS_KEY_LEN_MAX <= UINT8_MAX, "a length fits into a byte");
 
 /* The first byte of a key, and the one behind the service. */
-enum { LEAD_SERVICE = 'S', LEAD_MEMBER = 'M' };
+enum { LEAD_SERVICE = 'S', LEAD_MEMBER = 'M', LEAD_TRIAL = 'T' };
 enum { PART_CLAIM = 'A', PART_BACKEND = 'B', PART_OVERRIDE = 'O' };
 
 static void
@@ -74,10 +74,27 @@ gvs_key_prefix(struct gvs_keybuf *out, const struct gvs_svcid *svc)
     put_port(out, svc->port);
 }
 
+static void
+build_trial(struct gvs_keybuf *out, uint64_t number)
+{
+    uint8_t b[8];
+
+    GVS_ASSERT(number != 0);
+    *out = (struct gvs_keybuf){0};
+    put_byte(out, LEAD_TRIAL);
+    gvs_put64(b, number);
+    put_bytes(out, b, sizeof b);
+}
+
 void
 gvs_key_build(struct gvs_keybuf *out, const struct gvs_key *key)
 {
-    GVS_ASSERT(key->kind >= GVS_KEY_SERVICE && key->kind <= GVS_KEY_MEMBER);
+    GVS_ASSERT(key->kind >= GVS_KEY_SERVICE && key->kind <= GVS_KEY_TRIAL);
+    if (key->kind == GVS_KEY_TRIAL) {
+        GVS_ASSERT(gvs_id_is_cluster(&key->owner));
+        build_trial(out, key->trial);
+        return;
+    }
     if (key->kind == GVS_KEY_MEMBER) {
         GVS_ASSERT(!gvs_id_is_cluster(&key->owner));
         *out = (struct gvs_keybuf){0};
@@ -173,6 +190,18 @@ take_member(struct rest *r, struct gvs_key *key)
 }
 
 static bool
+take_trial(struct rest *r, struct gvs_key *key)
+{
+    uint8_t b[8];
+
+    key->kind = GVS_KEY_TRIAL;
+    if (!take_bytes(r, b, sizeof b))
+        return false;
+    key->trial = gvs_get64(b);
+    return key->trial != 0;
+}
+
+static bool
 take_service(struct rest *r, struct gvs_key *key)
 {
     uint8_t part;
@@ -209,6 +238,8 @@ gvs_key_parse(struct gvs_key *out, const uint8_t *b, size_t len)
         ok = take_member(&r, &key);
     else if (lead == LEAD_SERVICE)
         ok = take_service(&r, &key);
+    else if (lead == LEAD_TRIAL)
+        ok = take_trial(&r, &key);
     if (!ok || r.len != 0)
         return GVS_E_MALFORMED;
     memcpy(out, &key, sizeof key);

@@ -50,6 +50,7 @@ static const struct gvs_backend backend_default = {.weight = 1};
 static const struct gvs_override override_default;
 static const struct gvs_member_value member_default;
 static const struct tombstone tombstone_default;
+static const struct gvs_trial_value trial_default;
 
 static const struct field service_fields[] = {
     {1, TEXT, MEMBER(gvs_service, name), 0},      {2, TEXT, MEMBER(gvs_service, sched), 0},
@@ -75,11 +76,17 @@ static const struct field tombstone_fields[] = {
     {1, FLAG, MEMBER(tombstone, force), 0},
 };
 
+static const struct field trial_fields[] = {
+    {1, NUMBER, MEMBER(gvs_trial_value, deadline_ms), 0},
+    {2, NUMBER, MEMBER(gvs_trial_value, word), 0},
+};
+
 static const struct schema service_schema = SCHEMA(service_fields, service_default);
 static const struct schema backend_schema = SCHEMA(backend_fields, backend_default);
 static const struct schema override_schema = SCHEMA(override_fields, override_default);
 static const struct schema member_schema = SCHEMA(member_fields, member_default);
 static const struct schema tombstone_schema = SCHEMA(tombstone_fields, tombstone_default);
+static const struct schema trial_schema = SCHEMA(trial_fields, trial_default);
 
 const char *const gvs_schedulers[] = {"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh",
                                       "mh", "sed", "nq", "fo",  "ovf",  "twos",  NULL};
@@ -195,6 +202,13 @@ gvs_member_value_valid(const struct gvs_member_value *v)
            gvs_addr_valid(&v->ep.addr) && v->ep.port != 0 &&
            version_valid(v->version, text_len(v->version, sizeof v->version)) &&
            keys_valid(v->keys);
+}
+
+bool
+gvs_trial_value_valid(const struct gvs_trial_value *v)
+{
+    return v->deadline_ms >= 1 && v->deadline_ms <= GVS_HLC_MS_MAX &&
+           v->word <= GVS_TRIAL_ROLLED_BACK;
 }
 
 static uint64_t
@@ -498,6 +512,13 @@ gvs_tombstone_encode(uint8_t *out, bool force)
     return encode(out, &tombstone_schema, &v);
 }
 
+size_t
+gvs_trial_encode(uint8_t *out, const struct gvs_trial_value *v)
+{
+    GVS_ASSERT(gvs_trial_value_valid(v));
+    return encode(out, &trial_schema, v);
+}
+
 int
 gvs_service_decode(struct gvs_service *out, const uint8_t *b, size_t len)
 {
@@ -567,6 +588,22 @@ gvs_tombstone_decode(bool *force, const uint8_t *b, size_t len)
     if (rc < 0)
         return rc;
     *force = v.force;
+    return GVS_OK;
+}
+
+int
+gvs_trial_decode(struct gvs_trial_value *out, const uint8_t *b, size_t len)
+{
+    struct gvs_trial_value v;
+    int rc = decode(&v, &trial_schema, b, len);
+
+    if (rc < 0)
+        return rc;
+    if (v.deadline_ms == 0)
+        return GVS_E_MALFORMED; /* required */
+    if (!gvs_trial_value_valid(&v))
+        return GVS_E_RANGE;
+    memcpy(out, &v, sizeof v);
     return GVS_OK;
 }
 
@@ -658,4 +695,73 @@ gvs_prev_get(const uint8_t *b, size_t len)
             return 0;
     }
     return hlc;
+}
+
+#define TAG_UNDO 67
+#define TAG_WRITERS 64 /* from here on fields are about who wrote */
+
+enum { UNDO_GONE = 1, UNDO_HAD = 2, UNDO_FORCE = 4, UNDO_HEAD = 17 };
+
+size_t
+gvs_value_bare(const uint8_t *b, size_t len)
+{
+    size_t at = 0;
+
+    GVS_ASSERT(gvs_value_valid(b, len));
+    while (at < len && b[at] < TAG_WRITERS)
+        at += 2 + (size_t)b[at + 1];
+    return at;
+}
+
+size_t
+gvs_undo_add(uint8_t *value, size_t len, const struct gvs_undo *u)
+{
+    size_t field = UNDO_HEAD + u->was_len;
+    uint8_t *b = value + len + 2;
+
+    GVS_ASSERT(u->trial != 0 && u->deadline_ms != 0);
+    GVS_ASSERT(u->had || u->was_len == 0);
+    if (field > UINT8_MAX || len + 2 + field > GVS_VALUE_LEN_MAX)
+        return 0;
+    value[len] = TAG_UNDO;
+    value[len + 1] = (uint8_t)field;
+    gvs_put64(b, u->trial);
+    gvs_put64(b + 8, u->deadline_ms);
+    b[16] = (uint8_t)((u->gone ? UNDO_GONE : 0) | (u->had ? UNDO_HAD : 0) |
+                      (u->gone && u->force ? UNDO_FORCE : 0));
+    if (u->was_len > 0)
+        memcpy(b + UNDO_HEAD, u->was, u->was_len);
+    GVS_ASSERT(gvs_value_valid(value, len + 2 + field));
+    return len + 2 + field;
+}
+
+static bool
+read_undo(struct gvs_undo *out, const uint8_t *b, size_t len)
+{
+    if (len < UNDO_HEAD || (b[16] & ~(UNDO_GONE | UNDO_HAD | UNDO_FORCE)) != 0)
+        return false;
+    *out = (struct gvs_undo){
+        .trial = gvs_get64(b),
+        .deadline_ms = gvs_get64(b + 8),
+        .gone = (b[16] & UNDO_GONE) != 0,
+        .had = (b[16] & UNDO_HAD) != 0,
+        .force = (b[16] & UNDO_FORCE) != 0,
+        .was = b + UNDO_HEAD,
+        .was_len = len - UNDO_HEAD,
+    };
+    return out->trial != 0 && out->deadline_ms != 0 && out->deadline_ms <= GVS_HLC_MS_MAX &&
+           (out->had || out->was_len == 0) && (out->gone || !out->force) &&
+           gvs_value_valid(out->was, out->was_len) &&
+           gvs_value_bare(out->was, out->was_len) == out->was_len;
+}
+
+bool
+gvs_undo_get(struct gvs_undo *out, const uint8_t *b, size_t len)
+{
+    size_t at = gvs_value_valid(b, len) ? gvs_value_bare(b, len) : len;
+
+    for (; at < len && b[at] <= TAG_UNDO; at += 2 + (size_t)b[at + 1])
+        if (b[at] == TAG_UNDO)
+            return read_undo(out, b + at + 2, b[at + 1]);
+    return false;
 }

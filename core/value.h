@@ -11,7 +11,8 @@
  *     override  1 drain  2 weight
  *     tombstone 1 force
  *     member    1 name  2 endpoint  3 boot id  4 version  5 cluster keys
- *     any       64 and above: reserved (64 prev, 65 writer key, 66 signature)
+ *     trial     1 deadline (ms since 1970)  2 word (0 none yet, 1 confirmed, 2 rolled back)
+ *     any       64 and above: reserved (64 prev, 65 writer key, 66 signature, 67 undo)
  *
  * Text is its bytes; an endpoint is family(1) address(4|16) port(2), as in a key; yes is
  * the number 1; cluster keys are the ids, 8 bytes each, of one to four keys.
@@ -76,12 +77,20 @@ struct gvs_member_value {
                                            begins with first, then ascending, then 0; 0: unsaid */
 };
 
+/* What was said of an apply that waits to be confirmed (core/trial.h). */
+enum gvs_trial_word { GVS_TRIAL_OPEN = 0, GVS_TRIAL_CONFIRMED = 1, GVS_TRIAL_ROLLED_BACK = 2 };
+struct gvs_trial_value {
+    uint64_t deadline_ms; /* since 1970; required: 1 to GVS_HLC_MS_MAX */
+    uint8_t word;         /* enum gvs_trial_word */
+};
+
 /* Is everything in range? What decode lets through, and what encode demands (asserted). Whether it
  * suits the service's family and protocol is for core/view.h. */
 bool gvs_service_valid(const struct gvs_service *v);
 bool gvs_backend_valid(const struct gvs_backend *v);
 bool gvs_override_valid(const struct gvs_override *v);
 bool gvs_member_value_valid(const struct gvs_member_value *v);
+bool gvs_trial_value_valid(const struct gvs_trial_value *v);
 
 /* Each returns the length written to out, which holds GVS_VALUE_LEN_MAX bytes. */
 size_t gvs_service_encode(uint8_t *out, const struct gvs_service *v);
@@ -89,6 +98,7 @@ size_t gvs_backend_encode(uint8_t *out, const struct gvs_backend *v);
 size_t gvs_override_encode(uint8_t *out, const struct gvs_override *v);
 size_t gvs_member_encode(uint8_t *out, const struct gvs_member_value *v);
 size_t gvs_tombstone_encode(uint8_t *out, bool force);
+size_t gvs_trial_encode(uint8_t *out, const struct gvs_trial_value *v);
 
 /* GVS_OK, GVS_E_MALFORMED (the frame of the fields is broken, a required one is missing, or one is
  * not canonical), or GVS_E_RANGE (well-formed, but a value that this version cannot mean: newer
@@ -99,12 +109,36 @@ int gvs_backend_decode(struct gvs_backend *out, const uint8_t *b, size_t len);
 int gvs_override_decode(struct gvs_override *out, const uint8_t *b, size_t len);
 int gvs_member_decode(struct gvs_member_value *out, const uint8_t *b, size_t len);
 int gvs_tombstone_decode(bool *force, const uint8_t *b, size_t len);
+int gvs_trial_decode(struct gvs_trial_value *out, const uint8_t *b, size_t len);
 
 /* Field 64 of any value: the hlc of the latest entry of another writer that its writer replaced, so
  * that he knew it. `add` appends it to what encode wrote, in a buffer that holds GVS_VALUE_LEN_MAX,
  * and returns the new length; hlc 0 adds nothing. `get` is 0 where there is none. */
 size_t gvs_prev_add(uint8_t *value, size_t len, uint64_t hlc);
 uint64_t gvs_prev_get(const uint8_t *b, size_t len);
+
+/* Field 67 of the cluster's entries: what a trial (core/trial.h) that wrote this one goes back to.
+ *
+ *     trial(8) deadline(8, ms) flags(1) value replaced     flags: 1 this deletes  2 something was
+ *                                                          there, and follows  4 with 1: by force
+ */
+struct gvs_undo {
+    uint64_t trial, deadline_ms; /* neither is 0 */
+    bool gone;                   /* the entry says that its key is deleted; its value is empty */
+    bool force;                  /* likewise, by force */
+    bool had;                    /* something was there: */
+    const uint8_t *was;          /* borrowed; without its fields from 64 on */
+    size_t was_len;
+};
+
+/* Appends it to a value without fields above 66, in a buffer that holds GVS_VALUE_LEN_MAX, and
+ * returns the new length; 0: there is no room, and the value is as it was. `get` is false where
+ * there is none that this version can read: such an entry is as any other. */
+size_t gvs_undo_add(uint8_t *value, size_t len, const struct gvs_undo *u);
+bool gvs_undo_get(struct gvs_undo *out, const uint8_t *b, size_t len);
+
+/* How long a valid value is without its fields from 64 on, which are about its writer. */
+size_t gvs_value_bare(const uint8_t *b, size_t len);
 
 /* Only the frame: tags ascend, lengths add up, and the whole has at most GVS_VALUE_LEN_MAX bytes.
  * What a table demands of an entry it takes. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 struct scan {
+    const struct gvs_table *t;
     struct gvs_view_service *v;
     const struct gvs_view_env *env;
     uint64_t reset;                   /* cluster claims on backends up to here do not count */
@@ -55,12 +56,10 @@ stamp_of(const struct gvs_entry *e)
 }
 
 static void
-note_change(struct gvs_stamp *changed, const struct gvs_entry *e)
+note_change(struct gvs_stamp *changed, const struct gvs_stamp *stamp)
 {
-    struct gvs_stamp stamp = stamp_of(e);
-
-    if (gvs_stamp_cmp(changed, &stamp) < 0)
-        *changed = stamp;
+    if (gvs_stamp_cmp(changed, stamp) < 0)
+        *changed = *stamp;
 }
 
 /* Does a claim speak, after those that came before it? The cluster's does, and it comes first. */
@@ -94,24 +93,23 @@ add_owner(struct gvs_id *owners, uint16_t *count, const struct gvs_id *owner, bo
 
 /* All claims agree exactly if each agrees with the one that spoke when it came. */
 static void
-claim_service(struct scan *s, const struct gvs_key *key, const struct gvs_entry *e)
+claim_service(struct scan *s, const struct gvs_key *key, const struct gvs_said *said)
 {
+    const struct gvs_entry *e = &said->e;
     struct gvs_view_service *v = s->v;
     struct gvs_service claim = {0};
     enum gvs_withheld withheld = GVS_SHOWN;
     bool cluster = gvs_id_is_cluster(&key->owner), speaks;
 
-    note_change(&v->changed, e);
-    if (e->tombstone) {
-        s->reset = cluster ? e->order : s->reset;
+    note_change(&v->changed, &said->since);
+    if (cluster)
+        s->reset = gvs_said_reset(said);
+    if (e->tombstone)
         return;
-    }
     if (gvs_service_decode(&claim, e->value, e->value_len) != GVS_OK) {
         claim = (struct gvs_service){0};
         withheld = GVS_WITHHELD_UNREADABLE;
     }
-    if (cluster)
-        s->reset = claim.reset;
     if (v->claimed && (withheld != v->withheld || !gvs_service_equal(&claim, &v->claim)))
         v->conflict = true;
     speaks = claim_speaks(s, v->owners, v->owner_count, e);
@@ -157,8 +155,9 @@ begin_backend(struct scan *s)
 }
 
 static void
-claim_backend(struct scan *s, const struct gvs_key *key, const struct gvs_entry *e)
+claim_backend(struct scan *s, const struct gvs_key *key, const struct gvs_said *said)
 {
+    const struct gvs_entry *e = &said->e;
     struct gvs_view_backend *b;
     struct gvs_backend claim = {0};
     enum gvs_withheld withheld = GVS_SHOWN;
@@ -168,7 +167,7 @@ claim_backend(struct scan *s, const struct gvs_key *key, const struct gvs_entry 
     turn_to(s, &key->ep);
     if (gvs_id_is_cluster(&key->owner) && e->order <= s->reset)
         return;
-    note_change(&s->changed, e);
+    note_change(&s->changed, &said->since);
     if (!e->tombstone)
         begin_backend(s);
     b = s->backend;
@@ -195,8 +194,9 @@ claim_backend(struct scan *s, const struct gvs_key *key, const struct gvs_entry 
 }
 
 static void
-apply_override(struct scan *s, const struct gvs_key *key, const struct gvs_entry *e)
+apply_override(struct scan *s, const struct gvs_key *key, const struct gvs_said *said)
 {
+    const struct gvs_entry *e = &said->e;
     struct gvs_view_service *v = s->v;
     struct gvs_view_backend *b;
 
@@ -208,7 +208,7 @@ apply_override(struct scan *s, const struct gvs_key *key, const struct gvs_entry
     b = &v->backends[s->overridden];
     if (gvs_ep_cmp(&b->ep, &key->ep) != 0)
         return; /* over a backend that nobody claims */
-    note_change(&b->changed, e);
+    note_change(&b->changed, &said->since);
     if (e->tombstone)
         return;
     if (gvs_override_decode(&b->override, e->value, e->value_len) != GVS_OK) {
@@ -403,25 +403,27 @@ judge(struct gvs_view_service *v, const struct gvs_view_env *env)
 static void
 scan_entry(struct scan *s, const struct gvs_entry *e)
 {
+    struct gvs_said said;
     struct gvs_key key;
     int rc = gvs_key_parse(&key, e->key, e->key_len);
 
     GVS_ASSERT(rc == GVS_OK);
     if (stage_of(s->env, &key.owner) == GVS_OWNER_RETIRED)
         return;
+    gvs_trial_say(&said, s->t, s->env->now_ms, e);
     if (key.kind == GVS_KEY_SERVICE)
-        claim_service(s, &key, e);
+        claim_service(s, &key, &said);
     else if (key.kind == GVS_KEY_BACKEND)
-        claim_backend(s, &key, e);
+        claim_backend(s, &key, &said);
     else if (key.kind == GVS_KEY_OVERRIDE)
-        apply_override(s, &key, e);
+        apply_override(s, &key, &said);
 }
 
 bool
 gvs_view_service(const struct gvs_table *t, const struct gvs_view_env *env,
                  const struct gvs_svcid *svc, struct gvs_view_service *out)
 {
-    struct scan s = {.v = out, .env = env};
+    struct scan s = {.t = t, .v = out, .env = env};
     struct gvs_keybuf prefix;
     struct gvs_entry e;
     bool found;
@@ -457,7 +459,7 @@ gvs_view_seek(const struct gvs_table *t, const struct gvs_svcid *from, bool afte
     found = gvs_table_seek(t, at.b, at.len, false, &e);
     while (found && (e.tombstone || e.kind == GVS_KEY_MEMBER))
         found = gvs_table_seek(t, e.key, e.key_len, true, &e);
-    if (!found)
+    if (!found || e.kind == GVS_KEY_TRIAL) /* which stand behind all services */
         return false;
     rc = gvs_key_parse(&key, e.key, e.key_len);
     GVS_ASSERT(rc == GVS_OK);
@@ -469,17 +471,19 @@ gvs_view_seek(const struct gvs_table *t, const struct gvs_svcid *from, bool afte
 
 /* One claim more. */
 static void
-note_end(struct gvs_view_end *end, bool *claimed, const struct gvs_entry *e,
+note_end(struct gvs_view_end *end, bool *claimed, const struct gvs_said *said,
          enum gvs_owner_stage stage)
 {
+    const struct gvs_entry *e = &said->e;
     bool force;
 
     if (!e->tombstone) {
         end->silent = (end->silent || !*claimed) && stage != GVS_OWNER_THERE;
         *claimed = true;
-    } else if (end->hlc < e->order) {
-        end->hlc = e->order;
+    } else if (end->hlc < said->since.hlc) {
+        end->hlc = said->since.hlc;
         end->force = gvs_tombstone_decode(&force, e->value, e->value_len) == GVS_OK && force;
+        end->back = said->back;
     }
 }
 
@@ -491,6 +495,7 @@ gvs_view_end(const struct gvs_table *t, const struct gvs_view_env *env, const st
     struct gvs_view_end end = {.silent = false};
     struct gvs_keybuf prefix;
     struct gvs_entry e;
+    struct gvs_said said;
     bool claimed = false, found;
 
     if (ep)
@@ -502,8 +507,9 @@ gvs_view_end(const struct gvs_table *t, const struct gvs_view_env *env, const st
         enum gvs_owner_stage stage = stage_of(env, &key.owner);
 
         GVS_ASSERT(rc == GVS_OK);
+        gvs_trial_say(&said, t, env->now_ms, &e);
         if (stage != GVS_OWNER_RETIRED)
-            note_end(&end, &claimed, &e, stage);
+            note_end(&end, &claimed, &said, stage);
         found = gvs_table_seek(t, e.key, e.key_len, true, &e);
     }
     if (claimed)

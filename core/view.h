@@ -21,17 +21,19 @@
  *     connections. Unless no destination of weight above 0 would be left: then nothing is hidden
  *     in that service. What claims say never depends on who is alive.
  *   - What a retired member claims, or took back, does not count.
+ *   - What a trial wrote and nobody confirmed is, from its deadline on, what was there before
+ *     (core/trial.h).
  *   - Where a member takes datagrams a node's file makes no service: its balancers would not reach
  *     it any more. But no member takes away what is there: the cluster's claim was held against
  *     them when it was written, and what is in use stays so, whoever comes to its address.
  *
  *   I1  Every item of `wanted` comes from here, and the same table gives the same items on every
- *       node but for what `env` withholds.
+ *       node but for what `env` withholds, and for the moment in which clocks pass a deadline.
  */
 #pragma once
 
 #include "core/item.h"
-#include "core/table.h"
+#include "core/trial.h"
 
 #define GVS_VIEW_BACKENDS_MAX 1024 /* a service's backends; the last by endpoint are left out */
 #define GVS_VIEW_OWNERS_MAX 8      /* claimants shown by name; more are counted */
@@ -75,6 +77,7 @@ struct gvs_view_env {
     size_t member_count;
     bool (*in_use)(const void *ctx, const struct gvs_svcid *svc); /* by this node; NULL: none is */
     const void *in_use_ctx;
+    uint64_t now_ms; /* since 1970, by the clock that trials end by; 0: no deadline has come */
 };
 
 struct gvs_view_backend {
@@ -106,8 +109,8 @@ struct gvs_view_service {
 };
 
 /* The first service id with any live entry at or after `from` (after: strictly after; NULL: from
- * the start); false at the end. A lone override, or a backend claim that was reset, is alive too:
- * gvs_view_service may still have nothing to show for it. */
+ * the start); false at the end. A lone override, a backend claim that was reset, or one that is
+ * gone on trial, is alive too: gvs_view_service may still have nothing to show for it. */
 bool gvs_view_seek(const struct gvs_table *t, const struct gvs_svcid *from, bool after,
                    struct gvs_svcid *out);
 
@@ -130,6 +133,7 @@ struct gvs_view_end {
     bool silent;  /* somebody claims it, but all of them are silent: it may be back */
     uint64_t hlc; /* else, if nobody does: of the latest of the claims that were deleted; or 0 */
     bool force;   /* and whether that said so */
+    bool back;    /* it is one that went back, and `hlc` is of then */
 };
 struct gvs_view_end gvs_view_end(const struct gvs_table *t, const struct gvs_view_env *env,
                                  const struct gvs_svcid *svc, const struct gvs_ep *ep);

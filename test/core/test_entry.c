@@ -53,7 +53,7 @@ test_bytes_are_as_the_header_draws_them(void **state)
         const char *hex;
     } rows[] = {
         {"the cluster's service names its writer",
-         {GVS_KEY_SERVICE, WEB, {{0}, 0}, {{0}}},
+         {GVS_KEY_SERVICE, WEB, {{0}, 0}, {{0}}, 0},
          HLC,
          {{0x22, 1}},
          false,
@@ -61,7 +61,7 @@ test_bytes_are_as_the_header_draws_them(void **state)
          3,
          WEB_CLUSTER ORDER "00 2201 0000 00000000 00000000 00000000 010177"},
         {"the cluster's backend, too",
-         {GVS_KEY_BACKEND, WEB, AT_8080, {{0}}},
+         {GVS_KEY_BACKEND, WEB, AT_8080, {{0}}, 0},
          HLC,
          {{0x22, 1}},
          false,
@@ -69,7 +69,7 @@ test_bytes_are_as_the_header_draws_them(void **state)
          0,
          BACKEND_CLUSTER ORDER "00 2201 0000 00000000 00000000 00000000"},
         {"an override, too",
-         {GVS_KEY_OVERRIDE, WEB, AT_8080, {{0}}},
+         {GVS_KEY_OVERRIDE, WEB, AT_8080, {{0}}, 0},
          HLC,
          {{0x22, 1}},
          false,
@@ -77,7 +77,7 @@ test_bytes_are_as_the_header_draws_them(void **state)
          3,
          OVERRIDE ORDER "00 2201 0000 00000000 00000000 00000000 010101"},
         {"a node's tombstone does not",
-         {GVS_KEY_SERVICE, WEB, {{0}, 0}, {{1, 2, [15] = 3}}},
+         {GVS_KEY_SERVICE, WEB, {{0}, 0}, {{1, 2, [15] = 3}}, 0},
          HLC,
          {{1, 2, [15] = 3}},
          true,
@@ -85,7 +85,7 @@ test_bytes_are_as_the_header_draws_them(void **state)
          0,
          "1a 53 06 04 0a630001 0050 41 0102 0000 00000000 00000000 00000003" ORDER "01"},
         {"nor if it is not asked to",
-         {GVS_KEY_SERVICE, WEB, {{0}, 0}, {{1, 2, [15] = 3}}},
+         {GVS_KEY_SERVICE, WEB, {{0}, 0}, {{1, 2, [15] = 3}}, 0},
          HLC,
          {{0}},
          false,
@@ -93,7 +93,7 @@ test_bytes_are_as_the_header_draws_them(void **state)
          0,
          "1a 53 06 04 0a630001 0050 41 0102 0000 00000000 00000000 00000003" ORDER "00"},
         {"a suspected member",
-         {GVS_KEY_MEMBER, {0}, {{0}, 0}, {{1, 2, [15] = 3}}},
+         {GVS_KEY_MEMBER, {0}, {{0}, 0}, {{1, 2, [15] = 3}}, 0},
          0x0701,
          {{0}},
          false,
@@ -287,7 +287,8 @@ test_the_longest_entry_fits_and_a_longer_value_does_not_parse(void **state)
     struct gvs_key key = {GVS_KEY_BACKEND,
                           {GVS_PROTO_TCP, {GVS_FAMILY_V6, {1}}, 1, 0},
                           {{GVS_FAMILY_V6, {2}}, 2},
-                          {{3}}};
+                          {{3}},
+                          0};
     uint8_t value[GVS_VALUE_LEN_MAX] = {100, 255}, b[GVS_ENTRY_LEN_MAX + 1] = {0};
     struct gvs_entry e;
     size_t len;
@@ -307,7 +308,7 @@ test_the_longest_entry_fits_and_a_longer_value_does_not_parse(void **state)
 static void
 test_a_plain_v4_backend_is_at_most_62_bytes(void **state)
 {
-    struct gvs_key key = {GVS_KEY_BACKEND, WEB, AT_8080, GVS_ID_CLUSTER};
+    struct gvs_key key = {GVS_KEY_BACKEND, WEB, AT_8080, GVS_ID_CLUSTER, 0};
     struct gvs_backend plain = {.weight = 1}, heavy = {.weight = GVS_WEIGHT_MAX};
     uint8_t value[GVS_VALUE_LEN_MAX], b[GVS_ENTRY_LEN_MAX];
     size_t len;
@@ -339,7 +340,7 @@ store(struct stored *s, const struct gvs_key *key, uint64_t order, const struct 
 static void
 test_merge_looks_at_order_then_writer_then_tombstone_then_bytes(void **state)
 {
-    static const struct gvs_key key = {GVS_KEY_OVERRIDE, WEB, AT_8080, {{0}}};
+    static const struct gvs_key key = {GVS_KEY_OVERRIDE, WEB, AT_8080, {{0}}, 0};
     static const struct {
         const char *why;
         struct {
@@ -444,7 +445,7 @@ static const struct {
 static void
 test_cluster_claims_are_in_a_total_order(void **state)
 {
-    static const struct gvs_key key = {GVS_KEY_BACKEND, WEB, AT_8080, {{0}}};
+    static const struct gvs_key key = {GVS_KEY_BACKEND, WEB, AT_8080, {{0}}, 0};
     static const struct gvs_id *const writers[] = {&node1, &node2};
     static const uint64_t orders[] = {HLC, HLC + 1};
     struct stored world[2 * 2 * 2 * SMALL_VALUES];
@@ -463,7 +464,7 @@ test_cluster_claims_are_in_a_total_order(void **state)
 static void
 test_members_are_in_a_total_order(void **state)
 {
-    static const struct gvs_key key = {GVS_KEY_MEMBER, {0}, {{0}, 0}, {{1}}};
+    static const struct gvs_key key = {GVS_KEY_MEMBER, {0}, {{0}, 0}, {{1}}, 0};
     struct stored world[2 * 4 * SMALL_VALUES];
     size_t count = 0;
 
@@ -530,10 +531,10 @@ build_dies(const struct gvs_key *key, uint64_t order, const struct gvs_id *write
 static void
 test_building_what_nobody_could_parse_stops_the_process(void **state)
 {
-    static const struct gvs_key cluster = {GVS_KEY_SERVICE, WEB, {{0}, 0}, {{0}}};
-    static const struct gvs_key member = {GVS_KEY_MEMBER, {0}, {{0}, 0}, {{1}}};
+    static const struct gvs_key cluster = {GVS_KEY_SERVICE, WEB, {{0}, 0}, {{0}}, 0};
+    static const struct gvs_key member = {GVS_KEY_MEMBER, {0}, {{0}, 0}, {{1}}, 0};
     static const uint8_t broken[] = {1, 5, 0};
-    struct gvs_key own = {GVS_KEY_SERVICE, WEB, {{0}, 0}, node1};
+    struct gvs_key own = {GVS_KEY_SERVICE, WEB, {{0}, 0}, node1, 0};
 
     (void)state;
     assert_false(build_dies(&cluster, HLC, &node1, false, NULL, 0));

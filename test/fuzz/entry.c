@@ -57,6 +57,23 @@ check_entry(const uint8_t *b, size_t len)
 CHECK_VALUE(service, gvs_service)
 CHECK_VALUE(backend, gvs_backend)
 CHECK_VALUE(override, gvs_override)
+CHECK_VALUE(trial, gvs_trial_value)
+
+static void
+check_undo(const uint8_t *b, size_t len)
+{
+    uint8_t out[GVS_VALUE_LEN_MAX];
+    struct gvs_undo u, again;
+
+    if (!gvs_undo_get(&u, b, len))
+        return;
+    must(gvs_value_valid(u.was, u.was_len));
+    len = gvs_undo_add(out, 0, &u);
+    must(len > 0 && gvs_undo_get(&again, out, len));
+    must(again.trial == u.trial && again.deadline_ms == u.deadline_ms);
+    must(again.gone == u.gone && again.force == u.force && again.had == u.had);
+    must(again.was_len == u.was_len && memcmp(again.was, u.was, u.was_len) == 0);
+}
 
 static void
 check_member(const uint8_t *b, size_t len)
@@ -99,6 +116,8 @@ LLVMFuzzerTestOneInput(const uint8_t *b, size_t len)
     check_service(b, len);
     check_backend(b, len);
     check_override(b, len);
+    check_trial(b, len);
+    check_undo(b, len);
     check_member(b, len);
     if (gvs_tombstone_decode(&force, b, len) == GVS_OK)
         must(gvs_value_valid(b, len));

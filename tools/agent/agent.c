@@ -70,7 +70,8 @@ gvs_agent_env_in(const struct gvs_agent *a, const struct gvs_netns *ns)
                                  .members = a->member_addrs,
                                  .member_count = a->member_addr_count,
                                  .in_use = gvs_agent_uses,
-                                 .in_use_ctx = a};
+                                 .in_use_ctx = a,
+                                 .now_ms = a->now_ms};
 }
 
 struct gvs_view_env
@@ -412,6 +413,7 @@ free_agent(struct gvs_agent *a)
     free(a->dirty);
     for (int i = 0; i < 2; i++)
         free(a->held.set[i]);
+    free(a->trials);
     free(a->view);
     free(a->items);
     free(a);
@@ -493,6 +495,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
         goto out;
     }
     a->quiet = true; /* what was there before the restart is nothing new */
+    gvs_trials_load(a);
     gvs_agent_dirty_all(a);
     gvs_agent_absorb(a);
     a->quiet = false;

@@ -18,6 +18,7 @@
  *     conflicts.c  claims that disagree, and writes that overwrote each other
  *     show_doctor.c  what this node does, for doctor
  *     refused.c    what came from elsewhere and was not taken
+ *     trial.c      applies that wait to be confirmed: their deadlines, confirm, rollback
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
  *     control.c    the Unix socket
@@ -113,6 +114,13 @@ struct gvs_agent_peer {
     bool failing;                   /* the latest gave nothing that is of use */
     size_t count;
     struct gvs_ep ep[GVS_AGENT_ADDRESSES_MAX]; /* as last known */
+};
+
+/* trial.c: one of which an entry or a word was seen. */
+struct gvs_agent_trial {
+    uint64_t number, deadline_ms;
+    bool known; /* this is what had become of it, when it was last looked at: */
+    enum gvs_trial_outcome outcome;
 };
 
 /* netns.c: one that is programmed, or is to be. */
@@ -219,6 +227,15 @@ struct gvs_agent {
     json_t *overwrites[GVS_AGENT_OVERWRITES]; /* number i in slot i % GVS_AGENT_OVERWRITES */
     uint64_t overwrite_count, overwrites_missed, overwrites_unlogged;
     struct gvs_mono overwrite_logged;
+
+    /* trial.c */
+    struct gvs_agent_trial *trials;
+    size_t trial_count;
+    bool trials_due; /* something was heard of one */
+    uint64_t now_ms; /* since 1970, by the median of clocks: what trials end by */
+    uint64_t trial_next_ms, trial_last_ms; /* the deadlines before and behind that */
+    bool trial_scanning;                   /* services with entries of any are being viewed */
+    struct gvs_keybuf trial_key;           /* up to here */
 
     struct {
         struct gvs_mono at;
@@ -427,6 +444,8 @@ struct gvs_request {
     struct gvs_write *writes, *writes_end; /* gathered; owned */
     bool more;                             /* run `change` again: it has only done a part */
     struct gvs_apply *apply;               /* apply.c; owned */
+    const struct gvs_undo *trial;          /* what is written is on this trial; NULL: on none */
+    struct gvs_keybuf trial_key;           /* rollback has looked so far */
     /* A watcher. */
     uint64_t since;
     const char *glob;
@@ -472,8 +491,15 @@ void gvs_writes_free(struct gvs_request *r);
  * place of what they bury. And: has the table room for so many? A negative number with *f. */
 size_t gvs_writes_room(const struct gvs_request *r);
 int gvs_write_check_room(const struct gvs_request *r, size_t needed, struct gvs_fault *f);
+/* Has each entry that is gathered room for what a trial would go back to? And for that of the entry
+ * of this key, which a trial would delete? */
+int gvs_write_check_trial(const struct gvs_request *r, struct gvs_fault *f);
+int gvs_write_check_undo(const struct gvs_request *r, const struct gvs_key *key,
+                         struct gvs_fault *f);
 struct gvs_key gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc,
                              const struct gvs_ep *ep /* or NULL */);
+/* What the table says of it now: not of what has gone back (core/trial.h). */
+bool gvs_write_say(const struct gvs_request *r, const struct gvs_key *key, struct gvs_said *said);
 bool gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e);
 bool gvs_write_entry(struct gvs_request *r, const struct gvs_key *key, bool tombstone,
                      const uint8_t *value, size_t len);
@@ -521,6 +547,22 @@ void gvs_show_plan_of(struct gvs_request *r);     /* plan, with vips */
 void gvs_apply_free(struct gvs_apply *p);         /* NULL is none */
 size_t gvs_apply_kept(const struct gvs_apply *p); /* claims that the files lack, and that stay */
 
+/* trial.c. _note: of news; _load: of all that is held, once. _look brings the outcomes up to date,
+ * and returns when to be called again. _scan marks services to be viewed again; whether some are
+ * left. _json: the one that waits, or null. */
+void gvs_trials_note(struct gvs_agent *a, const struct gvs_entry *e);
+void gvs_trials_load(struct gvs_agent *a);
+struct gvs_mono gvs_trials_look(struct gvs_agent *a, struct gvs_mono now);
+bool gvs_trials_scan(struct gvs_agent *a);
+json_t *gvs_trials_json(const struct gvs_agent *a);
+/* apply: a second one is refused while one waits. begin: a new trial, *undo gets its number and
+ * deadline; drop: nothing was written on it. */
+int gvs_trial_refuse_second(const struct gvs_request *r, struct gvs_fault *f);
+int gvs_trial_begin(struct gvs_request *r, unsigned seconds, struct gvs_undo *undo,
+                    struct gvs_fault *f);
+void gvs_trial_drop(struct gvs_request *r, const struct gvs_undo *undo);
+void gvs_trial_describe(const struct gvs_request *r, const struct gvs_undo *undo, json_t *doc);
+
 /* change.c: what it asks of one service before it is written. The first two: a negative number with
  * *f; the view is overwritten. The third: of the view's, connections on this node. */
 int gvs_change_check_vip(struct gvs_request *r, const struct gvs_svcid *svc,
@@ -539,6 +581,8 @@ void gvs_change_backend_set(struct gvs_request *r);
 void gvs_change_backend_del(struct gvs_request *r);
 void gvs_change_backend_drain(struct gvs_request *r);
 void gvs_change_backend_undrain(struct gvs_request *r);
+void gvs_change_confirm(struct gvs_request *r);
+void gvs_change_rollback(struct gvs_request *r);
 void gvs_change_leave(struct gvs_request *r);
 void gvs_change_forget(struct gvs_request *r);
 void gvs_show_conflicts(struct gvs_request *r);

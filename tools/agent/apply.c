@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "tools/agent/apply.h"
+#include "tools/words/syntax.h"
 
 #define SERVICES_PER_TURN 16 /* with what follows from each: 5 ms, where there are ten thousand */
 #define WRITES_PER_TURN 64
@@ -62,19 +63,15 @@ gather_service(struct gvs_request *r, const struct gvs_claim_service *s, uint64_
 {
     struct gvs_key key = gvs_write_key(GVS_KEY_SERVICE, &s->id, NULL);
     struct gvs_service want = s->attr, held;
-    struct gvs_entry e;
+    struct gvs_said said;
+    bool is_held = gvs_write_say(r, &key, &said);
 
-    *reset = 0;
-    if (gvs_write_get(r, &key, &e)) {
-        if (e.tombstone) {
-            *reset = e.order;
-        } else if (gvs_service_decode(&held, e.value, e.value_len) == GVS_OK) {
-            *reset = held.reset;
-            if (gvs_service_equal(&held, &want)) {
-                note_stamp(r, &e);
-                return true;
-            }
-        }
+    *reset = is_held ? gvs_said_reset(&said) : 0;
+    if (is_held && !said.e.tombstone &&
+        gvs_service_decode(&held, said.e.value, said.e.value_len) == GVS_OK &&
+        gvs_service_equal(&held, &want)) {
+        note_stamp(r, &said.e);
+        return true;
     }
     return gvs_write_service(r, &s->id, &want);
 }
@@ -179,6 +176,7 @@ prune_service(struct gvs_request *r, const struct gvs_svcid *svc)
     const struct gvs_table *t = gvs_node_claims(r->a->node);
     const struct gvs_staged *s = gvs_apply_find(r->apply, svc);
     struct gvs_keybuf prefix;
+    struct gvs_said said;
     struct gvs_entry e;
     struct gvs_key key;
 
@@ -186,8 +184,9 @@ prune_service(struct gvs_request *r, const struct gvs_svcid *svc)
     for (bool found = gvs_table_seek(t, prefix.b, prefix.len, false, &e);
          found && e.key_len > prefix.len && memcmp(e.key, prefix.b, prefix.len) == 0;
          found = gvs_table_seek(t, e.key, e.key_len, true, &e)) {
+        gvs_trial_say(&said, t, r->a->now_ms, &e);
         if (gvs_key_parse(&key, e.key, e.key_len) < 0 || key.kind != GVS_KEY_BACKEND ||
-            e.tombstone || !gvs_id_is_cluster(&key.owner) || gvs_apply_has(s, &key.ep))
+            said.e.tombstone || !gvs_id_is_cluster(&key.owner) || gvs_apply_has(s, &key.ep))
             continue;
         if (!prune_backend(r, &key, &e))
             return false;
@@ -219,9 +218,27 @@ prune_turn(struct gvs_request *r)
 
 /* --- the phases --- */
 
+/* Nothing is written yet: this is the last moment to find that another one waits. */
+static int
+begin_writing(struct gvs_request *r, struct gvs_fault *f)
+{
+    struct gvs_apply *p = r->apply;
+
+    if (r->dry || r->trial || r->written > 0 || p->at > 0)
+        return GVS_OK;
+    if (gvs_trial_refuse_second(r, f) < 0)
+        return -1;
+    if (p->confirm == 0 || p->differs == 0)
+        return GVS_OK;
+    r->trial = &p->undo;
+    return gvs_trial_begin(r, p->confirm, &p->undo, f);
+}
+
 static int
 turn(struct gvs_request *r, struct gvs_fault *f)
 {
+    if (r->apply->phase == GVS_APPLY_WRITE && begin_writing(r, f) < 0)
+        return -1;
     switch (r->apply->phase) {
     case GVS_APPLY_CHECK:
         return gvs_apply_check(r, f);
@@ -259,6 +276,10 @@ do_apply(struct gvs_request *r)
     if (p->prune && !r->more)
         p->kept = 0;
     r->already = !r->more && r->written == 0;
+    if (r->already && r->trial) {
+        gvs_trial_drop(r, r->trial);
+        r->trial = NULL;
+    }
     if (r->already)
         r->stamp = p->latest;
     return true;
@@ -284,7 +305,16 @@ gvs_apply_kept(const struct gvs_apply *p)
 
 /* --- the commands --- */
 
-/* --prune, --force, and nothing else. */
+static int
+take_confirm(struct gvs_apply *p, const char *text, struct gvs_fault *f)
+{
+    if (gvs_syntax_seconds(&p->confirm, text, 1, GVS_TRIAL_SECONDS_MAX) == GVS_OK)
+        return GVS_OK;
+    return gvs_fault_set(f, GVS_EXIT_USAGE, "--confirm %.40s: seconds expected, 1 to %d", text,
+                         GVS_TRIAL_SECONDS_MAX);
+}
+
+/* --prune, --force, --confirm, and nothing else. */
 static int
 take_words(struct gvs_request *r, struct gvs_apply *p, struct gvs_fault *f)
 {
@@ -293,10 +323,11 @@ take_words(struct gvs_request *r, struct gvs_apply *p, struct gvs_fault *f)
             p->prune = true;
         else if (strcmp(r->argv[i], "--force") == 0 && strcmp(r->words, "apply") == 0)
             p->force = true;
-        else if (strcmp(r->argv[i], "--confirm") == 0)
-            return gvs_fault_set(f, GVS_EXIT_USAGE, "'%s --confirm': not in this version",
-                                 r->words);
-        else
+        else if (strcmp(r->argv[i], "--confirm") == 0 && strcmp(r->words, "apply") == 0) {
+            if (take_confirm(p, i + 1 < r->argc ? r->argv[i + 1] : "", f) < 0)
+                return -1;
+            i++;
+        } else
             return gvs_fault_set(f, GVS_EXIT_USAGE, "%s: no such word '%.40s'", r->words,
                                  r->argv[i]);
     }

@@ -49,6 +49,9 @@ enum gvs_apply_phase {
 struct gvs_apply {
     struct gvs_stage *stage;
     bool prune, force;
+    unsigned confirm;     /* seconds until it goes back; 0: it does not */
+    struct gvs_undo undo; /* number and deadline, once it is being written */
+    size_t differs;       /* so many entries, at least, are to be written */
     enum gvs_apply_phase phase;
     size_t at; /* the next service; how far a walk over the table has come: */
     struct gvs_keybuf key;

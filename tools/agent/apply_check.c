@@ -127,11 +127,19 @@ make_lists(const struct gvs_request *r, struct gvs_apply *p, struct gvs_fault *f
 static bool
 count_room(struct gvs_request *r, const struct gvs_staged *s)
 {
-    bool gathered = gvs_apply_gather(r, s);
+    bool gathered = gvs_apply_gather(r, s), fits = true;
+    struct gvs_fault f;
 
     r->apply->room += gvs_writes_room(r);
+    for (const struct gvs_write *w = r->writes; w; w = w->next)
+        r->apply->differs++;
+    if (gathered && r->apply->confirm > 0 && gvs_write_check_trial(r, &f) < 0) {
+        gvs_stage_blame(s->source, s->at, &f);
+        gvs_request_fault(r, &f);
+        fits = false;
+    }
     gvs_writes_free(r);
-    return gathered;
+    return gathered && fits;
 }
 
 int
@@ -144,7 +152,7 @@ gvs_apply_check(struct gvs_request *r, struct gvs_fault *f)
         struct gvs_staged *s = &p->stage->list[p->at];
 
         if (p->at == p->stage->count &&
-            (make_lists(r, p, f) < 0 || gvs_write_check_room(r, r->apply->room, f) < 0))
+            (make_lists(r, p, f) < 0 || gvs_write_check_room(r, p->room + (p->confirm > 0), f) < 0))
             return -1;
         if (p->at == p->stage->count)
             return 1;
@@ -264,15 +272,23 @@ refuse_active(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_fau
 }
 
 static int
-look_at(struct gvs_request *r, const struct gvs_entry *e, struct gvs_fault *f)
+look_at(struct gvs_request *r, const struct gvs_entry *held, struct gvs_fault *f)
 {
+    const struct gvs_entry *e;
     struct gvs_apply *p = r->apply;
+    struct gvs_said said;
     struct gvs_staged *s;
     struct gvs_key key;
     bool lacks;
 
-    if (e->tombstone || gvs_key_parse(&key, e->key, e->key_len) < 0 ||
-        (key.kind != GVS_KEY_SERVICE && key.kind != GVS_KEY_BACKEND) ||
+    gvs_trial_say(&said, gvs_node_claims(r->a->node), r->a->now_ms, held);
+    e = &said.e;
+    if (e->tombstone || gvs_key_parse(&key, e->key, e->key_len) < 0)
+        return GVS_OK;
+    if (p->confirm > 0 && p->prune && gvs_id_is_cluster(&key.owner) &&
+        gvs_write_check_undo(r, &key, f) < 0)
+        return -1;
+    if ((key.kind != GVS_KEY_SERVICE && key.kind != GVS_KEY_BACKEND) ||
         gvs_node_is_retired(r->a->node, &key.owner))
         return GVS_OK;
     if (key.kind == GVS_KEY_SERVICE ? refuse_name(p, &key, e, f) < 0
@@ -283,6 +299,7 @@ look_at(struct gvs_request *r, const struct gvs_entry *e, struct gvs_fault *f)
     s = gvs_apply_find(p, &key.svc);
     lacks = key.kind == GVS_KEY_SERVICE ? !s : !gvs_apply_has(s, &key.ep);
     p->kept += lacks;
+    p->differs += lacks && p->prune;
     if (!lacks || key.kind != GVS_KEY_SERVICE || !p->prune || p->force || r->dry)
         return GVS_OK;
     return refuse_active(r, &key.svc, f);

@@ -210,6 +210,7 @@ refuse_server_address(struct gvs_request *r, const struct gvs_svcid *svc, struct
 {
     const struct gvs_table *t = gvs_node_claims(r->a->node);
     char vip[GVS_SVCID_TEXT_LEN], other[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN];
+    struct gvs_said said;
     struct gvs_entry e;
     struct gvs_key key;
 
@@ -217,8 +218,10 @@ refuse_server_address(struct gvs_request *r, const struct gvs_svcid *svc, struct
         return GVS_OK;
     for (bool found = gvs_table_seek(t, NULL, 0, false, &e); found;
          found = gvs_table_seek(t, e.key, e.key_len, true, &e)) {
-        if (e.kind != GVS_KEY_BACKEND || e.tombstone || gvs_key_parse(&key, e.key, e.key_len) < 0 ||
-            gvs_svcid_cmp(&key.svc, svc) == 0 || gvs_addr_cmp(&key.ep.addr, &svc->addr) != 0 ||
+        gvs_trial_say(&said, t, r->a->now_ms, &e);
+        if (e.kind != GVS_KEY_BACKEND || said.e.tombstone ||
+            gvs_key_parse(&key, e.key, e.key_len) < 0 || gvs_svcid_cmp(&key.svc, svc) == 0 ||
+            gvs_addr_cmp(&key.ep.addr, &svc->addr) != 0 ||
             gvs_node_is_retired(r->a->node, &key.owner))
             continue;
         gvs_svcid_format(vip, svc);

@@ -84,8 +84,8 @@ take_overwrite(struct gvs_agent *a, const struct gvs_node_overwrite *w)
 
     if (gvs_entry_parse(&kept, w->kept, w->kept_len) < 0 ||
         gvs_entry_parse(&lost, w->lost, w->lost_len) < 0 ||
-        gvs_key_parse(&key, kept.key, kept.key_len) < 0)
-        return;
+        gvs_key_parse(&key, kept.key, kept.key_len) < 0 || key.kind == GVS_KEY_TRIAL)
+        return; /* of two words about a trial the later counts */
     k = side_json(a, &key, &kept);
     l = side_json(a, &key, &lost);
     if (json_equal(json_object_get(k, "value"), json_object_get(l, "value")) ||
@@ -127,6 +127,7 @@ claims_json(const struct gvs_agent *a, const struct gvs_svcid *svc, const struct
     const struct gvs_table *t = gvs_node_claims(a->node);
     json_t *list = json_array();
     struct gvs_keybuf prefix;
+    struct gvs_said said;
     struct gvs_entry e;
     struct gvs_key key;
 
@@ -137,12 +138,13 @@ claims_json(const struct gvs_agent *a, const struct gvs_svcid *svc, const struct
         char owner[64];
         json_t *o;
 
-        if (e.tombstone || gvs_key_parse(&key, e.key, e.key_len) < 0 ||
+        gvs_trial_say(&said, t, a->now_ms, &e);
+        if (said.e.tombstone || gvs_key_parse(&key, e.key, e.key_len) < 0 ||
             key.kind != (ep ? GVS_KEY_BACKEND : GVS_KEY_SERVICE) ||
             (ep && gvs_ep_cmp(&key.ep, ep) != 0) || gvs_node_is_retired(a->node, &key.owner))
             continue;
         gvs_text_id_name(a, &key.owner, owner, sizeof owner);
-        o = side_json(a, &key, &e);
+        o = side_json(a, &key, &said.e);
         json_object_set_new(o, "owner", json_string(owner));
         json_array_append_new(list, o);
     }

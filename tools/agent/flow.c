@@ -72,7 +72,8 @@ kernels_in_step(const struct gvs_agent *a)
 bool
 gvs_agent_in_step(const struct gvs_agent *a)
 {
-    return gvs_set_count(a->dirty) == 0 && !a->scanning && !waits(&a->held) && kernels_in_step(a);
+    return gvs_set_count(a->dirty) == 0 && !a->scanning && !a->trial_scanning && !waits(&a->held) &&
+           kernels_in_step(a);
 }
 
 bool
@@ -198,7 +199,10 @@ gvs_agent_take_news(struct gvs_agent *a)
 
         gvs_store_put(a->store, member ? GVS_BUCKET_MEMBER : GVS_BUCKET_ENTRY, e.key, e.key_len,
                       e.len > 0 ? e.b : NULL, e.len);
-        if (!member && gvs_key_parse(&key, e.key, e.key_len) == GVS_OK)
+        if (member || gvs_key_parse(&key, e.key, e.key_len) < 0)
+            continue;
+        gvs_trials_note(a, &e);
+        if (key.kind != GVS_KEY_TRIAL)
             gvs_agent_dirty(a, &key.svc);
     }
     if (any)
@@ -443,6 +447,7 @@ void
 gvs_agent_absorb(struct gvs_agent *a)
 {
     gvs_agent_take_news(a);
+    gvs_trials_look(a, gvs_udp_now());
     refresh_dirty(a, SIZE_MAX);
 }
 
@@ -487,7 +492,8 @@ gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep, 
     return left > 0 ? gvs_mono_add_ms(now, (uint64_t)left) : now;
 }
 
-/* An operator who forces it, on whatever node, means it; and for datagrams it is to be hidden that
+/* An operator who forces it, on whatever node, means it; so does who lets an apply go back, which
+ * takes away what came with it; and for datagrams it is to be hidden that
  * takes a silent member's servers away (core/view.h), which has a brake of its own
  * (tools/agent/hide.h). */
 bool
@@ -497,7 +503,7 @@ gvs_agent_goes_at_once(void *ctx, const struct gvs_svcid *svc, const struct gvs_
     struct gvs_view_env env = gvs_agent_env(a);
     struct gvs_view_end end = gvs_view_end(gvs_node_claims(a->node), &env, svc, ep);
 
-    return end.force || (end.silent && svc->proto == GVS_PROTO_UDP);
+    return end.force || end.back || (end.silent && svc->proto == GVS_PROTO_UDP);
 }
 
 static void
@@ -633,7 +639,7 @@ schedule(struct gvs_agent *a, struct gvs_mono now, struct gvs_mono next, bool mo
 void
 gvs_agent_pump(struct gvs_agent *a)
 {
-    struct gvs_mono now, next, owners, netns;
+    struct gvs_mono now, next, owners, netns, trials;
     bool more;
 
     if (a->closing || a->pumping)
@@ -645,14 +651,17 @@ gvs_agent_pump(struct gvs_agent *a)
     now = gvs_udp_now();
     owners = gvs_owners_refresh(a, now);
     netns = gvs_netns_run(a, now);
+    trials = gvs_trials_look(a, now);
+    more = gvs_trials_scan(a);
     if (!a->claims_tried)
         gvs_agent_read_claims(a); /* what we claim is not to be missed, were it for a moment */
-    more = refresh_dirty(a, SERVICES_PER_PASS);
+    more |= refresh_dirty(a, SERVICES_PER_PASS);
     more |= refresh_owners(a);
     more |= fill_next(a);
     run_held(a, now);
     next = gvs_mono_min(run_kernels(a, now), owners);
     next = gvs_mono_min(next, netns);
+    next = gvs_mono_min(next, trials);
     next = gvs_mono_min(next, waits(&a->held) ? a->held.turn : GVS_MONO_NEVER);
     take_own_addresses(a);
     note_step(a, now);

@@ -43,8 +43,8 @@ static const struct command commands[] = {
     {"version", gvs_show_version, false},
     {"stage", gvs_change_stage, false},
     {"apply", gvs_change_apply, true},
-    {"confirm", NULL, true},
-    {"rollback", NULL, true},
+    {"confirm", gvs_change_confirm, true},
+    {"rollback", gvs_change_rollback, true},
     {"export", gvs_show_export, false},
     {"top", NULL, false},
     {"check", NULL, false},
@@ -245,6 +245,8 @@ gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
     doc = json_pack("{s:s, s:s, s:s?, s:I, s:s}", "schema", "gossipvs/1", "result",
                     r->already ? "already" : "done", "stamp", r->of_members ? NULL : stamp, "peers",
                     (json_int_t)peers, "kernel", kernel);
+    if (r->trial)
+        gvs_trial_describe(r, r->trial, doc);
     if (f)
         json_object_set_new(doc, "error", gvs_fault_json(f));
     gvs_request_answer(r, doc, true);

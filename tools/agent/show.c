@@ -58,11 +58,12 @@ table_json(const struct gvs_agent *a)
     size_t services = gvs_set_services(a->shown);
 
     gvs_text_hex64(fp, gvs_table_fingerprint(t));
-    return json_pack("{s:I, s:I, s:s, s:I, s:I}", "entries",
+    return json_pack("{s:I, s:I, s:s, s:I, s:I, s:o}", "entries",
                      (json_int_t)(gvs_table_count(t) - gvs_table_tombstones(t)), "tombstones",
                      (json_int_t)gvs_table_tombstones(t), "fingerprint", fp, "services",
                      (json_int_t)services, "backends",
-                     (json_int_t)(gvs_set_count(a->shown) - services));
+                     (json_int_t)(gvs_set_count(a->shown) - services), "pending_apply",
+                     gvs_trials_json(a));
 }
 
 static void

@@ -23,12 +23,23 @@ gvs_write_key(enum gvs_key_kind kind, const struct gvs_svcid *svc, const struct 
 }
 
 bool
-gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e)
+gvs_write_say(const struct gvs_request *r, const struct gvs_key *key, struct gvs_said *said)
 {
     struct gvs_keybuf kb;
 
     gvs_key_build(&kb, key);
-    return gvs_table_get(gvs_node_claims(r->a->node), kb.b, kb.len, e);
+    return gvs_trial_get(said, gvs_node_claims(r->a->node), r->a->now_ms, kb.b, kb.len);
+}
+
+bool
+gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *e)
+{
+    struct gvs_said said;
+
+    if (!gvs_write_say(r, key, &said))
+        return false;
+    *e = said.e;
+    return true;
 }
 
 /* --- dry run --------------------------------------------------------------------------------- */
@@ -162,19 +173,92 @@ known_before(const struct gvs_request *r, const struct gvs_entry *held)
     return held->order;
 }
 
+/* --- on trial --- */
+
+static int
+too_long(const struct gvs_request *r, const struct gvs_key *key, struct gvs_fault *f)
+{
+    char vip[GVS_SVCID_TEXT_LEN];
+
+    gvs_svcid_format(vip, &key->svc);
+    gvs_fault_set(f, GVS_EXIT_NO, "what is said of %s is too long to be kept for going back; %s",
+                  vip, r->written > 0 ? "the rest is not written" : "nothing changed");
+    gvs_fault_hint(f, "apply without --confirm");
+    return -1;
+}
+
+/* Cluster claims on backends of the service that are stamped up to here do not count. */
+static uint64_t
+reset_of(const struct gvs_request *r, const struct gvs_svcid *svc)
+{
+    struct gvs_key key = gvs_write_key(GVS_KEY_SERVICE, svc, NULL);
+    struct gvs_said said;
+
+    return gvs_write_say(r, &key, &said) ? gvs_said_reset(&said) : 0;
+}
+
+static bool
+get_held(const struct gvs_request *r, const struct gvs_key *key, struct gvs_entry *held)
+{
+    struct gvs_keybuf kb;
+
+    gvs_key_build(&kb, key);
+    return gvs_table_get(gvs_node_claims(r->a->node), kb.b, kb.len, held);
+}
+
+/* The value of an entry, as it is to be written; `trial`: on this one. */
+static int
+make_value(const struct gvs_request *r, const struct gvs_write *w, const struct gvs_undo *trial,
+           struct gvs_trial_write *out, struct gvs_fault *f)
+{
+    struct gvs_entry held;
+
+    out->tombstone = w->tombstone;
+    out->len = w->len;
+    memcpy(out->value, w->value, w->len);
+    if (get_held(r, &w->key, &held))
+        out->len = gvs_prev_add(out->value, out->len, known_before(r, &held));
+    if (trial && gvs_trial_put(out, gvs_node_claims(r->a->node), &w->key, trial->trial,
+                               trial->deadline_ms) < 0)
+        return too_long(r, &w->key, f);
+    return GVS_OK;
+}
+
+/* Any number is as long as any other. */
+static const struct gvs_undo some_trial = {.trial = 1, .deadline_ms = 1};
+
+int
+gvs_write_check_trial(const struct gvs_request *r, struct gvs_fault *f)
+{
+    struct gvs_trial_write out;
+
+    for (const struct gvs_write *w = r->writes; w; w = w->next)
+        if (make_value(r, w, &some_trial, &out, f) < 0)
+            return -1;
+    return GVS_OK;
+}
+
+int
+gvs_write_check_undo(const struct gvs_request *r, const struct gvs_key *key, struct gvs_fault *f)
+{
+    const struct gvs_write w = {.key = *key, .tombstone = true};
+    struct gvs_trial_write out;
+
+    return make_value(r, &w, &some_trial, &out, f);
+}
+
+/* --- */
+
 static int
 write_one(struct gvs_request *r, const struct gvs_write *w, struct gvs_fault *f)
 {
-    uint8_t value[GVS_VALUE_LEN_MAX];
-    size_t len = w->len;
-    struct gvs_entry held;
-    int rc;
+    struct gvs_trial_write out;
+    int rc = make_value(r, w, r->trial, &out, f);
 
-    memcpy(value, w->value, len);
-    if (gvs_write_get(r, &w->key, &held))
-        len = gvs_prev_add(value, len, known_before(r, &held));
-    rc = gvs_node_write(r->a->node, gvs_udp_now(), gvs_udp_wall(), &w->key, w->tombstone, value,
-                        len, &r->stamp);
+    if (rc < 0)
+        return rc;
+    rc = gvs_node_write(r->a->node, gvs_udp_now(), gvs_udp_wall(), &w->key, out.tombstone,
+                        out.value, out.len, &r->stamp);
     if (rc < 0) /* no room for very long entries; or a stamp that cannot be surpassed */
         return gvs_fault_set(f, GVS_EXIT_NO, "the table does not take it (error %d)", rc);
     gvs_agent_take_news(r->a); /* the node lends them one write at a time */
@@ -207,16 +291,8 @@ gvs_write_service(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs
 {
     struct gvs_key key = gvs_write_key(GVS_KEY_SERVICE, svc, NULL);
     uint8_t value[GVS_VALUE_LEN_MAX];
-    struct gvs_service old;
-    struct gvs_entry e;
 
-    s->reset = 0;
-    if (gvs_write_get(r, &key, &e)) {
-        if (e.tombstone)
-            s->reset = e.order;
-        else if (gvs_service_decode(&old, e.value, e.value_len) == GVS_OK)
-            s->reset = old.reset;
-    }
+    s->reset = reset_of(r, svc);
     return gvs_write_entry(r, &key, false, value, gvs_service_encode(value, s));
 }
 

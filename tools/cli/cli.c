@@ -351,6 +351,21 @@ say_released(const struct gvs_cli *c, const json_t *doc)
     gvs_cli_say(c, text);
 }
 
+/* What goes back by itself. */
+static void
+say_pending(const struct gvs_cli *c, const json_t *pending)
+{
+    const char *number = json_string_value(json_object_get(pending, "apply"));
+    double left = json_number_value(json_object_get(pending, "left_seconds"));
+    char words[128];
+
+    if (!number)
+        return;
+    snprintf(words, sizeof words,
+             "going back in %.0f s unless you run: gossipvs confirm (apply %.16s)", left, number);
+    gvs_cli_say(c, words);
+}
+
 void
 gvs_cli_say_changed(const struct gvs_cli *c, const json_t *doc)
 {
@@ -376,6 +391,7 @@ gvs_cli_say_changed(const struct gvs_cli *c, const json_t *doc)
         gvs_cli_say(c, "done (this node only observes: its kernel was not written)");
     else if (!json_object_get(doc, "error"))
         gvs_cli_say(c, "done");
+    say_pending(c, json_object_get(doc, "pending"));
 }
 
 int

@@ -413,6 +413,16 @@ put_packets(const struct gvs_screen *s, const json_t *packets)
     fputc('\n', s->out);
 }
 
+static void
+put_pending(const struct gvs_screen *s, const json_t *pending)
+{
+    if (!json_is_object(pending))
+        return;
+    gvs_print_line(s->out, "apply    %s by %s goes back in %.0f s unless: gossipvs confirm",
+                   gvs_screen_text(pending, "apply"), gvs_screen_text(pending, "node"),
+                   json_number_value(json_object_get(pending, "left_seconds")));
+}
+
 void
 gvs_screen_status(const struct gvs_screen *s, const json_t *status, const json_t *members)
 {
@@ -429,6 +439,7 @@ gvs_screen_status(const struct gvs_screen *s, const json_t *status, const json_t
     gvs_print_line(s->out, "table    %lld VIP%s  %lld backend%s  entries %lld  tombstones %lld",
                    vips, plural(vips), backends, plural(backends), count_of(table, "entries"),
                    count_of(table, "tombstones"));
+    put_pending(s, json_object_get(table, "pending_apply"));
     put_kernel(s, json_object_get(status, "kernel"));
     put_all_netns(s, json_object_get(json_object_get(status, "kernel"), "namespaces"));
     put_packets(s, json_object_get(status, "packets"));

@@ -22,6 +22,7 @@
 #define ITEMS_MAX 2048
 #define AUDIT_US (5 * SIM_SECOND)
 #define AGAIN_US SIM_SECOND
+#define TRIALS_US (SIM_SECOND / 2)
 #define RETIRED_MAX 16
 
 struct sim_kernel {
@@ -30,7 +31,7 @@ struct sim_kernel {
     struct gvs_set *pending; /* services where wanted is not configured */
     struct gvs_set *unsure;  /* services to be looked at */
     struct gvs_set *blind;   /* the same, as the judge has it: of which no answer tells the state */
-    uint64_t audit_us, again_us;
+    uint64_t audit_us, again_us, trials_us; /* the last: views of what is on trial are looked at */
 };
 
 static struct gvs_set *
@@ -147,6 +148,7 @@ sim_kernel_begin(struct sim_world *w, size_t i)
     make_all_dirty(w, i);
     k->audit_us = w->now_us + AUDIT_US;
     k->again_us = w->now_us;
+    k->trials_us = w->trials ? w->now_us : UINT64_MAX;
 }
 
 void
@@ -166,7 +168,9 @@ sim_kernel_news(struct sim_world *w, size_t i, const struct gvs_entry *e)
             make_all_dirty(w, i);
         return;
     }
-    if (gvs_key_parse(&key, e->key, e->key_len) == GVS_OK)
+    if (e->kind == GVS_KEY_TRIAL)
+        w->host[i].kernel->trials_us = w->now_us;
+    else if (gvs_key_parse(&key, e->key, e->key_len) == GVS_OK)
         add_service(w->host[i].kernel->dirty, &key.svc);
 }
 
@@ -196,7 +200,9 @@ static size_t
 view_items(struct sim_world *w, size_t i, const struct gvs_svcid *svc)
 {
     struct gvs_view_owner owners[RETIRED_MAX];
-    struct gvs_view_env env = {.owners = owners, .owner_count = list_retired(w, i, owners)};
+    struct gvs_view_env env = {.owners = owners,
+                               .owner_count = list_retired(w, i, owners),
+                               .now_ms = sim_trials_clock(w, i)};
 
     if (!gvs_view_service(gvs_node_claims(w->host[i].node), &env, svc, w->view))
         return 0;
@@ -446,6 +452,10 @@ sim_kernel_run(struct sim_world *w, size_t i)
 {
     struct sim_kernel *k = w->host[i].kernel;
 
+    if (k->trials_us <= w->now_us) { /* a deadline may have passed since */
+        make_all_dirty(w, i);
+        k->trials_us = w->now_us + TRIALS_US;
+    }
     refresh(w, i);
     if (k->audit_us <= w->now_us)
         audit(w, k);
@@ -458,7 +468,9 @@ sim_kernel_run(struct sim_world *w, size_t i)
 uint64_t
 sim_kernel_due(const struct sim_kernel *k)
 {
-    return gvs_set_count(k->pending) > 0 && k->again_us < k->audit_us ? k->again_us : k->audit_us;
+    uint64_t at = k->audit_us < k->trials_us ? k->audit_us : k->trials_us;
+
+    return gvs_set_count(k->pending) > 0 && k->again_us < at ? k->again_us : at;
 }
 
 bool

@@ -624,13 +624,15 @@ sim_oracle_take(struct sim_world *w, size_t i, struct sim_packet *p)
 
 /* --- I8 --- */
 
-/* Has the map anything to say of the item: the entries of its service, or of that backend? */
+/* Has the map anything to say of the item: the entries of its service, or of that backend? What is
+ * on trial may be a claim or none, and is not counted as a live one. */
 static bool
 speaks_of(const struct gvs_entry *e, const struct gvs_item *item)
 {
     struct gvs_key key;
 
-    if (e->kind == GVS_KEY_MEMBER || gvs_key_parse(&key, e->key, e->key_len) != GVS_OK ||
+    if (e->kind == GVS_KEY_MEMBER || e->kind == GVS_KEY_TRIAL ||
+        gvs_key_parse(&key, e->key, e->key_len) != GVS_OK ||
         gvs_svcid_cmp(&key.svc, &item->svc) != 0)
         return false;
     if (item->kind == GVS_ITEM_SERVICE)
@@ -641,11 +643,13 @@ speaks_of(const struct gvs_entry *e, const struct gvs_item *item)
 static bool
 any_speaks(const struct sim_map *m, const struct gvs_item *item, bool live)
 {
+    struct gvs_undo undo;
     struct gvs_entry e;
 
     for (size_t k = 0; k < m->count; k++) {
         sim_map_entry(m, k, &e);
-        if (speaks_of(&e, item) && (!live || !e.tombstone))
+        if (speaks_of(&e, item) &&
+            (!live || (!e.tombstone && !gvs_undo_get(&undo, e.value, e.value_len))))
             return true;
     }
     return false;

@@ -13,6 +13,8 @@
  *     I19  rest comes within 120 s; how long it took is reported */
 #include "tools/sim/world.h"
 
+#define TRIALS 0.3     /* of the seeds without worse have applies on trial, */
+#define TRIALS_FROM 60 /* but for those in which test/tools/mutants_sim finds most */
 #define REST_US (120 * SIM_SECOND)
 #define SETTLE_US (40 * SIM_SECOND) /* what clogged links held back is over by then */
 #define ASSERT_US (60 * SIM_SECOND) /* after a clone its original speaks up once a minute */
@@ -124,6 +126,9 @@ sim_plan_draw(uint64_t seed)
         plan.invented = has(p, 0.3) ? 4 * plan.limits.members : plan.limits.members / 4;
         plan.false_vectors = plan.leap_ms == 0 && has(p, 0.5);
     }
+    if (plan.clone_us == 0 && plan.intruder_us == 0 && plan.leap_ms == 0 && seed >= TRIALS_FROM &&
+        has(p, TRIALS))
+        plan.trial_s = sim_spread(p, 2, 60);
     return plan;
 }
 
@@ -222,6 +227,7 @@ sim_run_seed(uint64_t seed)
         sim_host_start(w, i);
     sim_clone_plan(w);
     sim_intruder_plan(w);
+    sim_trials_plan(w);
     sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + SIM_SECOND, .timer = SIM_WORK});
     sim_run(w, plan.chaos_us / 2);
     if (!w->failed && plan.leap_ms > 0)
@@ -234,6 +240,8 @@ sim_run_seed(uint64_t seed)
     sim_clone_end(w);
     if (!w->failed && plan.leap_ms > 0)
         sim_run(w, AGE_US);
+    if (!w->failed)
+        sim_run(w, sim_trials_over_us(w));
     healed = w->now_us;
     if (!w->failed && sim_intruder_led_astray(w))
         goto out;
@@ -245,6 +253,8 @@ sim_run_seed(uint64_t seed)
     sim_clone_check(w);
     if (!w->failed)
         sim_intruder_check(w);
+    if (!w->failed)
+        sim_trials_check(w);
 out:
     r.failed = w->failed;
     r.hash = w->hash;

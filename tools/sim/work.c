@@ -128,8 +128,8 @@ write_key(struct sim_world *w, size_t i, const struct gvs_key *key)
                         : sim_draw_value(&w->desk, key, value));
 }
 
-static bool
-may_work(const struct sim_world *w, size_t i)
+bool
+sim_may_work(const struct sim_world *w, size_t i)
 {
     return w->host[i].node && w->host[i].busy_us <= w->now_us && sim_may_write(w, i);
 }
@@ -144,7 +144,7 @@ write_one(struct sim_world *w, size_t i)
 
     write_key(w, i, &key);
     if (sim_clone_runs(w) && gvs_id_cmp(&w->host[i].id, &w->host[twin].id) == 0 &&
-        (i == w->clone.of || i == w->clone.host) && may_work(w, twin) &&
+        (i == w->clone.of || i == w->clone.host) && sim_may_work(w, twin) &&
         sim_chance(&w->desk, TWINS_CHANCE))
         write_key(w, twin, &key);
 }
@@ -161,7 +161,7 @@ sim_work(struct sim_world *w)
     sim_alarm(w, &(struct sim_alarm){.at_us = w->now_us + 1 +
                                               (uint64_t)(1e6 * sim_wait(&w->desk, mean_s)),
                                      .timer = SIM_WORK});
-    if (!may_work(w, i))
+    if (!sim_may_work(w, i))
         return;
     while (count-- > 0 && !w->failed)
         write_one(w, i);

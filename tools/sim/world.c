@@ -145,6 +145,7 @@ sim_world_close(struct sim_world *w)
     for (size_t i = 0; i < w->count; i++)
         sim_host_fini(&w->host[i]);
     sim_intruder_close(w);
+    sim_trials_close(w);
     sim_network_close(w);
     sim_oracle_close(w);
     free(w->queue.v);

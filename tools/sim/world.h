@@ -11,6 +11,7 @@
  *     clone     one machine that is there twice
  *     intruder  a member that means ill
  *     work      writes at random
+ *     trial     applies that go back unless they are confirmed
  *     oracle    all that was ever written; what must be true at every step
  *     rest      what must be true at rest
  *     cover     what a node's version vector may cover
@@ -87,6 +88,7 @@ struct sim_plan {
     double writes_per_s;
     unsigned services, backends; /* in all; of a service */
     double deletes;              /* how many of the writes */
+    double trial_s;              /* an apply on trial each so many seconds; 0: none */
 };
 
 /* --- events --- */
@@ -228,6 +230,7 @@ struct sim_host {
 
 struct sim_oracle;
 struct sim_intruder;
+struct sim_trials;
 
 struct sim_watch { /* a change, and who has it */
     uint64_t hash, began_us;
@@ -261,6 +264,7 @@ struct sim_world {
     uint64_t contact_us; /* when a datagram first crossed it after it healed, 0: none has yet */
     struct sim_clone clone;
     struct sim_intruder *intruder; /* NULL: none is to come */
+    struct sim_trials *trials;     /* NULL: there are none */
     bool chaos;                    /* faults happen, writes too */
     uint64_t healed_us;
 
@@ -381,8 +385,16 @@ void sim_intruder_take(struct sim_world *w, const struct sim_packet *p);
 bool sim_intruder_led_astray(struct sim_world *w);
 void sim_intruder_check(struct sim_world *w); /* I24, at rest */
 
+/* trial.c */
+void sim_trials_plan(struct sim_world *w); /* to begin when it is time */
+void sim_trials_close(struct sim_world *w);
+uint64_t sim_trials_clock(const struct sim_world *w, size_t i); /* that they end by; 0: none do */
+uint64_t sim_trials_over_us(const struct sim_world *w);         /* in so much time all are over */
+void sim_trials_check(struct sim_world *w);                     /* I25, at rest */
+
 /* work.c */
 void sim_work(struct sim_world *w);
+bool sim_may_work(const struct sim_world *w, size_t i);
 bool sim_write(struct sim_world *w, size_t i, const struct gvs_key *key, bool tombstone,
                const uint8_t *value, size_t len);
 bool sim_write_service(struct sim_world *w, size_t i); /* the cluster's, number 0 */
