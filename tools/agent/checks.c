@@ -13,10 +13,11 @@
  * a backend in use takes nothing away. A claim with a weight is up, one of weight 0 whose file says
  * more is down; one that is new is what `start` says, and so is one whose 0 stands for maintenance.
  *
- * A look that cannot be made is no answer: no program, no process to run it, none of our own file
- * descriptors left. What counts stays, and status says which line of which file is not looked at.
- * Nor is an answer what this process was too late for: after a pause the looks that were under way
- * count for nothing, and all begin anew, spread.
+ * A look that cannot be made is no answer: no program, one that is killed before it could say
+ * anything, no process to run it, none of our own file descriptors left. What counts stays, and
+ * status says which line of which file is not looked at. Nor is an answer what this process was too
+ * late for: after a pause the looks that were under way count for nothing, and all begin anew,
+ * spread.
  *
  * There is no threshold beyond which checks are not believed any more ("panic"). That all servers
  * of a service are down is what its operator's own checks say, each for itself, and to send clients
@@ -320,9 +321,9 @@ take_end(struct gvs_agent *a, struct check *c, const struct gvs_checker_answer *
         snprintf(how, sizeof how, "exit status %d", end->code);
         take_answer(a, c, end->code == 0, end->code == 0 ? "" : how);
         return;
-    case GVS_CHECKER_KILLED:
+    case GVS_CHECKER_KILLED: /* it crashed, or the service manager ends us all */
         snprintf(how, sizeof how, "killed by signal %d", end->code);
-        take_answer(a, c, false, how);
+        be_unable(c, how);
         return;
     case GVS_CHECKER_LATE:
         snprintf(how, sizeof how, "killed, as it was not done after %u s", c->check.timeout);
@@ -334,7 +335,8 @@ take_end(struct gvs_agent *a, struct check *c, const struct gvs_checker_answer *
     case GVS_CHECKER_FULL:
         be_unable(c, "too many commands that do not end");
         return;
-    default: /* its file has just changed, and we shall read it, too */
+    default: /* who was first to read a file that has just changed? */
+        be_unable(c, "the process that runs it finds no such check");
         return;
     }
 }
