@@ -87,8 +87,8 @@ if(TARGET man)
     add_dependencies(programs man)
 endif()
 
-foreach(module agent agent_disk agent_peers claims config fault helper hide names runner store
-        store_file)
+foreach(module agent agent_disk agent_peers checker claims config fault health_rule helper hide
+        names runner store store_file)
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
@@ -104,13 +104,14 @@ add_test(NAME tools/agents COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_agents
 add_test(NAME tools/apply COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_apply")
 add_test(NAME tools/confine COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_confine")
 add_test(NAME tools/control COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_control")
+add_test(NAME tools/health COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_health")
 add_test(NAME tools/hook COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_hook")
 add_test(NAME tools/insiders COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_insiders")
 add_test(NAME tools/notify COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_notify")
 add_test(NAME tools/rotation COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_rotation")
 add_test(NAME tools/threats COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_threats")
-set_tests_properties(tools/cli tools/agents tools/apply tools/confine tools/control tools/hook tools/insiders
-    tools/notify tools/rotation tools/threats
+set_tests_properties(tools/cli tools/agents tools/apply tools/confine tools/control tools/health
+    tools/hook tools/insiders tools/notify tools/rotation tools/threats
     PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"

@@ -161,6 +161,7 @@ test_every_word_arrives_in_order(void **state)
 }
 
 #define WEB(rest) "service web {\n vip = 10.99.0.1:80\n" rest "\n}\n"
+#define CHECK(words) WEB("backend 10.0.0.1:80 {\n check {\n" words " } }") /* on line 5 */
 
 static void
 test_each_mistake_names_its_line(void **state)
@@ -237,10 +238,32 @@ test_each_mistake_names_its_line(void **state)
          "services.d/web.conf:6: vip '10.99.0.1:80/tcp' is already 'web' on line 2"},
         {"a backend twice", WEB("backend 10.0.0.1:80 { }\nbackend 10.0.0.1:80 { weight = 2 }"),
          "services.d/web.conf:4: backend '10.0.0.1:80' is already on line 3"},
-        {"checks", WEB("backend 10.0.0.1:80 {\n check { type = tcp } }"),
-         "services.d/web.conf:4: check { }: not in this version"},
-        {"an empty check", WEB("backend 10.0.0.1:80 { check { } }"),
-         "services.d/web.conf:3: check { }: not in this version"},
+        {"a check of a type that is none", CHECK("type = http"),
+         "services.d/web.conf:5: type = http: tcp or exec expected"},
+        {"a start that is none", CHECK("type = tcp start = maybe"),
+         "services.d/web.conf:5: start = maybe: up or down expected"},
+        {"no seconds", CHECK("type = tcp interval = 5x"),
+         "services.d/web.conf:5: interval = 5x: seconds expected, 1 to 3600"},
+        {"no time at all", CHECK("type = tcp timeout = 0"),
+         "services.d/web.conf:5: timeout = 0: seconds expected, 1 to 3600"},
+        {"no answer is enough", CHECK("type = tcp rise = 0"),
+         "services.d/web.conf:5: rise = 0: a number expected, 1 to 100"},
+        {"too many", CHECK("type = tcp fall = 101"),
+         "services.d/web.conf:5: fall = 101: a number expected, 1 to 100"},
+        {"a command somewhere", CHECK("type = exec command = check"),
+         "services.d/web.conf:5: command = check: the whole path of a program expected"},
+        {"17 words", CHECK("type = exec command = \"/c 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6\""),
+         "services.d/web.conf:5: command = /c 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6: more than 16 words"},
+        {"an empty check", CHECK(""), "services.d/web.conf:4: check has no type (tcp or exec)"},
+        {"nothing to run", CHECK("type = exec"),
+         "services.d/web.conf:4: check of type exec has no command"},
+        {"something to run", CHECK("type = tcp command = /bin/true"),
+         "services.d/web.conf:4: check of type tcp runs no command"},
+        {"longer than between two", CHECK("type = tcp timeout = 3"),
+         "services.d/web.conf:4: check has a timeout (3 s) beyond its interval (2 s)"},
+        {"a word that is none", CHECK("type = tcp port = 80"), NULL},
+        {"two checks", WEB("backend 10.0.0.1:80 { check { type = tcp }\n check { type = tcp } }"),
+         NULL},
         {"a brace", "service web {\n vip = 10.99.0.1:80\n backend 10.0.0.1:80 {\n",
          "services.d/web.conf:3: the closing brace of this backend is missing"},
         {"no title", "service { }", "services.d/web.conf:1: a name is missing after 'service'"},
@@ -269,6 +292,66 @@ test_each_mistake_names_its_line(void **state)
         assert_int_equal(strncmp(fault.text, "services.d/web.conf:", 20), 0);
         assert_in_range(fault.text[20], '1', '9');
     }
+}
+
+static void
+test_a_check_is_read_with_its_defaults(void **state)
+{
+    struct gvs_claims_file f;
+    struct gvs_fault fault;
+    const struct gvs_check *c;
+
+    (void)state;
+    write_text("web.conf",
+               WEB("backend 10.0.0.1:80 { }\nbackend 10.0.0.2:80 {\n check { type = tcp } }"
+                   "backend 10.0.0.3:80 { check { type = exec interval = 1m timeout = 5\n"
+                   "rise = 1 fall = 7 start = up command = \"/a/b  -c\" } weight = 3 }"));
+    assert_int_equal(gvs_claims_read_file(&f, dir, "web.conf", &fault), 0);
+    assert_null(f.services[0].backends[0].check);
+    c = f.services[0].backends[1].check;
+    assert_true(c->type == GVS_CHECK_TCP && !c->start_up && c->line == 5);
+    assert_true(c->interval == 2 && c->timeout == 1 && c->rise == 2 && c->fall == 3);
+    assert_ptr_equal(gvs_claims_first_check(&f, false), c);
+    c = f.services[0].backends[2].check;
+    assert_true(c->type == GVS_CHECK_EXEC && c->start_up);
+    assert_true(c->interval == 60 && c->timeout == 5 && c->rise == 1 && c->fall == 7);
+    assert_string_equal(c->command, "/a/b  -c");
+    assert_ptr_equal(gvs_claims_first_check(&f, true), c);
+    assert_int_equal(f.services[0].backends[2].attr.weight, 3);
+    gvs_claims_file_free(&f);
+}
+
+static void
+test_another_check_is_a_change_and_so_is_its_line(void **state)
+{
+    static const struct {
+        const char *why, *text;
+        bool changed;
+    } rows[] = {
+        {"a check", CHECK("type = tcp"), true},
+        {"the same", CHECK("type = tcp"), false},
+        {"further down", "\n" CHECK("type = tcp"), true},
+        {"another word", "\n" CHECK("type = tcp fall = 4"), true},
+        {"none", "\n" WEB("\nbackend 10.0.0.1:80 { }"), true},
+    };
+    struct gvs_claims c = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        print_message("%s\n", rows[i].why);
+        write_text("web.conf", rows[i].text);
+        assert_true(reread(&c) == rows[i].changed);
+    }
+    gvs_claims_free(&c);
+}
+
+static void
+test_a_check_by_tcp_needs_a_port(void **state)
+{
+    (void)state;
+    expect_fault("service any { vip = \"10.99.0.1:0\" persistent = 60\nbackend 10.0.0.1:0 {\n"
+                 "check { type = tcp } } }",
+                 "services.d/web.conf:3: check of type tcp needs a port, and the backend's is 0");
 }
 
 static void
@@ -644,6 +727,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_every_word_arrives_in_order),
         TEST(test_each_mistake_names_its_line),
+        TEST(test_a_check_is_read_with_its_defaults),
+        TEST(test_another_check_is_a_change_and_so_is_its_line),
+        TEST(test_a_check_by_tcp_needs_a_port),
         TEST(test_hints_survive_the_way_through_a_file),
         TEST(test_port_0_goes_with_persistence),
         TEST(test_a_bad_file_keeps_its_last_good_version),

@@ -121,6 +121,7 @@ test_every_option_arrives(void **state)
     assert_int_equal(gvs_id_cmp(&c.admission.allow[1], &c.admission.deny[0]), 0);
     assert_string_equal(c.state, "s/t");
     assert_string_equal(c.services, "/services.d");
+    assert_string_equal(c.maintenance, "/maintenance.d");
     assert_true(c.observe);
     assert_int_equal(c.audit_seconds, 60);
     assert_int_equal(c.drain_seconds, 7200);
@@ -160,6 +161,7 @@ test_defaults_are_those_of_the_manual(void **state)
     assert_string_equal(c.keyring, "/etc/gossipvs/keyring");
     assert_string_equal(c.state, "/var/lib/gossipvs");
     assert_string_equal(c.services, "/etc/gossipvs/services.d");
+    assert_string_equal(c.maintenance, "/etc/gossipvs/maintenance.d");
     assert_false(c.observe);
     assert_int_equal(c.audit_seconds, 5);
     assert_int_equal(c.drain_seconds, 60);

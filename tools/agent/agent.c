@@ -369,11 +369,18 @@ on_services_changed(uv_fs_event_t *w, const char *name, int events, int status)
 }
 
 static void
+watch(uv_fs_event_t *w, bool *watching, const char *dir)
+{
+    if (*watching)
+        uv_fs_event_stop(w);
+    *watching = uv_fs_event_start(w, on_services_changed, dir, 0) == 0;
+}
+
+static void
 watch_services(struct gvs_agent *a)
 {
-    if (a->watching)
-        uv_fs_event_stop(&a->watch);
-    a->watching = uv_fs_event_start(&a->watch, on_services_changed, a->cfg.services, 0) == 0;
+    watch(&a->watch, &a->watching, a->cfg.services);
+    watch(&a->watch_maintenance, &a->watching_maintenance, a->cfg.maintenance);
 }
 
 static void
@@ -382,13 +389,15 @@ open_timers(struct gvs_agent *a)
     uv_timer_init(a->loop, &a->kernel_timer);
     uv_timer_init(a->loop, &a->tick);
     uv_fs_event_init(a->loop, &a->watch);
-    a->kernel_timer.data = a->tick.data = a->watch.data = a;
-    a->handles += 3;
+    uv_fs_event_init(a->loop, &a->watch_maintenance);
+    a->kernel_timer.data = a->tick.data = a->watch.data = a->watch_maintenance.data = a;
+    a->handles += 4;
     uv_timer_start(&a->tick, on_tick, TICK_MS, TICK_MS);
     uv_timer_start(&a->kernel_timer, on_kernel_timer, 0, 0);
     watch_services(a);
     gvs_netns_begin(a);
     gvs_hook_begin(a);
+    gvs_checks_begin(a);
 }
 
 /* --- opening and closing --- */
@@ -401,6 +410,8 @@ free_agent(struct gvs_agent *a)
     gvs_requests_fini(a);
     gvs_netns_free(a);
     gvs_hook_free(a);
+    gvs_checks_free(a);
+    gvs_maintenance_free(a);
     if (a->node)
         gvs_node_close(a->node);
     gvs_agent_free_overwrites(a);
@@ -465,6 +476,10 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
         goto out;
     gvs_netns_fork(a);
     gvs_hook_fork(a);
+    if (!gvs_checks_fork(a)) {
+        gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
+        goto out;
+    }
     if (open_store(a, fault) < 0 || open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||
         ((a->keyless || gvs_node_retired(a->node)) && begin_anew(a, fault) < 0) ||
         gvs_netns_open(a, fault) < 0 || open_udp(a, fault) < 0)
@@ -534,6 +549,8 @@ gvs_agent_close(struct gvs_agent *a, void (*closed)(void *ctx), void *ctx)
     close_handle(&a->kernel_timer);
     close_handle(&a->tick);
     close_handle(&a->watch);
+    close_handle(&a->watch_maintenance);
+    gvs_checks_close(a, close_handle);
     close_handle(&a->netns_watch);
     close_handle(&a->helper_poll);
     close_handle(&a->runner_poll);
@@ -605,6 +622,21 @@ refuse_missing(const struct gvs_config *old, const struct gvs_config *new, struc
                          new->path, new->services, strerror(errno));
 }
 
+/* The process that runs the commands of checks reads them there, and nowhere else. */
+static int
+refuse_checked(const struct gvs_agent *a, const struct gvs_config *new, struct gvs_fault *fault)
+{
+    if (!gvs_checks_fixed(a) || strcmp(a->cfg.services, new->services) == 0)
+        return GVS_OK;
+    gvs_fault_set(
+        fault, GVS_EXIT_USAGE,
+        "%s: 'services' changed, which takes a restart where checks run commands; nothing "
+        "reloaded",
+        new->path);
+    gvs_fault_hint(fault, "systemctl restart gossipvsd (connections stay)");
+    return -1;
+}
+
 int
 gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
 {
@@ -619,7 +651,7 @@ gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
     }
     if (gvs_config_read(new, a->config_path, fault) == GVS_OK &&
         refuse_fixed(&a->cfg, new, fault) == GVS_OK &&
-        refuse_missing(&a->cfg, new, fault) == GVS_OK &&
+        refuse_missing(&a->cfg, new, fault) == GVS_OK && refuse_checked(a, new, fault) == GVS_OK &&
         gvs_keys_check(a, new, force, ring, fault) == GVS_OK)
         rc = GVS_OK;
     if (rc == GVS_OK) {

@@ -6,6 +6,7 @@
  *     peers.c      the bootstrap peers: names to addresses, again and again
  *     netns.c      the network namespaces that are programmed, and the helper that opens them
  *     own.c        this node's claims from services.d, written as entries
+ *     checks.c     health checks of what they claim (by health.h); maintenance.c, what they drain
  *     owners.c     who takes part: whose claims are hidden (by hide.h), who is in sync
  *     events.c     what watch shows
  *     request.c    one request: parsing, the table of commands, waiting, answering
@@ -50,6 +51,7 @@
 #define GVS_AGENT_FORMER_MAX 32
 #define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
 #define GVS_AGENT_OVERWRITES 1000  /* kept for conflicts */
+#define GVS_PROBLEMS_MAX 100       /* that are listed, of kinds of which there may be many */
 #define GVS_AGENT_TOLD (GVS_REJECT_COUNT + GVS_REFUSAL_COUNT)
 
 enum gvs_via {
@@ -83,6 +85,14 @@ struct gvs_control;
 struct gvs_change_sync;
 struct gvs_stage;
 struct gvs_apply;
+
+struct gvs_checks;
+
+struct gvs_maintenance {   /* maintenance.c */
+    struct dirent **names; /* ascending */
+    size_t count;
+    int fault; /* errno, if they could not be read */
+};
 
 struct gvs_events {
     json_t *ring[GVS_AGENT_RING]; /* slot seq % GVS_AGENT_RING */
@@ -174,6 +184,8 @@ struct gvs_agent {
     struct gvs_node *node;
     struct gvs_udp *udp;
     struct gvs_claims claims;
+    struct gvs_checks *checks;
+    struct gvs_maintenance maintenance;
     struct gvs_control *control;
     struct gvs_events events;
 
@@ -288,8 +300,8 @@ struct gvs_agent {
 
     uv_timer_t kernel_timer;
     uv_timer_t tick;
-    uv_fs_event_t watch;
-    bool watching;
+    uv_fs_event_t watch, watch_maintenance;
+    bool watching, watching_maintenance;
     size_t handles; /* open ones; the last to close frees the agent */
     bool closing;
     void (*closed)(void *ctx);
@@ -392,6 +404,31 @@ void gvs_netns_refill(struct gvs_netns *ns); /* it is to be told all that is wan
 void gvs_agent_read_claims(struct gvs_agent *a);
 const char *gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
                                  const struct gvs_ep *ep /* NULL: the service itself */);
+/* What a check says has changed: claims this backend anew, if a file has it. */
+void gvs_agent_claim_backend(struct gvs_agent *a, const struct gvs_svcid *svc,
+                             const struct gvs_ep *ep);
+/* Why this node claims it with weight 0, though its file may say more; false: it does not. */
+bool gvs_agent_claim_held(const struct gvs_agent *a, const struct gvs_svcid *svc,
+                          const struct gvs_ep *ep, char *text, size_t cap);
+
+/* checks.c. _fork before any key is read (false: out of memory); _begin once all is open; _sync
+ * when the files, or this node's right to write what they say, have changed. _fixed: another
+ * directory takes a restart. */
+bool gvs_checks_fork(struct gvs_agent *a);
+bool gvs_checks_fixed(const struct gvs_agent *a);
+void gvs_checks_begin(struct gvs_agent *a);
+void gvs_checks_sync(struct gvs_agent *a);
+void gvs_checks_close(struct gvs_agent *a, void (*close_handle)(void *handle));
+void gvs_checks_free(struct gvs_agent *a);
+bool gvs_checks_down(const struct gvs_agent *a, const struct gvs_svcid *svc,
+                     const struct gvs_ep *ep);
+bool gvs_checks_reason(const struct gvs_agent *a, const struct gvs_svcid *svc,
+                       const struct gvs_ep *ep, char *text, size_t cap); /* false: not down */
+
+/* maintenance.c. _read: true if other services are in maintenance than before. */
+bool gvs_maintenance_read(struct gvs_agent *a);
+void gvs_maintenance_free(struct gvs_agent *a);
+bool gvs_maintenance_covers(const struct gvs_agent *a, const char *name);
 
 /* events.c: `event` is "vip.add" and the like; before and after may be NULL and are stolen. */
 void gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
@@ -610,6 +647,8 @@ struct gvs_problems {
 void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const char *hint,
                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 json_t *gvs_problems(struct gvs_agent *a, bool *critical);
+void gvs_checks_problems(const struct gvs_agent *a, struct gvs_problems *p);
+void gvs_maintenance_problems(const struct gvs_agent *a, struct gvs_problems *p);
 
 /* braked.c */
 void gvs_agent_brake_problem(const struct gvs_netns *ns, const struct gvs_kernel_status *k,

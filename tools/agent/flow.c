@@ -493,9 +493,8 @@ gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep, 
 }
 
 /* An operator who forces it, on whatever node, means it; so does who lets an apply go back, which
- * takes away what came with it; and for datagrams it is to be hidden that
- * takes a silent member's servers away (core/view.h), which has a brake of its own
- * (tools/agent/hide.h). */
+ * takes away what came with it. And for datagrams it is to be hidden that takes a silent member's
+ * servers away (core/view.h), which has a brake of its own (tools/agent/hide.h). */
 bool
 gvs_agent_goes_at_once(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
 {

@@ -3,7 +3,10 @@
  * The directory is the truth. Every pass compares it with the table's entries of this owner, and
  * writes only what differs: an unchanged claim is never stamped anew. While a file does not parse
  * and has no good version from before, nothing is taken back, because what it claimed is unknown;
- * nor while another process goes by our name, a cloned machine, because it might be that one's. */
+ * nor while another process goes by our name, a cloned machine, because it might be that one's.
+ *
+ * A backend that its check calls down (checks.c), or whose service is in maintenance
+ * (maintenance.c), is claimed with weight 0: that is all that others hear of it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,15 +61,6 @@ find_service(const struct claim *all, size_t count, const struct gvs_svcid *svc)
     return found ? found->service : NULL;
 }
 
-static const struct gvs_claim_backend *
-find_backend(const struct gvs_claim_service *s, const struct gvs_ep *ep)
-{
-    for (size_t i = 0; s && i < s->backend_count; i++)
-        if (gvs_ep_cmp(&s->backends[i].ep, ep) == 0)
-            return &s->backends[i];
-    return NULL;
-}
-
 /* Mostly the table is full, and will not be for ever. */
 static void
 refused(struct gvs_agent *a, const struct gvs_key *key)
@@ -101,17 +95,28 @@ write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone, cons
 }
 
 static void
+write_backend(struct gvs_agent *a, const struct gvs_claim_service *s,
+              const struct gvs_claim_backend *b)
+{
+    struct gvs_key key = {
+        .kind = GVS_KEY_BACKEND, .svc = s->id, .ep = b->ep, .owner = gvs_node_self(a->node)};
+    struct gvs_backend attr = b->attr;
+    uint8_t value[GVS_VALUE_LEN_MAX];
+
+    if (gvs_maintenance_covers(a, s->attr.name) || gvs_checks_down(a, &s->id, &b->ep))
+        attr.weight = 0;
+    write_claim(a, &key, false, value, gvs_backend_encode(value, &attr));
+}
+
+static void
 write_service(struct gvs_agent *a, const struct gvs_claim_service *s)
 {
     struct gvs_key key = {.kind = GVS_KEY_SERVICE, .svc = s->id, .owner = gvs_node_self(a->node)};
     uint8_t value[GVS_VALUE_LEN_MAX];
 
     write_claim(a, &key, false, value, gvs_service_encode(value, &s->attr));
-    key.kind = GVS_KEY_BACKEND;
-    for (size_t i = 0; i < s->backend_count; i++) {
-        key.ep = s->backends[i].ep;
-        write_claim(a, &key, false, value, gvs_backend_encode(value, &s->backends[i].attr));
-    }
+    for (size_t i = 0; i < s->backend_count; i++)
+        write_backend(a, s, &s->backends[i]);
 }
 
 /* Does some file that is bad now have nothing good from before? */
@@ -142,7 +147,7 @@ withdraw_others(struct gvs_agent *a, struct claim *all, size_t count)
             key.kind == GVS_KEY_OVERRIDE || gvs_id_cmp(&key.owner, &self) != 0)
             continue;
         s = find_service(all, count, &key.svc);
-        if (key.kind == GVS_KEY_SERVICE ? s != NULL : find_backend(s, &key.ep) != NULL)
+        if (key.kind == GVS_KEY_SERVICE ? s != NULL : gvs_claims_find_backend(s, &key.ep) != NULL)
             continue;
         write_claim(a, &key, true, value, gvs_tombstone_encode(value, false));
     }
@@ -201,7 +206,7 @@ gvs_agent_read_claims(struct gvs_agent *a)
 {
     struct gvs_mono now = gvs_udp_now();
     uint64_t own_name = gvs_node_count(a->node).own_name;
-    bool changed, withdraw;
+    bool changed, drained, withdraw;
 
     if (!gvs_agent_may_write(a) || gvs_node_retired(a->node))
         return;
@@ -209,9 +214,15 @@ gvs_agent_read_claims(struct gvs_agent *a)
     changed = gvs_claims_read(&a->claims, a->cfg.services, &a->claims_fault);
     if (changed)
         tell_bad_files(a);
-    if (a->claims_fault.text[0])
-        return; /* unreadable: what it claimed before stays */
-    if (changed || !a->claims_read || must_insist(a, own_name, now)) {
+    drained = gvs_maintenance_read(a);
+    if (changed || !a->claims_read)
+        gvs_checks_sync(a);
+    if (a->claims_fault.text[0]) { /* unreadable: what it claimed before stays */
+        if (drained)
+            make_so(a, false);
+        return;
+    }
+    if (changed || drained || !a->claims_read || must_insist(a, own_name, now)) {
         a->claims_read = true;
         a->own_name = own_name;
         a->insist = gvs_mono_add_ms(now, GVS_CLONE_MS);
@@ -228,6 +239,35 @@ gvs_agent_read_claims(struct gvs_agent *a)
     }
 }
 
+void
+gvs_agent_claim_backend(struct gvs_agent *a, const struct gvs_svcid *svc, const struct gvs_ep *ep)
+{
+    const struct gvs_claim_service *s = gvs_claims_find(&a->claims, svc, NULL);
+    const struct gvs_claim_backend *b = gvs_claims_find_backend(s, ep);
+
+    if (!b || gvs_node_retired(a->node))
+        return;
+    gvs_agent_absorb(a);
+    a->via = GVS_VIA_FILE;
+    write_backend(a, s, b);
+    gvs_agent_absorb(a);
+    a->via = GVS_VIA_PEER;
+}
+
+bool
+gvs_agent_claim_held(const struct gvs_agent *a, const struct gvs_svcid *svc,
+                     const struct gvs_ep *ep, char *text, size_t cap)
+{
+    const struct gvs_claim_service *s = gvs_claims_find(&a->claims, svc, NULL);
+
+    if (!gvs_claims_find_backend(s, ep))
+        return false;
+    if (!gvs_maintenance_covers(a, s->attr.name))
+        return gvs_checks_reason(a, svc, ep, text, cap);
+    snprintf(text, cap, "maintenance.d/%s", s->attr.name);
+    return true;
+}
+
 const char *
 gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
                      const struct gvs_ep *ep)
@@ -237,7 +277,7 @@ gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
 
         for (size_t j = 0; j < f->service_count; j++)
             if (gvs_svcid_cmp(&f->services[j].id, svc) == 0 &&
-                (!ep || find_backend(&f->services[j], ep)))
+                (!ep || gvs_claims_find_backend(&f->services[j], ep)))
                 return f->name;
     }
     return NULL;

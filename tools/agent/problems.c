@@ -335,8 +335,10 @@ gvs_problems(struct gvs_agent *a, bool *critical)
     gvs_alarms(a, &p);
     tombstone_problem(a, &p);
     file_problems(a, &p);
+    gvs_maintenance_problems(a, &p);
+    gvs_checks_problems(a, &p);
     for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
-        if (json_array_size(p.list) < 100 && gvs_view_service(t, &env, &svc, a->view))
+        if (json_array_size(p.list) < GVS_PROBLEMS_MAX && gvs_view_service(t, &env, &svc, a->view))
             service_problems(a, a->view, &p);
     *critical = p.critical;
     return p.list;

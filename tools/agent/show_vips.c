@@ -144,6 +144,7 @@ backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
               const struct gvs_view_backend *b, char *why, size_t cap)
 {
     struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
+    bool held;
 
     why[0] = 0;
     if (b->owner_count == 0) {
@@ -170,7 +171,8 @@ backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
         return "failed";
     case GVS_KERNEL_OK:
     case GVS_KERNEL_OBSERVED:
-        return b->override.drain ? "draining" : "ok";
+        held = gvs_agent_claim_held(a, &v->id, &b->ep, why, cap) && b->weight == 0;
+        return b->override.drain || held ? "draining" : "ok";
     default:
         return "pending";
     }

@@ -286,6 +286,24 @@ gvs_cli_send_claims(struct gvs_cli *c, const struct gvs_claims *claims, const ch
 
 /* --- the commands --- */
 
+/* A check is run by the node whose file it is, and what is applied is nobody's: rather no than
+ * without it. */
+static int
+refuse_checks(const struct gvs_claims *claims, const char *label, struct gvs_fault *f)
+{
+    for (size_t i = 0; i < claims->file_count; i++) {
+        const struct gvs_claims_file *file = &claims->files[i];
+        const struct gvs_check *check = gvs_claims_first_check(file, false);
+
+        if (check)
+            return gvs_fault_set(
+                f, GVS_EXIT_USAGE,
+                "%s%s%s:%u: check { }: only in services.d, by whose node it is run", label,
+                file->name[0] ? "/" : "", file->name, check->line);
+    }
+    return GVS_OK;
+}
+
 static int
 run_files(struct gvs_cli *c, const char *command, const char *path, json_t **doc)
 {
@@ -296,6 +314,8 @@ run_files(struct gvs_cli *c, const char *command, const char *path, json_t **doc
     int rc = dir ? read_directory(c, &claims, path, &f) : read_one(&claims, path, &f);
 
     *doc = NULL;
+    if (rc == GVS_OK)
+        rc = refuse_checks(&claims, path, &f);
     if (rc < 0)
         rc = gvs_cli_fail(c, &f);
     else

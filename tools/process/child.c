@@ -57,8 +57,8 @@ gvs_child_end(struct gvs_child *c)
 
 /* --- the other process --- */
 
-void
-gvs_child_reset_signals(void)
+static void
+reset_signals(void)
 {
     sigset_t none;
 
@@ -74,7 +74,7 @@ set_signals(void)
 {
     static const int for_the_agent[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-    gvs_child_reset_signals();
+    reset_signals();
     for (size_t i = 0; i < sizeof for_the_agent / sizeof *for_the_agent; i++)
         signal(for_the_agent[i], SIG_IGN);
 }
@@ -105,6 +105,42 @@ begin(int fd, pid_t agent, const char *name, bool keep_stderr)
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != agent)
         _exit(1);
+}
+
+/* Becomes the program; or says why not, through `report`. */
+static _Noreturn void
+become(char *const argv[], char *const env[], int input, int report)
+{
+    setpgid(0, 0);
+    reset_signals();
+    if (dup2(input, 0) >= 0 && dup2(2, 1) >= 0)
+        execve(argv[0], argv, env);
+    (void)!write(report, &(int){errno}, sizeof(int));
+    _exit(127);
+}
+
+/* Not by fork: libuv, which the agent had begun to use, would close what it thinks are pipes of its
+ * own, by numbers that are ours by now. */
+pid_t
+gvs_child_exec(char *const argv[], char *const env[], int input)
+{
+    int report[2], error;
+    pid_t pid;
+
+    if (pipe2(report, O_CLOEXEC) < 0)
+        return -1;
+    pid = _Fork();
+    if (pid == 0)
+        become(argv, env, input, report[1]);
+    error = errno;
+    close(report[1]);
+    if (pid > 0 && read(report[0], &error, sizeof error) == sizeof error) {
+        waitpid(pid, NULL, 0);
+        pid = -1;
+    }
+    close(report[0]);
+    errno = error;
+    return pid;
 }
 
 int

@@ -38,5 +38,8 @@ void gvs_child_stop(struct gvs_child *c, char how[static 32]);
  * to have no zombie of it. What has not ended after a tenth of a second is killed. */
 void gvs_child_end(struct gvs_child *c);
 
-/* In the child: every signal as a program expects it at its start. */
-void gvs_child_reset_signals(void);
+/* In the child: forks a program, in a process group of its own, with every signal as a program
+ * expects it at its start. Its stdin is `input`, its stdout and stderr are our stderr. -1 with
+ * errno: it does not run. */
+#define GVS_CHILD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+pid_t gvs_child_exec(char *const argv[], char *const env[], int input);

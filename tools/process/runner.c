@@ -14,8 +14,6 @@
 
 #include "core/err.h"
 
-#define PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /* Behind the head: the event, each word, and the input, each ended by 0. */
 struct request {
     uint32_t timeout_ms, words;
@@ -93,7 +91,7 @@ unpack(struct request *r, size_t n, struct job *j)
     if (count != r->words + 2 || at != end)
         return false;
     j->event = next[0];
-    j->words[0] = (char *)PATH;
+    j->words[0] = (char *)GVS_CHILD_PATH;
     memcpy(j->words + 1, next + 1, r->words * sizeof *next);
     j->words[r->words + 1] = NULL;
     j->input = next[count - 1];
@@ -116,43 +114,17 @@ open_input(const char *text)
     return fd;
 }
 
-/* Becomes the program, in a process group of its own; or says why not, through `report`. */
-static _Noreturn void
-become(const struct job *j, int input, int report)
-{
-    char *argv[] = {(char *)j->program, j->event, NULL};
-
-    setpgid(0, 0);
-    gvs_child_reset_signals();
-    if (dup2(input, 0) >= 0 && dup2(2, 1) >= 0)
-        execve(j->program, argv, j->words);
-    (void)!write(report, &(int){errno}, sizeof(int));
-    _exit(127);
-}
-
-/* Forks the program. -1 with errno: it does not run. Not by fork: libuv, which the agent had begun
- * to use, would close what it thinks are pipes of its own, by numbers that are ours by now. */
+/* Forks the program. -1 with errno: it does not run. */
 static pid_t
 launch(const struct job *j)
 {
-    int report[2], input = open_input(j->input), error = 0;
-    pid_t pid = -1;
+    char *argv[] = {(char *)j->program, j->event, NULL};
+    int input = open_input(j->input), error;
+    pid_t pid;
 
     if (input < 0)
         return -1;
-    if (pipe2(report, O_CLOEXEC) == 0) {
-        pid = _Fork();
-        if (pid == 0)
-            become(j, input, report[1]);
-        error = errno;
-        close(report[1]);
-        if (pid > 0 && read(report[0], &error, sizeof error) == sizeof error) {
-            waitpid(pid, NULL, 0);
-            pid = -1;
-        }
-        close(report[0]);
-        errno = error;
-    }
+    pid = gvs_child_exec(argv, j->words, input);
     error = errno;
     close(input);
     errno = error;

@@ -15,8 +15,6 @@
 #include "tools/words/describe.h"
 #include "tools/words/syntax.h"
 
-#define LABEL_LEN_MAX 320
-
 enum word { SERVICE, VIP, PAIR, BACKEND, CHECK, IN_CHECK };
 
 static const struct gvs_syntax_word check_words[] = {
@@ -71,18 +69,30 @@ on_event(void *ctx, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
         return gvs_describe_vip(d, ev->text, ev->line, fault);
     case PAIR:
         return gvs_describe_word(d, ev->word->name, ev->text, ev->line, fault);
+    case CHECK:
+        if (opened)
+            gvs_describe_check(d, ev->line);
+        return opened ? GVS_OK : gvs_describe_check_end(d, fault);
     default:
-        return gvs_describe_refuse(d, ev->line, fault, "check { }: not in this version");
+        return gvs_describe_check_word(d, ev->word->name, ev->text, ev->line, fault);
     }
 }
 
 /* Files. */
 
+static void
+free_backends(struct gvs_claim_service *s)
+{
+    for (size_t i = 0; i < s->backend_count; i++)
+        free(s->backends[i].check);
+    free(s->backends);
+}
+
 void
 gvs_claims_drop_services(struct gvs_claims_file *f)
 {
     for (size_t i = 0; i < f->service_count; i++)
-        free(f->services[i].backends);
+        free_backends(&f->services[i]);
     free(f->services);
     f->services = NULL;
     f->service_count = 0;
@@ -95,9 +105,8 @@ gvs_claims_file_free(struct gvs_claims_file *f)
     *f = (struct gvs_claims_file){0};
 }
 
-/* "services.d/web.conf" */
-static void
-make_label(char label[static LABEL_LEN_MAX], const char *dir, const char *name)
+void
+gvs_claims_label(char label[static GVS_CLAIMS_LABEL_MAX], const char *dir, const char *name)
 {
     size_t len = strlen(dir), begin;
 
@@ -106,9 +115,9 @@ make_label(char label[static LABEL_LEN_MAX], const char *dir, const char *name)
     for (begin = len; begin > 0 && dir[begin - 1] != '/';)
         begin--;
     if (len == begin)
-        snprintf(label, LABEL_LEN_MAX, "%s", name);
+        snprintf(label, GVS_CLAIMS_LABEL_MAX, "%s", name);
     else
-        snprintf(label, LABEL_LEN_MAX, "%.*s/%s", (int)(len - begin), dir + begin, name);
+        snprintf(label, GVS_CLAIMS_LABEL_MAX, "%.*s/%s", (int)(len - begin), dir + begin, name);
 }
 
 /* The services of one file; what the file looked like is noted before it is read, so that a change
@@ -116,13 +125,13 @@ make_label(char label[static LABEL_LEN_MAX], const char *dir, const char *name)
 static int
 read_file(struct gvs_claims_file *out, const char *dir, const char *name, struct gvs_fault *fault)
 {
-    char path[GVS_CLAIMS_PATH_MAX * 2 + 2], label[LABEL_LEN_MAX];
+    char path[GVS_CLAIMS_PATH_MAX * 2 + 2], label[GVS_CLAIMS_LABEL_MAX];
     struct gvs_claims_file f = {0};
     struct gvs_describe d;
     struct stat st;
     int rc;
 
-    make_label(label, dir, name);
+    gvs_claims_label(label, dir, name);
     if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, name) >= sizeof path)
         return gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: a path too long", label);
     snprintf(f.name, sizeof f.name, "%s", name);
@@ -203,13 +212,14 @@ same_backends(const struct gvs_claim_service *a, const struct gvs_claim_service 
         size_t len = gvs_backend_encode(x, &a->backends[i].attr);
 
         if (gvs_ep_cmp(&a->backends[i].ep, &b->backends[i].ep) != 0 ||
-            gvs_backend_encode(y, &b->backends[i].attr) != len || memcmp(x, y, len) != 0)
+            gvs_backend_encode(y, &b->backends[i].attr) != len || memcmp(x, y, len) != 0 ||
+            !gvs_check_equal(a->backends[i].check, b->backends[i].check))
             return false;
     }
     return true;
 }
 
-/* The same claims? Lines may differ. */
+/* The same claims? Lines may differ, but for those of checks, which problems name later. */
 static bool
 same_services(const struct gvs_claims_file *a, const struct gvs_claims_file *b)
 {
@@ -250,12 +260,42 @@ find_service(const struct gvs_claims_file *files, size_t n, const struct gvs_svc
     return NULL;
 }
 
+const struct gvs_claim_service *
+gvs_claims_find(const struct gvs_claims *c, const struct gvs_svcid *id, const char **file)
+{
+    const char *ignored;
+
+    return find_service(c->files, c->file_count, id, file ? file : &ignored);
+}
+
+const struct gvs_claim_backend *
+gvs_claims_find_backend(const struct gvs_claim_service *s, const struct gvs_ep *ep)
+{
+    for (size_t i = 0; s && i < s->backend_count; i++)
+        if (gvs_ep_cmp(&s->backends[i].ep, ep) == 0)
+            return &s->backends[i];
+    return NULL;
+}
+
+const struct gvs_check *
+gvs_claims_first_check(const struct gvs_claims_file *f, bool exec)
+{
+    for (size_t i = 0; i < f->service_count; i++)
+        for (size_t j = 0; j < f->services[i].backend_count; j++) {
+            const struct gvs_check *c = f->services[i].backends[j].check;
+
+            if (c && (!exec || c->type == GVS_CHECK_EXEC))
+                return c;
+        }
+    return NULL;
+}
+
 /* Does f claim what one of the first n files claims? Then *why says so. */
 static bool
 clashes(const struct gvs_claims_file *f, const struct gvs_claims_file *files, size_t n,
         const char *dir, struct gvs_fault *why)
 {
-    char label[LABEL_LEN_MAX], text[GVS_SVCID_TEXT_LEN];
+    char label[GVS_CLAIMS_LABEL_MAX], text[GVS_SVCID_TEXT_LEN];
 
     for (size_t i = 0; i < f->service_count; i++) {
         const char *file;
@@ -264,7 +304,7 @@ clashes(const struct gvs_claims_file *f, const struct gvs_claims_file *files, si
 
         if (other == NULL)
             continue;
-        make_label(label, dir, f->name);
+        gvs_claims_label(label, dir, f->name);
         gvs_svcid_format(text, &s->id);
         gvs_fault_set(why, GVS_EXIT_USAGE, "%s:%u: vip '%s' is already '%s' in %s, line %u", label,
                       s->line, text, other->attr.name, file, other->line);
@@ -284,7 +324,7 @@ drop_clashing(struct gvs_claims_file *f, const struct gvs_claims_file *files, si
         if (find_service(files, n, &f->services[i].id, &file) == NULL)
             f->services[kept++] = f->services[i];
         else
-            free(f->services[i].backends);
+            free_backends(&f->services[i]);
     }
     f->service_count = kept;
     return kept != count;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "core/value.h"
+#include "tools/words/check.h"
 #include "tools/words/fault.h"
 
 #define GVS_CLAIMS_PATH_MAX 256
@@ -18,6 +19,7 @@
 struct gvs_claim_backend {
     struct gvs_ep ep;
     struct gvs_backend attr;
+    struct gvs_check *check; /* owned; NULL: none, as everywhere but in services.d */
     unsigned line;
 };
 
@@ -53,6 +55,19 @@ struct gvs_claims {
  * *c. */
 bool gvs_claims_read(struct gvs_claims *c, const char *dir, struct gvs_fault *fault);
 void gvs_claims_free(struct gvs_claims *c);
+
+/* The service of this id, with the name of its file in *file (may be NULL); NULL: none. */
+const struct gvs_claim_service *gvs_claims_find(const struct gvs_claims *c,
+                                                const struct gvs_svcid *id, const char **file);
+const struct gvs_claim_backend *gvs_claims_find_backend(const struct gvs_claim_service *s,
+                                                        const struct gvs_ep *ep);
+
+/* The first check in a file, or the first that runs a command; NULL: none. */
+const struct gvs_check *gvs_claims_first_check(const struct gvs_claims_file *f, bool exec);
+
+/* How faults name a file of the directory: "services.d/web.conf". */
+#define GVS_CLAIMS_LABEL_MAX 320
+void gvs_claims_label(char label[static GVS_CLAIMS_LABEL_MAX], const char *dir, const char *name);
 
 /* One file, for config check: GVS_OK, or a negative number with *fault and nothing to free. */
 int gvs_claims_read_file(struct gvs_claims_file *out, const char *dir, const char *name,

@@ -488,6 +488,19 @@ default_name(struct parse *p, struct gvs_fault *fault)
     return set_text(p->config.name, sizeof p->config.name, host);
 }
 
+/* "/etc/gossipvs/services.d/" -> "/etc/gossipvs/maintenance.d" */
+static void
+set_maintenance(struct gvs_config *c)
+{
+    size_t len = strlen(c->services);
+
+    while (len > 1 && c->services[len - 1] == '/')
+        len--;
+    while (len > 0 && c->services[len - 1] != '/')
+        len--;
+    snprintf(c->maintenance, sizeof c->maintenance, "%.*smaintenance.d", (int)len, c->services);
+}
+
 /* What no single option can be blamed for. */
 static int
 complete(struct parse *p, struct gvs_fault *fault)
@@ -511,6 +524,7 @@ complete(struct parse *p, struct gvs_fault *fault)
         gvs_fault_hint(fault, "advertise = \"ADDRESS:PORT\" that the other nodes reach");
         return -1;
     }
+    set_maintenance(c);
     if (p->advertise_line == 0)
         c->advertise = c->bind;
     if (gvs_addr_is_any(&c->advertise.addr))

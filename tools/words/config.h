@@ -33,6 +33,7 @@ struct gvs_config {
     struct gvs_admission admission; /* admission, allow and deny of node { } */
     char state[GVS_CONFIG_PATH_MAX];
     char services[GVS_CONFIG_PATH_MAX];
+    char maintenance[GVS_CONFIG_PATH_MAX + 16]; /* maintenance.d beside that: no option */
     bool observe;
     bool netns_host;    /* "host" is among the namespaces */
     size_t netns_count; /* the others: names below /run/netns, or patterns of glob(7) */

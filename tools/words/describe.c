@@ -60,8 +60,10 @@ static void
 service_clear(struct gvs_describe *d)
 {
     words_clear(&d->words);
-    for (size_t i = 0; i < d->backend_count; i++)
+    for (size_t i = 0; i < d->backend_count; i++) {
         words_clear(&d->backends[i].words);
+        free(d->backends[i].check);
+    }
     free(d->backends);
     d->backends = NULL;
     d->backend_count = d->backend_cap = 0;
@@ -167,6 +169,43 @@ gvs_describe_word(struct gvs_describe *d, const char *word, const char *text, un
     return GVS_OK;
 }
 
+static struct gvs_describe_backend *
+open_backend(struct gvs_describe *d)
+{
+    GVS_ASSERT(d->in_backend);
+    return &d->backends[d->backend_count - 1];
+}
+
+void
+gvs_describe_check(struct gvs_describe *d, unsigned line)
+{
+    struct gvs_describe_backend *b = open_backend(d);
+
+    GVS_ASSERT(!b->check);
+    b->check = malloc(sizeof *b->check);
+    GVS_ASSERT(b->check);
+    gvs_check_begin(b->check, line);
+}
+
+int
+gvs_describe_check_word(struct gvs_describe *d, const char *word, const char *text, unsigned line,
+                        struct gvs_fault *fault)
+{
+    if (gvs_check_word(open_backend(d)->check, word, text, fault) < 0)
+        return locate(d, line, fault);
+    return GVS_OK;
+}
+
+int
+gvs_describe_check_end(struct gvs_describe *d, struct gvs_fault *fault)
+{
+    const struct gvs_describe_backend *b = open_backend(d);
+
+    if (gvs_check_judge(b->check, &b->ep, fault) < 0)
+        return locate(d, b->check->line, fault);
+    return GVS_OK;
+}
+
 /* Judging. */
 
 /* The line to blame for what all words together are refused for: a line of several is as good as
@@ -183,7 +222,7 @@ last_line(const struct gvs_describe_words *words, unsigned line)
 
 static int
 judge_backend(const struct gvs_describe *d, const struct gvs_claim_service *s,
-              const struct gvs_describe_backend *raw, struct gvs_claim_backend *b,
+              struct gvs_describe_backend *raw, struct gvs_claim_backend *b,
               struct gvs_fault *fault)
 {
     char text[GVS_EP_TEXT_LEN];
@@ -192,6 +231,8 @@ judge_backend(const struct gvs_describe *d, const struct gvs_claim_service *s,
     memset(b, 0, sizeof *b);
     b->ep = raw->ep;
     b->line = raw->line;
+    b->check = raw->check; /* from here on it is freed with the service */
+    raw->check = NULL;
     b->attr = (struct gvs_backend){.weight = 1, .forward = s->attr.forward};
     gvs_ep_format(text, &raw->ep);
     if (gvs_words_backend(&b->attr, raw->words.word, 2 * raw->words.count, fault) < 0)
@@ -217,7 +258,7 @@ backend_cmp(const void *a, const void *b)
 }
 
 static int
-judge_backends(const struct gvs_describe *d, struct gvs_claim_service *s, struct gvs_fault *fault)
+judge_backends(struct gvs_describe *d, struct gvs_claim_service *s, struct gvs_fault *fault)
 {
     char text[GVS_EP_TEXT_LEN];
 
@@ -225,11 +266,11 @@ judge_backends(const struct gvs_describe *d, struct gvs_claim_service *s, struct
         return GVS_OK;
     s->backends = calloc(d->backend_count, sizeof *s->backends);
     GVS_ASSERT(s->backends != NULL);
+    s->backend_count = d->backend_count;
     for (size_t i = 0; i < d->backend_count; i++) {
         if (judge_backend(d, s, &d->backends[i], &s->backends[i], fault) < 0)
             return -1;
     }
-    s->backend_count = d->backend_count;
     qsort(s->backends, s->backend_count, sizeof *s->backends, backend_cmp);
     for (size_t i = 1; i < s->backend_count; i++) {
         const struct gvs_claim_backend *b = &s->backends[i];

@@ -6,7 +6,8 @@
  * those of the command line (tools/words/words.h): first each value for itself, which tells its
  * line, then all of a service or backend together.
  *
- * Calls nest: service, its vip and words, backend, its words, backend_end, service_end. Each that
+ * Calls nest: service, its vip and words, backend, its words, check, the words of that, check_end,
+ * backend_end, service_end. Each that
  * has a fault returns a negative number with it, told as LABEL:LINE; the whole is void then, and
  * waits for gvs_describe_end.
  *
@@ -29,6 +30,7 @@ struct gvs_describe_backend {
     struct gvs_ep ep;
     unsigned line;
     struct gvs_describe_words words;
+    struct gvs_check *check; /* owned; NULL: none */
 };
 
 struct gvs_describe {
@@ -57,6 +59,11 @@ int gvs_describe_word(struct gvs_describe *d, const char *word, const char *text
                       struct gvs_fault *f);
 int gvs_describe_backend(struct gvs_describe *d, const char *text, unsigned line,
                          struct gvs_fault *f);
+/* The check of the open backend; at most one, and only where there is somebody to run it. */
+void gvs_describe_check(struct gvs_describe *d, unsigned line);
+int gvs_describe_check_word(struct gvs_describe *d, const char *word, const char *text,
+                            unsigned line, struct gvs_fault *f);
+int gvs_describe_check_end(struct gvs_describe *d, struct gvs_fault *f);
 void gvs_describe_backend_end(struct gvs_describe *d);
 int gvs_describe_service_end(struct gvs_describe *d, struct gvs_fault *f);
 
