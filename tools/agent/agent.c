@@ -16,12 +16,6 @@
 #define SELDOM_MS 60000
 #define FLOOR_RESERVE_NS (UINT64_C(600) * 1000 * 1000 * 1000)
 
-const char *
-gvs_version(void)
-{
-    return GVS_VERSION;
-}
-
 void
 gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ...)
 {

@@ -40,6 +40,7 @@
 #include "tools/process/runner.h"
 #include "tools/store/store.h"
 #include "tools/words/claims.h"
+#include "tools/words/claims_json.h"
 #include "tools/words/config.h"
 
 #define GVS_AGENT_RING 1024      /* events kept for watch --since */
@@ -583,8 +584,6 @@ void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *
 void gvs_text_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m);
 void gvs_text_time(char text[static 32], uint64_t unix_ms); /* RFC 3339, UTC, ms */
 void gvs_text_hex64(char text[static 17], uint64_t v);      /* fingerprints, stamps */
-void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits);
-json_t *gvs_text_flags(uint32_t flags);
 json_t *gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len);
 json_t *gvs_text_item(const struct gvs_item *item); /* its fields, for before and after */
 /* Who uses a key that this node lacks: which one (its id), from where. */
