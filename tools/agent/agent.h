@@ -559,6 +559,16 @@ bool gvs_show_too_many_words(struct gvs_request *r, size_t max);
 /* The members, ourselves included; to be freed. NULL with *count 0 if memory is short. */
 struct gvs_node_member *gvs_list_members(const struct gvs_agent *a, size_t *count);
 
+/* What status and members say, and metrics, too: here it is made, once. The sum over all network
+ * namespaces; the last error is the first's that has one. */
+struct gvs_table_counts {
+    size_t entries, tombstones, services, backends;
+};
+struct gvs_table_counts gvs_show_table(const struct gvs_agent *a);
+struct gvs_kernel_status gvs_show_kernels(const struct gvs_agent *a);
+bool gvs_show_in_sync(const struct gvs_agent *a, const struct gvs_node_member *m);
+bool gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m);
+
 /* problems.c: what is wrong, for status. */
 struct gvs_problems {
     json_t *list;
