@@ -92,6 +92,10 @@ foreach(module agent agent_disk agent_peers claims config fault helper hide name
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
+if(MICROHTTPD_FOUND)
+    target_compile_definitions(test_tools_config PRIVATE GVS_MICROHTTPD)
+endif()
+
 gvs_test(tools/confined test/tools/test_confine.c
     tools/process/confine.c tools/process/confine_calls.c LIBS)
 if(SECCOMP_FOUND AND NOT GVS_SANITIZE MATCHES "address|leak|memory|thread")
@@ -106,11 +110,12 @@ add_test(NAME tools/confine COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_confi
 add_test(NAME tools/control COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_control")
 add_test(NAME tools/hook COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_hook")
 add_test(NAME tools/insiders COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_insiders")
+add_test(NAME tools/metrics COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_metrics")
 add_test(NAME tools/notify COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_notify")
 add_test(NAME tools/rotation COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_rotation")
 add_test(NAME tools/threats COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_threats")
 set_tests_properties(tools/cli tools/agents tools/apply tools/confine tools/control tools/hook tools/insiders
-    tools/notify tools/rotation tools/threats
+    tools/metrics tools/notify tools/rotation tools/threats
     PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"

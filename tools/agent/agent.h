@@ -20,6 +20,8 @@
  *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
+ *     metrics.c    what is counted, as Prometheus reads it
+ *     http.c       that, and health, over HTTP
  *     control.c    the Unix socket
  */
 #pragma once
@@ -80,6 +82,7 @@ struct gvs_who {
 
 struct gvs_request;
 struct gvs_control;
+struct gvs_http;
 struct gvs_change_sync;
 struct gvs_stage;
 struct gvs_apply;
@@ -199,6 +202,11 @@ struct gvs_agent {
     bool hook_busy;       /* it is being told of an event, */
     uint64_t hook_seq;    /* the latest that it was told of */
     char hook_fault[128]; /* how it failed, the last time; else "" */
+    uint64_t hook_done, hook_failed;
+
+    /* http.c */
+    struct gvs_http *http;       /* NULL: not asked for, or not possible */
+    struct gvs_fault http_fault; /* why it is not; text "": nothing is wrong */
 
     /* owners.c */
     struct gvs_node_member *members; /* as last listed, ourselves included */
@@ -257,6 +265,8 @@ struct gvs_agent {
     uint64_t vector_changes;     /* of the vector on disk, */
     struct gvs_mono vector_at;   /* written then */
     struct gvs_mono out_of_step; /* since when; NEVER while in step */
+    bool was_in_step;            /* at least once */
+    struct gvs_wall configured;  /* when gossipvs.conf was last read and taken */
     struct gvs_agent_peer peers[GVS_CONFIG_PEERS_MAX];
     size_t peer_count;
     struct gvs_ep former[GVS_AGENT_FORMER_MAX]; /* where members of a retired id's took datagrams */
@@ -303,6 +313,8 @@ void gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i);
 void gvs_agent_absorb(struct gvs_agent *a);
 void gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc);
 void gvs_agent_dirty_all(struct gvs_agent *a);
+bool
+gvs_agent_complete(const struct gvs_agent *a); /* has what all others have, or is the only one */
 bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
 bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
 bool gvs_agent_in_step(const struct gvs_agent *a);
@@ -569,6 +581,18 @@ struct gvs_kernel_status gvs_show_kernels(const struct gvs_agent *a);
 bool gvs_show_in_sync(const struct gvs_agent *a, const struct gvs_node_member *m);
 bool gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m);
 
+/* metrics.c. The text is to be freed; NULL: no memory. */
+char *gvs_metrics_text(const struct gvs_agent *a, size_t *len);
+void gvs_show_metrics(struct gvs_request *r);
+
+/* http.c: metrics { listen }. begin opens what cfg names; where that is not possible, it is a
+ * problem of status's, and tick, called once a second, tries again. move goes over to another
+ * address, or none; on a fault what there was goes on. */
+void gvs_http_begin(struct gvs_agent *a);
+void gvs_http_tick(struct gvs_agent *a);
+int gvs_http_move(struct gvs_agent *a, const struct gvs_ep *to, struct gvs_fault *f);
+void gvs_http_close(struct gvs_agent *a);
+
 /* problems.c: what is wrong, for status. */
 struct gvs_problems {
     json_t *list;
@@ -577,6 +601,8 @@ struct gvs_problems {
 void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const char *hint,
                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 json_t *gvs_problems(struct gvs_agent *a, bool *critical);
+/* Has this node all that the others have, and its kernel all that it wants? Else why not. */
+bool gvs_agent_ready(const struct gvs_agent *a, char *why, size_t cap);
 
 /* braked.c */
 void gvs_agent_brake_problem(const struct gvs_netns *ns, const struct gvs_kernel_status *k,
