@@ -456,7 +456,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     }
     if (gvs_config_read(&a->cfg, config, fault) < 0)
         goto out;
-    a->configured = gvs_udp_wall();
+    a->configured = a->started_wall = gvs_udp_wall();
     gvs_netns_fork(a);
     gvs_hook_fork(a);
     if (open_store(a, fault) < 0 || open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||

@@ -20,6 +20,7 @@
  *     refused.c    what came from elsewhere and was not taken
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
+ *     spread.c     how long changes of others take to this kernel
  *     metrics.c    what is counted, as Prometheus reads it
  *     http.c       that, and health, over HTTP
  *     control.c    the Unix socket
@@ -52,6 +53,8 @@
 #define GVS_AGENT_FORMER_MAX 32
 #define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
 #define GVS_AGENT_OVERWRITES 1000  /* kept for conflicts */
+#define GVS_SPREAD_UNDER_WAY 64
+#define GVS_SPREAD_BOUNDS 11
 #define GVS_AGENT_TOLD (GVS_REJECT_COUNT + GVS_REFUSAL_COUNT)
 
 enum gvs_via {
@@ -204,6 +207,17 @@ struct gvs_agent {
     char hook_fault[128]; /* how it failed, the last time; else "" */
     uint64_t hook_done, hook_failed;
 
+    struct gvs_spread { /* spread.c */
+        struct gvs_under_way {
+            struct gvs_item item;
+            uint64_t ms;           /* of its stamp */
+            struct gvs_mono until; /* 0: none */
+        } under_way[GVS_SPREAD_UNDER_WAY];
+        size_t next;
+        uint64_t counts[GVS_SPREAD_BOUNDS + 1]; /* the last: of what is beyond all */
+        uint64_t sum_ms;
+    } spread;
+
     /* http.c */
     struct gvs_http *http;       /* NULL: not asked for, or not possible */
     struct gvs_fault http_fault; /* why it is not; text "": nothing is wrong */
@@ -266,7 +280,8 @@ struct gvs_agent {
     struct gvs_mono vector_at;   /* written then */
     struct gvs_mono out_of_step; /* since when; NEVER while in step */
     bool was_in_step;            /* at least once */
-    struct gvs_wall configured;  /* when gossipvs.conf was last read and taken */
+    struct gvs_wall started_wall;
+    struct gvs_wall configured; /* when gossipvs.conf was last read and taken */
     struct gvs_agent_peer peers[GVS_CONFIG_PEERS_MAX];
     size_t peer_count;
     struct gvs_ep former[GVS_AGENT_FORMER_MAX]; /* where members of a retired id's took datagrams */
@@ -584,6 +599,12 @@ bool gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m
 /* metrics.c. The text is to be freed; NULL: no memory. */
 char *gvs_metrics_text(const struct gvs_agent *a, size_t *len);
 void gvs_show_metrics(struct gvs_request *r);
+
+/* spread.c. begin: an entry is news. end: the kernel has acknowledged an operation on this item,
+ * and not one that mends drift. */
+extern const uint32_t gvs_spread_bounds_ms[GVS_SPREAD_BOUNDS];
+void gvs_spread_begin(struct gvs_agent *a, const struct gvs_entry *e, const struct gvs_key *key);
+void gvs_spread_end(struct gvs_agent *a, const struct gvs_item *item);
 
 /* http.c: metrics { listen }. begin opens what cfg names; where that is not possible, it is a
  * problem of status's, and tick, called once a second, tries again. move goes over to another

@@ -205,8 +205,10 @@ gvs_agent_take_news(struct gvs_agent *a)
 
         gvs_store_put(a->store, member ? GVS_BUCKET_MEMBER : GVS_BUCKET_ENTRY, e.key, e.key_len,
                       e.len > 0 ? e.b : NULL, e.len);
-        if (!member && gvs_key_parse(&key, e.key, e.key_len) == GVS_OK)
+        if (!member && gvs_key_parse(&key, e.key, e.key_len) == GVS_OK) {
             gvs_agent_dirty(a, &key.svc);
+            gvs_spread_begin(a, &e, &key);
+        }
     }
     if (any)
         raise_stamp_floor(a);

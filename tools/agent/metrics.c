@@ -325,6 +325,25 @@ put_kernel(FILE *f, const struct gvs_agent *a)
     put_audits(f, &k);
 }
 
+static void
+put_spread(FILE *f, const struct gvs_agent *a)
+{
+    const struct gvs_spread *s = &a->spread;
+    uint64_t count = 0;
+
+    put_head(f, "convergence_seconds", "histogram",
+             "From a change on another node, by its clock, to this kernel.");
+    for (size_t i = 0; i < GVS_SPREAD_BOUNDS; i++) {
+        count += s->counts[i];
+        fprintf(f, "gossipvs_convergence_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
+                gvs_spread_bounds_ms[i] / 1000.0, count);
+    }
+    count += s->counts[GVS_SPREAD_BOUNDS];
+    fprintf(f, "gossipvs_convergence_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", count);
+    fprintf(f, "gossipvs_convergence_seconds_sum %.3f\n", (double)s->sum_ms / 1000);
+    fprintf(f, "gossipvs_convergence_seconds_count %" PRIu64 "\n", count);
+}
+
 /* Returns how many VIPs are left out. */
 static size_t
 put_vips(FILE *f, const struct gvs_agent *a)
@@ -366,6 +385,7 @@ gvs_metrics_text(const struct gvs_agent *a, size_t *len)
     put_packets(f, &c);
     put_refused(f, a);
     put_kernel(f, a);
+    put_spread(f, a);
     vips = put_vips(f, a);
     put_head(f, "left_out", "gauge", "What has no series of its own here, for lack of room.");
     put(f, "left_out", "of", "members", members);
