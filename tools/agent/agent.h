@@ -22,7 +22,8 @@
  *     text.c       what several of them say alike
  *     spread.c     how long changes of others take to this kernel
  *     metrics.c    what is counted, as Prometheus reads it
- *     http.c       that, and health, over HTTP
+ *     page.c       what people see of it
+ *     http.c       both, and health, over HTTP
  *     control.c    the Unix socket
  */
 #pragma once
@@ -599,6 +600,9 @@ bool gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m
 /* metrics.c. The text is to be freed; NULL: no memory. */
 char *gvs_metrics_text(const struct gvs_agent *a, size_t *len);
 void gvs_show_metrics(struct gvs_request *r);
+
+/* page.c: HTML, likewise. */
+char *gvs_page_text(const struct gvs_agent *a, size_t *len);
 
 /* spread.c. begin: an entry is news. end: the kernel has acknowledged an operation on this item,
  * and not one that mends drift. */

@@ -74,7 +74,7 @@ struct gvs_http {
     } places[CONNECTIONS_MAX];
     size_t count; /* of these, taken */
     bool again;   /* somebody has left who was one of the most that there may be */
-    struct kept metrics;
+    struct kept metrics, page;
 };
 
 /* --- answers ------------------------------------------------------------------------------------
@@ -164,6 +164,26 @@ give_metrics(struct gvs_http *h, struct MHD_Connection *c)
     return answer_kept(h, c, &h->metrics, make_metrics);
 }
 
+static struct MHD_Response *
+make_page(struct gvs_agent *a)
+{
+    size_t len = 0;
+    char *text = gvs_page_text(a, &len);
+    struct MHD_Response *r = make_response(text, len, "text/html; charset=utf-8");
+
+    if (r)
+        MHD_add_response_header(r, "Content-Security-Policy",
+                                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+                                "form-action 'none'; frame-ancestors 'none'");
+    return r;
+}
+
+static enum MHD_Result
+give_page(struct gvs_http *h, struct MHD_Connection *c)
+{
+    return answer_kept(h, c, &h->page, make_page);
+}
+
 /* That it answers is the answer: the loop turns. */
 static enum MHD_Result
 give_health(struct gvs_http *h, struct MHD_Connection *c)
@@ -186,6 +206,7 @@ static const struct {
     const char *path;
     enum MHD_Result (*give)(struct gvs_http *h, struct MHD_Connection *c);
 } pages[] = {
+    {"/", give_page},
     {"/metrics", give_metrics},
     {"/healthz", give_health},
     {"/readyz", give_ready},
@@ -204,7 +225,7 @@ on_request(void *http, struct MHD_Connection *c, const char *url, const char *me
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
         if (strcmp(pages[i].path, url) == 0)
             return pages[i].give(h, c);
-    return say(c, MHD_HTTP_NOT_FOUND, "there are /metrics, /healthz and /readyz\n");
+    return say(c, MHD_HTTP_NOT_FOUND, "there are /, /metrics, /healthz and /readyz\n");
 }
 
 /* --- the loop -----------------------------------------------------------------------------------
@@ -428,6 +449,8 @@ gvs_http_close(struct gvs_agent *a)
     MHD_stop_daemon(h->daemon); /* and its connections */
     if (h->metrics.response)
         MHD_destroy_response(h->metrics.response);
+    if (h->page.response)
+        MHD_destroy_response(h->page.response);
 }
 
 /* The old address may stand in the new one's way, so it goes first; if it cannot be had again, that
