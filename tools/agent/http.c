@@ -87,7 +87,6 @@ make_response(char *text, size_t len, const char *type)
     static const struct {
         const char *name, *value;
     } heads[] = {
-        {MHD_HTTP_HEADER_CONNECTION, "close"},
         {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
         {"X-Content-Type-Options", "nosniff"},
     };
@@ -212,7 +211,8 @@ static const struct {
     {"/readyz", give_ready},
 };
 
-/* Called with the head of a request, and answers at once: a body that may follow is not read. */
+/* Called with the head of a request, and answers at once: a body that may follow is not read, and
+ * for that the library ends the connection. */
 static enum MHD_Result
 on_request(void *http, struct MHD_Connection *c, const char *url, const char *method,
            const char *version, const char *body, size_t *body_len, void **ctx)
