@@ -271,12 +271,12 @@ put_writes(FILE *f, const struct gvs_kernel_status *k)
     put_head(
         f, "kernel_writes_total", "counter",
         "Operations that this kernel has acknowledged and that changed it, and those refused.");
-    for (uint8_t op = GVS_OP_SERVICE_ADD; op < sizeof done / sizeof *done; op++)
+    for (size_t op = GVS_OP_SERVICE_ADD; op < sizeof done / sizeof *done; op++)
         fprintf(f, "gossipvs_kernel_writes_total{op=\"%s\",result=\"ok\"} %" PRIu64 "\n",
-                gvs_op_name(op), done[op]);
-    for (uint8_t op = GVS_OP_SERVICE_ADD; op < sizeof k->refused / sizeof *k->refused; op++)
+                gvs_op_name((uint8_t)op), done[op]);
+    for (size_t op = GVS_OP_SERVICE_ADD; op < sizeof k->refused / sizeof *k->refused; op++)
         fprintf(f, "gossipvs_kernel_writes_total{op=\"%s\",result=\"error\"} %" PRIu64 "\n",
-                gvs_op_name(op), k->refused[op]);
+                gvs_op_name((uint8_t)op), k->refused[op]);
     put_count(f, "kernel_messages_total", "Messages that could change it, and its addresses.",
               k->writes);
 }

@@ -124,8 +124,8 @@ refused_json(const struct gvs_kernel_status *k)
 {
     json_t *o = json_object();
 
-    for (uint8_t i = GVS_OP_SERVICE_ADD; i < OP_KINDS; i++)
-        json_object_set_new(o, gvs_op_name(i), json_integer((json_int_t)k->refused[i]));
+    for (size_t i = GVS_OP_SERVICE_ADD; i < OP_KINDS; i++)
+        json_object_set_new(o, gvs_op_name((uint8_t)i), json_integer((json_int_t)k->refused[i]));
     return o;
 }
 
