@@ -92,6 +92,10 @@ foreach(module agent agent_disk agent_peers checker claims config fault health_r
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
+if(MICROHTTPD_FOUND)
+    target_compile_definitions(test_tools_config PRIVATE GVS_MICROHTTPD)
+endif()
+
 gvs_test(tools/confined test/tools/test_confine.c
     tools/process/confine.c tools/process/confine_calls.c LIBS)
 if(SECCOMP_FOUND AND NOT GVS_SANITIZE MATCHES "address|leak|memory|thread")
@@ -107,11 +111,12 @@ add_test(NAME tools/control COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_contr
 add_test(NAME tools/health COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_health")
 add_test(NAME tools/hook COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_hook")
 add_test(NAME tools/insiders COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_insiders")
+add_test(NAME tools/metrics COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_metrics")
 add_test(NAME tools/notify COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_notify")
 add_test(NAME tools/rotation COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_rotation")
 add_test(NAME tools/threats COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_threats")
 set_tests_properties(tools/cli tools/agents tools/apply tools/confine tools/control tools/health
-    tools/hook tools/insiders tools/notify tools/rotation tools/threats
+    tools/hook tools/insiders tools/metrics tools/notify tools/rotation tools/threats
     PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"

@@ -175,7 +175,9 @@ struct gvs_kernel_status {
     uint64_t brake_ms;               /* and for so long still */
     /* Acknowledged operations that changed the kernel, repairs included. */
     uint64_t service_add, service_edit, service_del, dest_add, dest_edit, dest_del;
-    uint64_t drift_found, drift_repaired; /* services, destinations and addresses, one by one */
+    uint64_t refused[GVS_OP_ANCHOR_DEL + 1]; /* by the kernel, each try; [enum gvs_op_kind] */
+    uint64_t drift_found, drift_repaired;    /* services, destinations and addresses, one by one */
+    size_t drift_open; /* of services and destinations: found, and not put right yet */
     uint64_t writes;   /* netlink messages that could change the kernel, and changes of addresses */
     uint64_t audits;   /* ended */
     uint64_t audit_us; /* that the last of them took, from dump to last slice */

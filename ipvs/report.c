@@ -100,6 +100,7 @@ gvs_report_refused(struct gvs_kernel *k, const struct gvs_op *op, int error)
         gvs_ep_format(ep, &item->ep);
     gvs_kernel_explain(k, why, sizeof why, op, error);
     gvs_report_error(k, "%s%s%s: %s", svc, *ep ? " " : "", ep, why);
+    k->counts.refused[op->kind]++;
     gvs_report_event(k, GVS_KERNEL_REFUSED, op, error, false);
 }
 
@@ -299,6 +300,7 @@ gvs_kernel_status(const struct gvs_kernel *k)
     st.failed = t->failures;
     st.pending = t->differs > t->failures ? t->differs - t->failures : 0;
     st.foreign = t->foreign;
+    st.drift_open = gvs_set_count(k->drifted);
     gvs_brake_report(k, &st);
     st.writes = k->vip_writes + (k->nl ? gvs_nl_writes(k->nl) : 0);
     return st;

@@ -24,8 +24,6 @@
 
 #include <string.h>
 
-#define PROTO 1 /* the only version of what is inside */
-
 #define ATTEMPTS_MAX 256
 #define PENDING_MAX 256
 #define PENDING_PEER_MAX 4
@@ -218,7 +216,7 @@ respond(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring_ke
     struct gvs_noise_resp resp = {
         .init_time = init->init_time,
         .boot = s->boot,
-        .proto = PROTO,
+        .proto = GVS_PROTOCOL,
         .datagram_max = GVS_DATAGRAM_LEN_MAX,
     };
     struct gvs_id id = gvs_crypto_node_id(n->rs);
@@ -249,7 +247,7 @@ respond(struct gvs_sessions *s, struct gvs_noise *n, const struct gvs_keyring_ke
 static bool
 init_speaks_ours(const struct gvs_noise_init *init)
 {
-    return init->proto_min <= PROTO && PROTO <= init->proto_max &&
+    return init->proto_min <= GVS_PROTOCOL && GVS_PROTOCOL <= init->proto_max &&
            init->datagram_max >= GVS_DATAGRAM_LEN_MAX;
 }
 
@@ -374,8 +372,8 @@ begin(struct gvs_sessions *s, struct gvs_mono now, struct gvs_wall wall, const s
     struct gvs_noise_init init = {
         .init_time = next_init_time(s, wall),
         .boot = s->boot,
-        .proto_min = PROTO,
-        .proto_max = PROTO,
+        .proto_min = GVS_PROTOCOL,
+        .proto_max = GVS_PROTOCOL,
         .datagram_max = GVS_DATAGRAM_LEN_MAX,
     };
     struct gvs_session *e = gvs_pool_take(&s->pool, GVS_INITIATING, random32(s));
@@ -476,7 +474,7 @@ complete(struct gvs_sessions *s, struct gvs_session *e, struct gvs_mono now,
 static bool
 resp_speaks_ours(const struct gvs_noise_resp *resp)
 {
-    return resp->proto == PROTO && resp->datagram_max >= GVS_DATAGRAM_LEN_MAX;
+    return resp->proto == GVS_PROTOCOL && resp->datagram_max >= GVS_DATAGRAM_LEN_MAX;
 }
 
 static void

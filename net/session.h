@@ -46,6 +46,7 @@
 #include "net/keyring.h"
 #include "net/packet.h"
 
+#define GVS_PROTOCOL 1            /* the only version of what is inside */
 #define GVS_DATAGRAM_LEN_MAX 1232 /* IPv6's minimum MTU of 1,280 less its headers */
 #define GVS_BODY_LEN_MAX (GVS_DATAGRAM_LEN_MAX - GVS_DATA_OVERHEAD)
 

@@ -53,6 +53,27 @@ test_t24_a_weight_set_by_hand_is_set_back(void **state)
 }
 
 static void
+test_drift_is_open_until_it_is_put_right(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    make_five(&w);
+    assert_int_equal(status(&w).drift_open, 0);
+    refuse(GVS_OP_DEST_EDIT, dest_of(B, "10.77.0.2:8080", 0), EBUSY, 2);
+    outside(GVS_OP_DEST_EDIT, dest_of(B, "10.77.0.2:8080", 7));
+    elapse(&w, AUDIT_MS);
+    assert_int_equal(status(&w).drift_found, 1);
+    assert_int_equal(status(&w).drift_open, 1);
+    assert_int_equal(status(&w).refused[GVS_OP_DEST_EDIT], 1);
+    elapse(&w, 2 * AUDIT_MS);
+    assert_int_equal(status(&w).drift_open, 0);
+    assert_int_equal(status(&w).refused[GVS_OP_DEST_EDIT], 2);
+    teardown(&w);
+}
+
+static void
 test_t24_a_flush_is_repaired_anchor_first(void **state)
 {
     struct world w;
@@ -325,6 +346,7 @@ test_a_refused_service_holds_up_no_other_and_backs_off(void **state)
     assert_int_equal(status(&w).failed, 1);
     assert_int_equal(status(&w).pending, 1);
     assert_string_equal(status(&w).last_error, "10.99.0.2:80/tcp: service_add: ENOENT");
+    assert_int_equal(status(&w).refused[GVS_OP_SERVICE_ADD], 1);
     for (unsigned s = 1; s <= 64; s *= 2) { /* 1, 2, 4 ... 32, 60 */
         elapse(&w, (s > 60 ? 60 : s) * 1000 - 1);
         LOG("");
@@ -642,6 +664,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_a_deleted_service_comes_back),
         TEST(test_t24_a_weight_set_by_hand_is_set_back),
+        TEST(test_drift_is_open_until_it_is_put_right),
         TEST(test_t24_a_flush_is_repaired_anchor_first),
         TEST(test_a_missing_anchor_is_put_back),
         TEST(test_everything_inside_our_service_is_ours),

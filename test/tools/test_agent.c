@@ -30,6 +30,35 @@ test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can(void **state)
     end(&b);
 }
 
+/* Whatever stands in an event, or is the node's error, may be shown to a browser. */
+static void
+test_a_page_escapes_all_that_it_shows(void **state)
+{
+    static const char by[] = "<script>\"'&\x1b\xff";
+    struct bench b;
+    size_t len;
+    char *text;
+
+    (void)state;
+    begin(&b);
+    open_agent(&b);
+    gvs_event_emit(b.agent, "vip.add", NULL, NULL, NULL, NULL, NULL,
+                   json_pack("{s:s%}", "backend", by, sizeof by - 2));
+    b.agent->via = GVS_VIA_API;
+    b.agent->by = "<b>you & me</b>";
+    gvs_event_emit(b.agent, "vip.del", NULL, NULL, NULL, NULL, NULL, NULL);
+    b.agent->by = NULL;
+    text = gvs_page_text(b.agent, &len);
+    assert_non_null(text);
+    assert_int_equal(strlen(text), len);
+    assert_null(strstr(text, "<script"));
+    assert_null(strstr(text, "<b>"));
+    assert_non_null(strstr(text, "<td>&#60;script&#62;&#34;&#39;&#38;?</td>"));
+    assert_non_null(strstr(text, "<td>&#60;b&#62;you &#38; me&#60;/b&#62;</td>"));
+    free(text);
+    end(&b);
+}
+
 /* --- a service at a member's address --- */
 
 static void
@@ -774,6 +803,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_page_escapes_all_that_it_shows),
         cmocka_unit_test(test_a_member_that_cannot_be_read_is_shown_as_far_as_it_can),
         cmocka_unit_test(test_what_was_in_the_kernel_stays_where_a_member_came_to_its_address),
         cmocka_unit_test(test_backends_beyond_those_that_are_programmed_are_told),

@@ -179,6 +179,34 @@ test_defaults_are_those_of_the_manual(void **state)
 
 #define NODE "cluster = x\nnode { bind = \"10.0.0.1:7900\" }\n"
 
+/* What is said of an address for HTTP, in a build that answers there. */
+#ifdef GVS_MICROHTTPD
+#define LISTEN(why) why
+#else
+#define LISTEN(why) "built without libmicrohttpd; gossipvs metrics has the same"
+#endif
+
+static void
+test_metrics_are_given_where_it_says(void **state)
+{
+    struct gvs_config c;
+    struct gvs_fault fault;
+    char text[GVS_EP_TEXT_LEN];
+
+    (void)state;
+    assert_int_equal(read_text(&c, NODE, &fault), GVS_OK);
+    assert_int_equal(c.metrics.addr.family, GVS_FAMILY_NONE);
+#ifdef GVS_MICROHTTPD
+    assert_int_equal(read_text(&c, NODE "metrics { listen = \"[::1]:9791\" }", &fault), GVS_OK);
+    gvs_ep_format(text, &c.metrics);
+    assert_string_equal(text, "[::1]:9791");
+#else
+    (void)text;
+    expect_fault(NODE "metrics { listen = \"[::1]:9791\" }",
+                 "gossipvs.conf:3: listen = [::1]:9791: " LISTEN(""));
+#endif
+}
+
 static void
 test_each_wrong_value_is_named(void **state)
 {
@@ -294,8 +322,13 @@ test_each_wrong_value_is_named(void **state)
          "gossipvs.conf:3: namespaces = *: host, a name, or /run/netns/PATTERN expected"},
         {"the directory itself", NODE "kernel { namespaces = { \"/run/netns/\" } }",
          "gossipvs.conf:3: namespaces = /run/netns/: host, a name, or /run/netns/PATTERN expected"},
-        {"later: metrics", NODE "metrics { listen = \"127.0.0.1:9791\" }",
-         "gossipvs.conf:3: listen = 127.0.0.1:9791: not in this version"},
+        {"metrics nowhere", NODE "metrics { listen = \"9791\" }",
+         "gossipvs.conf:3: listen = 9791: " LISTEN("ADDRESS:PORT expected, or [IPV6]:PORT")},
+        {"metrics at any port", NODE "metrics { listen = \"127.0.0.1:0\" }",
+         "gossipvs.conf:3: listen = 127.0.0.1:0: " LISTEN("a port from 1 to 65535 expected")},
+        {"metrics by name", NODE "metrics { listen = \"localhost:9791\" }",
+         "gossipvs.conf:3: listen = localhost:9791: " LISTEN(
+             "ADDRESS:PORT expected, or [IPV6]:PORT")},
         {"a hook that is looked for", NODE "hooks { on-change = bin/true }",
          "gossipvs.conf:3: on-change = bin/true: the whole path of a program expected"},
         {"unprintable bytes stay out of the fault", NODE "kernel { mode = \"\xc3\xa4\" }",
@@ -632,6 +665,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_option_arrives),
+        cmocka_unit_test(test_metrics_are_given_where_it_says),
         cmocka_unit_test(test_defaults_are_those_of_the_manual),
         cmocka_unit_test(test_each_wrong_value_is_named),
         cmocka_unit_test(test_each_slip_of_the_pen_is_named),

@@ -16,12 +16,6 @@
 #define SELDOM_MS 60000
 #define FLOOR_RESERVE_NS (UINT64_C(600) * 1000 * 1000 * 1000)
 
-const char *
-gvs_version(void)
-{
-    return GVS_VERSION;
-}
-
 void
 gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ...)
 {
@@ -330,6 +324,7 @@ on_tick(uv_timer_t *t)
     raise_floor(a);
     a->members_due = true;
     gvs_peers_tick(a, gvs_udp_now());
+    gvs_http_tick(a);
     gvs_agent_read_claims(a);
     gvs_keys_log_strangers(a);
     gvs_agent_pump(a);
@@ -474,6 +469,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     }
     if (gvs_config_read(&a->cfg, config, fault) < 0)
         goto out;
+    a->configured = a->started_wall = gvs_udp_wall();
     gvs_netns_fork(a);
     gvs_hook_fork(a);
     if (!gvs_checks_fork(a)) {
@@ -496,6 +492,7 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     }
     close_key(a);
     gvs_peers_keep_former(a);
+    gvs_http_begin(a);
     if (!gvs_node_keys_locked(a->node))
         gvs_agent_log(a, GVS_LOG_WARN,
                       "keys may be swapped out: no more memory may be locked (LimitMEMLOCK in the "
@@ -544,6 +541,7 @@ gvs_agent_close(struct gvs_agent *a, void (*closed)(void *ctx), void *ctx)
     gvs_requests_abandon(a, NULL);
     if (a->control)
         gvs_control_close(a->control);
+    gvs_http_close(a);
     if (a->udp)
         gvs_udp_close(a->udp, (void (*)(void *))gvs_agent_handle_closed, a);
     close_handle(&a->kernel_timer);
@@ -652,10 +650,12 @@ gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
     if (gvs_config_read(new, a->config_path, fault) == GVS_OK &&
         refuse_fixed(&a->cfg, new, fault) == GVS_OK &&
         refuse_missing(&a->cfg, new, fault) == GVS_OK && refuse_checked(a, new, fault) == GVS_OK &&
-        gvs_keys_check(a, new, force, ring, fault) == GVS_OK)
+        gvs_keys_check(a, new, force, ring, fault) == GVS_OK &&
+        gvs_http_move(a, &new->metrics, fault) == GVS_OK)
         rc = GVS_OK;
     if (rc == GVS_OK) {
         a->cfg = *new;
+        a->configured = gvs_udp_wall();
         a->config_fault = (struct gvs_fault){0};
         gvs_keys_use(a, ring);
         gvs_node_set_admission(a->node, gvs_udp_now(), &a->cfg.admission);

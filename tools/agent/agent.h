@@ -22,6 +22,10 @@
  *     trial.c      applies that wait to be confirmed: their deadlines, confirm, rollback
  *     leave.c      leave and forget
  *     text.c       what several of them say alike
+ *     spread.c     how long changes of others take to this kernel
+ *     metrics.c    what is counted, as Prometheus reads it
+ *     page.c       what people see of it
+ *     http.c       both, and health, over HTTP
  *     control.c    the Unix socket
  */
 #pragma once
@@ -42,6 +46,7 @@
 #include "tools/process/runner.h"
 #include "tools/store/store.h"
 #include "tools/words/claims.h"
+#include "tools/words/claims_json.h"
 #include "tools/words/config.h"
 
 #define GVS_AGENT_RING 1024      /* events kept for watch --since */
@@ -52,6 +57,8 @@
 #define GVS_AGENT_ADDRESSES_MAX 32 /* of one name; nothing special about it */
 #define GVS_AGENT_OVERWRITES 1000  /* kept for conflicts */
 #define GVS_PROBLEMS_MAX 100       /* that are listed, of kinds of which there may be many */
+#define GVS_SPREAD_UNDER_WAY 64
+#define GVS_SPREAD_BOUNDS 11
 #define GVS_AGENT_TOLD (GVS_REJECT_COUNT + GVS_REFUSAL_COUNT)
 
 enum gvs_via {
@@ -82,6 +89,7 @@ struct gvs_who {
 
 struct gvs_request;
 struct gvs_control;
+struct gvs_http;
 struct gvs_change_sync;
 struct gvs_stage;
 struct gvs_apply;
@@ -218,6 +226,22 @@ struct gvs_agent {
     bool hook_busy;       /* it is being told of an event, */
     uint64_t hook_seq;    /* the latest that it was told of */
     char hook_fault[128]; /* how it failed, the last time; else "" */
+    uint64_t hook_done, hook_failed;
+
+    struct gvs_spread { /* spread.c */
+        struct gvs_under_way {
+            struct gvs_item item;
+            uint64_t ms;           /* of its stamp */
+            struct gvs_mono until; /* 0: none */
+        } under_way[GVS_SPREAD_UNDER_WAY];
+        size_t next;
+        uint64_t counts[GVS_SPREAD_BOUNDS + 1]; /* the last: of what is beyond all */
+        uint64_t sum_ms;
+    } spread;
+
+    /* http.c */
+    struct gvs_http *http;       /* NULL: not asked for, or not possible */
+    struct gvs_fault http_fault; /* why it is not; text "": nothing is wrong */
 
     /* owners.c */
     struct gvs_node_member *members; /* as last listed, ourselves included */
@@ -285,6 +309,9 @@ struct gvs_agent {
     uint64_t vector_changes;     /* of the vector on disk, */
     struct gvs_mono vector_at;   /* written then */
     struct gvs_mono out_of_step; /* since when; NEVER while in step */
+    bool was_in_step;            /* at least once */
+    struct gvs_wall started_wall;
+    struct gvs_wall configured; /* when gossipvs.conf was last read and taken */
     struct gvs_agent_peer peers[GVS_CONFIG_PEERS_MAX];
     size_t peer_count;
     struct gvs_ep former[GVS_AGENT_FORMER_MAX]; /* where members of a retired id's took datagrams */
@@ -331,6 +358,8 @@ void gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i);
 void gvs_agent_absorb(struct gvs_agent *a);
 void gvs_agent_dirty(struct gvs_agent *a, const struct gvs_svcid *svc);
 void gvs_agent_dirty_all(struct gvs_agent *a);
+bool
+gvs_agent_complete(const struct gvs_agent *a); /* has what all others have, or is the only one */
 bool gvs_agent_may_write(const struct gvs_agent *a);  /* synced, or alone for long enough */
 bool gvs_agent_may_remove(const struct gvs_agent *a); /* what nobody here asked to be removed */
 bool gvs_agent_in_step(const struct gvs_agent *a);
@@ -639,6 +668,37 @@ bool gvs_show_too_many_words(struct gvs_request *r, size_t max);
 /* The members, ourselves included; to be freed. NULL with *count 0 if memory is short. */
 struct gvs_node_member *gvs_list_members(const struct gvs_agent *a, size_t *count);
 
+/* What status and members say, and metrics, too: here it is made, once. The sum over all network
+ * namespaces; the last error is the first's that has one. */
+struct gvs_table_counts {
+    size_t entries, tombstones, services, backends;
+};
+struct gvs_table_counts gvs_show_table(const struct gvs_agent *a);
+struct gvs_kernel_status gvs_show_kernels(const struct gvs_agent *a);
+bool gvs_show_in_sync(const struct gvs_agent *a, const struct gvs_node_member *m);
+bool gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m);
+
+/* metrics.c. The text is to be freed; NULL: no memory. */
+char *gvs_metrics_text(const struct gvs_agent *a, size_t *len);
+void gvs_show_metrics(struct gvs_request *r);
+
+/* page.c: HTML, likewise. */
+char *gvs_page_text(const struct gvs_agent *a, size_t *len);
+
+/* spread.c. begin: an entry is news. end: the kernel has acknowledged an operation on this item,
+ * and not one that mends drift. */
+extern const uint32_t gvs_spread_bounds_ms[GVS_SPREAD_BOUNDS];
+void gvs_spread_begin(struct gvs_agent *a, const struct gvs_entry *e, const struct gvs_key *key);
+void gvs_spread_end(struct gvs_agent *a, const struct gvs_item *item);
+
+/* http.c: metrics { listen }. begin opens what cfg names; where that is not possible, it is a
+ * problem of status's, and tick, called once a second, tries again. move goes over to another
+ * address, or none; on a fault what there was goes on. */
+void gvs_http_begin(struct gvs_agent *a);
+void gvs_http_tick(struct gvs_agent *a);
+int gvs_http_move(struct gvs_agent *a, const struct gvs_ep *to, struct gvs_fault *f);
+void gvs_http_close(struct gvs_agent *a);
+
 /* problems.c: what is wrong, for status. */
 struct gvs_problems {
     json_t *list;
@@ -649,6 +709,8 @@ void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const 
 json_t *gvs_problems(struct gvs_agent *a, bool *critical);
 void gvs_checks_problems(const struct gvs_agent *a, struct gvs_problems *p);
 void gvs_maintenance_problems(const struct gvs_agent *a, struct gvs_problems *p);
+/* Has this node all that the others have, and its kernel all that it wants? Else why not. */
+bool gvs_agent_ready(const struct gvs_agent *a, char *why, size_t cap);
 
 /* braked.c */
 void gvs_agent_brake_problem(const struct gvs_netns *ns, const struct gvs_kernel_status *k,
@@ -666,8 +728,6 @@ void gvs_text_id_name(const struct gvs_agent *a, const struct gvs_id *id, char *
 void gvs_text_endpoint(char text[static GVS_EP_TEXT_LEN], const struct gvs_node_member *m);
 void gvs_text_time(char text[static 32], uint64_t unix_ms); /* RFC 3339, UTC, ms */
 void gvs_text_hex64(char text[static 17], uint64_t v);      /* fingerprints, stamps */
-void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits);
-json_t *gvs_text_flags(uint32_t flags);
 json_t *gvs_text_claim(const struct gvs_key *key, const uint8_t *value, size_t len);
 json_t *gvs_text_item(const struct gvs_item *item); /* its fields, for before and after */
 /* Who uses a key that this node lacks: which one (its id), from where. */

@@ -181,6 +181,8 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct g
         gvs_agent_brake_event(a, ns, ev);
         return;
     }
+    if (ev->what == GVS_KERNEL_DONE && !ev->repair && fields)
+        gvs_spread_end(a, &op->item);
     extra = json_pack("{s:s}", "namespace", ns->name);
     if (ev->what == GVS_KERNEL_REFUSED) {
         gvs_kernel_explain(ns->kernel, why, sizeof why, op, ev->error);

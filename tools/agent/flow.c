@@ -23,14 +23,21 @@
 #define NAMES_SPARE 64 /* kept of services that are gone, or as many as there are */
 
 bool
+gvs_agent_complete(const struct gvs_agent *a)
+{
+    struct gvs_node_counts c = gvs_node_count(a->node);
+
+    return gvs_node_synced(a->node) ||
+           (a->cfg.peer_count == 0 && c.alive + c.suspect + c.dead <= 1);
+}
+
+bool
 gvs_agent_may_write(const struct gvs_agent *a)
 {
     struct gvs_node_counts c = gvs_node_count(a->node);
 
-    if (gvs_node_synced(a->node))
+    if (gvs_agent_complete(a))
         return true;
-    if (a->cfg.peer_count == 0 && c.alive + c.suspect + c.dead <= 1)
-        return true; /* nobody to wait for */
     /* A session with somebody who has died since is nobody to wait for. */
     return (!gvs_node_reached_anyone(a->node) || c.alive + c.suspect <= 1) &&
            gvs_mono_due(gvs_mono_add_ms(a->started, GVS_AGENT_ALONE_MS), gvs_udp_now());
@@ -202,8 +209,10 @@ gvs_agent_take_news(struct gvs_agent *a)
         if (member || gvs_key_parse(&key, e.key, e.key_len) < 0)
             continue;
         gvs_trials_note(a, &e);
-        if (key.kind != GVS_KEY_TRIAL)
+        if (key.kind != GVS_KEY_TRIAL) {
             gvs_agent_dirty(a, &key.svc);
+            gvs_spread_begin(a, &e, &key);
+        }
     }
     if (any)
         raise_stamp_floor(a);
@@ -605,6 +614,7 @@ note_step(struct gvs_agent *a, struct gvs_mono now)
 {
     bool in_step = gvs_agent_in_step(a);
 
+    a->was_in_step |= in_step;
     if (in_step)
         a->out_of_step = GVS_MONO_NEVER;
     else if (a->out_of_step.us == GVS_MONO_NEVER.us)

@@ -17,6 +17,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "tools/words/fault.h"
 
 #ifdef __cplusplus

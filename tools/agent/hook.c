@@ -29,6 +29,7 @@ lost(struct gvs_agent *a, const char *why)
 static void
 failed(struct gvs_agent *a, const char *how)
 {
+    a->hook_failed++;
     snprintf(a->hook_fault, sizeof a->hook_fault, "%s", how);
     gvs_agent_log_seldom(a, GVS_SELDOM_HOOK, "hook %s: %s", a->cfg.on_change, how);
 }
@@ -124,10 +125,12 @@ note_end(struct gvs_agent *a, const struct gvs_runner_answer *end)
         snprintf(how, sizeof how, "killed, as it was not done after %d s", TIMEOUT_MS / 1000);
     else if (end->end == GVS_RUNNER_NOT_RUN)
         snprintf(how, sizeof how, "it cannot be run: %s", strerror(end->code));
-    if (how[0])
+    if (how[0]) {
         failed(a, how);
-    else
-        a->hook_fault[0] = 0;
+        return;
+    }
+    a->hook_done++;
+    a->hook_fault[0] = 0;
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "tools/agent/agent.h"
 
 #define ANSWER_S 5 /* the helper takes a millisecond */
+#define OUT_OF_STEP_S 10
 
 static double
 since(struct gvs_mono then)
@@ -138,6 +139,9 @@ file_problems(const struct gvs_agent *a, struct gvs_problems *p)
         gvs_problem(p, false, "config_bad",
                     "the running configuration stays; gossipvs config check", "%s",
                     a->config_fault.text);
+    if (a->http_fault.text[0])
+        gvs_problem(p, false, "config_bad", "it is tried again; metrics { listen } says where",
+                    "metrics: %s", a->http_fault.text);
     if (gvs_store_failing(a->store, text, sizeof text))
         gvs_problem(p, true, "storage",
                     "df, dmesg; the kernel and the peers are served from memory",
@@ -209,7 +213,7 @@ kernel_problems_in(const struct gvs_agent *a, const struct gvs_netns *ns, struct
     if (k.failed)
         gvs_problem(p, true, "kernel_refused", "gossipvs plan", "%s%s%s", name, colon,
                     k.last_error);
-    else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > 10 &&
+    else if (a->out_of_step.us != GVS_MONO_NEVER.us && since(a->out_of_step) > OUT_OF_STEP_S &&
              !a->hide.unproven && !k.brake && (gvs_netns_alone(a) || !k.in_step))
         gvs_problem(p, true, "drift", "gossipvs plan; gossipvs audit",
                     "%s%sthis kernel has not been as wanted for %.0f s", name, colon,
@@ -317,6 +321,33 @@ kernel_problems(const struct gvs_agent *a, struct gvs_problems *p)
     for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
         kernel_problems_in(a, ns, p);
     netns_problems(a, p);
+}
+
+/* For a moment after each change it is not, and nobody asks about moments: what was in step may be
+ * out of it for as long as health lets it. */
+static bool
+kernel_ready(const struct gvs_agent *a)
+{
+    return gvs_agent_observes(a) || gvs_agent_in_step(a) ||
+           (a->was_in_step && since(a->out_of_step) <= OUT_OF_STEP_S);
+}
+
+bool
+gvs_agent_ready(const struct gvs_agent *a, char *why, size_t cap)
+{
+    struct gvs_kernel_status k;
+
+    why[0] = '\0';
+    if (gvs_node_retired(a->node)) {
+        snprintf(why, cap, "this node's id has been retired");
+    } else if (!gvs_agent_complete(a)) {
+        snprintf(why, cap, "no peer has confirmed this node's table yet");
+    } else if (!kernel_ready(a)) {
+        k = gvs_show_kernels(a);
+        snprintf(why, cap, "this kernel is not in step (pending %zu, failed %zu)", k.pending,
+                 k.failed);
+    }
+    return why[0] == '\0';
 }
 
 /* Visits every service; a large table has its problems listed up to a hundred. */

@@ -7,6 +7,7 @@
 
 #define SCHEMA "gossipvs/1"
 #define OPS_MAX 100000
+#define OP_KINDS (GVS_OP_ANCHOR_DEL + 1)
 #define ASK_MS 50 /* between probes of those who have not converged yet */
 
 static double
@@ -50,19 +51,30 @@ node_json(const struct gvs_agent *a)
                      "version", GVS_VERSION, "uptime_seconds", since(a->started));
 }
 
+struct gvs_table_counts
+gvs_show_table(const struct gvs_agent *a)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    size_t services = gvs_set_services(a->shown);
+
+    return (struct gvs_table_counts){
+        .entries = gvs_table_count(t) - gvs_table_tombstones(t),
+        .tombstones = gvs_table_tombstones(t),
+        .services = services,
+        .backends = gvs_set_count(a->shown) - services,
+    };
+}
+
 static json_t *
 table_json(const struct gvs_agent *a)
 {
-    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_table_counts c = gvs_show_table(a);
     char fp[17];
-    size_t services = gvs_set_services(a->shown);
 
-    gvs_text_hex64(fp, gvs_table_fingerprint(t));
-    return json_pack("{s:I, s:I, s:s, s:I, s:I, s:o}", "entries",
-                     (json_int_t)(gvs_table_count(t) - gvs_table_tombstones(t)), "tombstones",
-                     (json_int_t)gvs_table_tombstones(t), "fingerprint", fp, "services",
-                     (json_int_t)services, "backends",
-                     (json_int_t)(gvs_set_count(a->shown) - services), "pending_apply",
+    gvs_text_hex64(fp, gvs_table_fingerprint(gvs_node_claims(a->node)));
+    return json_pack("{s:I, s:I, s:s, s:I, s:I, s:o}", "entries", (json_int_t)c.entries,
+                     "tombstones", (json_int_t)c.tombstones, "fingerprint", fp, "services",
+                     (json_int_t)c.services, "backends", (json_int_t)c.backends, "pending_apply",
                      gvs_trials_json(a));
 }
 
@@ -82,12 +94,40 @@ add_status(struct gvs_kernel_status *sum, const struct gvs_kernel_status *k)
     sum->dest_add += k->dest_add;
     sum->dest_edit += k->dest_edit;
     sum->dest_del += k->dest_del;
+    for (size_t i = 0; i < OP_KINDS; i++)
+        sum->refused[i] += k->refused[i];
     sum->drift_found += k->drift_found;
     sum->drift_repaired += k->drift_repaired;
+    sum->drift_open += k->drift_open;
     sum->writes += k->writes;
     sum->audits += k->audits;
     if (k->audit_us > sum->audit_us)
         sum->audit_us = k->audit_us;
+    if (!sum->last_error[0])
+        memcpy(sum->last_error, k->last_error, sizeof sum->last_error);
+}
+
+struct gvs_kernel_status
+gvs_show_kernels(const struct gvs_agent *a)
+{
+    struct gvs_kernel_status sum = {0}, k;
+    struct gvs_netns *ns = NULL;
+
+    while ((ns = gvs_netns_next(a, ns)) != NULL) {
+        k = gvs_kernel_status(ns->kernel);
+        add_status(&sum, &k);
+    }
+    return sum;
+}
+
+static json_t *
+refused_json(const struct gvs_kernel_status *k)
+{
+    json_t *o = json_object();
+
+    for (size_t i = GVS_OP_SERVICE_ADD; i < OP_KINDS; i++)
+        json_object_set_new(o, gvs_op_name((uint8_t)i), json_integer((json_int_t)k->refused[i]));
+    return o;
 }
 
 /* What is told of one namespace, and in sum of all. */
@@ -100,17 +140,18 @@ counts_json(const struct gvs_kernel_status *k, bool observe, bool in_step)
                   (json_int_t)k->service_del, "dest_add", (json_int_t)k->dest_add, "dest_edit",
                   (json_int_t)k->dest_edit, "dest_del", (json_int_t)k->dest_del);
 
-    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I}, s:I, s:I, s:o, s:{s:I, s:I}, s:s, "
-                     "s:I, s:I, s:o}",
-                     "mode", observe ? "observe" : "program", "in_step", (int)in_step, "services",
-                     (json_int_t)k->services, "destinations", (json_int_t)k->destinations,
-                     "draining", (json_int_t)k->leaving, "braked", "services",
-                     (json_int_t)k->held.services, "destinations", (json_int_t)k->held.destinations,
-                     "pending", (json_int_t)k->pending, "failed", (json_int_t)k->failed,
-                     "operations", ops, "drift", "found", (json_int_t)k->drift_found, "repaired",
-                     (json_int_t)k->drift_repaired, "last_error", k->last_error, "writes",
-                     (json_int_t)k->writes, "audits", (json_int_t)k->audits, "audit_seconds",
-                     k->audits ? json_real((double)k->audit_us / 1e6) : json_null());
+    return json_pack(
+        "{s:s, s:b, s:I, s:I, s:I, s:{s:I, s:I}, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:I}, "
+        "s:s, s:I, s:I, s:o}",
+        "mode", observe ? "observe" : "program", "in_step", (int)in_step, "services",
+        (json_int_t)k->services, "destinations", (json_int_t)k->destinations, "draining",
+        (json_int_t)k->leaving, "braked", "services", (json_int_t)k->held.services, "destinations",
+        (json_int_t)k->held.destinations, "pending", (json_int_t)k->pending, "failed",
+        (json_int_t)k->failed, "operations", ops, "refused", refused_json(k), "drift", "found",
+        (json_int_t)k->drift_found, "repaired", (json_int_t)k->drift_repaired, "open",
+        (json_int_t)k->drift_open, "last_error", k->last_error, "writes", (json_int_t)k->writes,
+        "audits", (json_int_t)k->audits, "audit_seconds",
+        k->audits ? json_real((double)k->audit_us / 1e6) : json_null());
 }
 
 static json_t *
@@ -129,7 +170,7 @@ netns_json(const struct gvs_netns *ns, const struct gvs_kernel_status *k)
 static json_t *
 kernel_json(const struct gvs_agent *a)
 {
-    struct gvs_kernel_status sum = {0};
+    struct gvs_kernel_status sum = gvs_show_kernels(a);
     json_t *list = json_array(), *o;
     const char *version = "";
 
@@ -141,9 +182,6 @@ kernel_json(const struct gvs_agent *a)
             k = gvs_kernel_status(ns->kernel);
         if (ns->kernel && !*version)
             version = gvs_kernel_version(ns->kernel);
-        add_status(&sum, &k);
-        if (!sum.last_error[0])
-            snprintf(sum.last_error, sizeof sum.last_error, "%s", k.last_error);
         json_array_append_new(list, netns_json(ns, &k));
     }
     o = counts_json(&sum, gvs_agent_observes(a), gvs_agent_in_step(a));
@@ -276,6 +314,19 @@ gvs_show_status(struct gvs_request *r)
 /* --- members ------------------------------------------------------------------------------------
  */
 
+bool
+gvs_show_in_sync(const struct gvs_agent *a, const struct gvs_node_member *m)
+{
+    return m->self || (m->has_fingerprint &&
+                       m->fingerprint == gvs_table_fingerprint(gvs_node_claims(a->node)));
+}
+
+bool
+gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m)
+{
+    return m->self ? gvs_agent_in_step(a) : m->in_step;
+}
+
 static json_t *
 member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
 {
@@ -293,9 +344,8 @@ member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
     differs = gvs_owners_differs_ms(a, &m->id);
     o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:b}", "id", id, "name", m->value.name,
                   "address", ep, "state", states[m->state], "incarnation",
-                  (json_int_t)m->incarnation, "in_sync", (int)(known && fp == ours), "in_step",
-                  (int)(m->self ? gvs_agent_in_step(a) : m->in_step), "version", m->value.version,
-                  "self", (int)m->self);
+                  (json_int_t)m->incarnation, "in_sync", (int)gvs_show_in_sync(a, m), "in_step",
+                  (int)gvs_show_in_step(a, m), "version", m->value.version, "self", (int)m->self);
     json_object_set_new(o, "seen_seconds",
                         m->self    ? json_real(0)
                         : m->heard ? json_real(since(m->heard_at))

@@ -88,32 +88,6 @@ gvs_text_time(char text[static 32], uint64_t unix_ms)
     snprintf(text, 32, "%s.%03uZ", day, (unsigned)(unix_ms % 1000));
 }
 
-void
-gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits)
-{
-    uint32_t mask = bits ? UINT32_MAX << (32 - bits % 33) : UINT32_MAX;
-
-    if (svc->addr.family == GVS_FAMILY_V6)
-        snprintf(text, 16, "%u", bits ? bits : 128u);
-    else
-        snprintf(text, 16, "%u.%u.%u.%u", mask >> 24, mask >> 16 & 255, mask >> 8 & 255,
-                 mask & 255);
-}
-
-json_t *
-gvs_text_flags(uint32_t flags)
-{
-    json_t *list = json_array();
-
-    if (flags & GVS_FLAG_FALLBACK)
-        json_array_append_new(list, json_string("fallback"));
-    if (flags & GVS_FLAG_OPS)
-        json_array_append_new(list, json_string("ops"));
-    if (flags & GVS_FLAG_PORT)
-        json_array_append_new(list, json_string("port"));
-    return list;
-}
-
 json_t *
 gvs_text_item(const struct gvs_item *item)
 {

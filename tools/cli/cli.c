@@ -48,6 +48,17 @@ gvs_cli_say(const struct gvs_cli *c, const char *words)
         gvs_print_line(stderr, "%s", words);
 }
 
+void
+gvs_cli_put_text(FILE *out, const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+
+        gvs_print_line(out, "%.*s", (int)len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
 /* --- questions and answers ------------------------------------------------------------------ */
 
 /* An error of the agent's: its code is our status. */
@@ -107,32 +118,64 @@ ask(struct gvs_cli *c, const char *command, char *const *words, size_t count, js
     return rc;
 }
 
-/* The next answer. With -j it is printed as it came, if `show` or if it is an error. Returns the
- * exit status; *doc, NULL if there is none, is the caller's. */
+/* The next answer, as it came and as *doc, which is the caller's. */
+static int
+hear_line(struct gvs_cli *c, double seconds, const char **line, json_t **doc, struct gvs_fault *f)
+{
+    json_error_t e;
+    size_t len;
+
+    *doc = NULL;
+    if (gvs_client_line(&c->client, seconds, line, &len, f) < 0)
+        return -1;
+    *doc = json_loadb(*line, len, 0, &e);
+    if (json_is_object(*doc))
+        return GVS_OK;
+    json_decref(*doc);
+    *doc = NULL;
+    gvs_fault_set(f, GVS_EXIT_UNREACHABLE, "the answer is no JSON object (%s)", c->socket);
+    gvs_fault_hint(f, "is that gossipvsd's socket?");
+    return -1;
+}
+
+/* The same, with what is wrong printed. With -j it is printed as it came, if `show` or if it is an
+ * error. Returns the exit status; *doc, NULL if there is none, is the caller's. */
 static int
 hear(struct gvs_cli *c, double seconds, bool show, json_t **doc)
 {
     const json_t *error;
     const char *line;
-    json_error_t e;
     struct gvs_fault f;
-    size_t len;
 
-    *doc = NULL;
-    if (gvs_client_line(&c->client, seconds, &line, &len, &f) < 0)
+    if (hear_line(c, seconds, &line, doc, &f) < 0)
         return gvs_cli_fail(c, &f);
-    *doc = json_loadb(line, len, 0, &e);
-    if (!json_is_object(*doc)) {
-        json_decref(*doc);
-        *doc = NULL;
-        gvs_fault_set(&f, GVS_EXIT_UNREACHABLE, "the answer is no JSON object (%s)", c->socket);
-        gvs_fault_hint(&f, "is that gossipvsd's socket?");
-        return gvs_cli_fail(c, &f);
-    }
     error = json_object_get(*doc, "error");
     if (c->json && (show || json_is_object(error)))
         printf("%s\n", line);
     return json_is_object(error) ? agent_fault(error) : GVS_EXIT_OK;
+}
+
+int
+gvs_cli_ask(struct gvs_cli *c, const char *command, json_t **doc, struct gvs_fault *f)
+{
+    const json_t *error;
+    const char *line, *message;
+
+    *doc = NULL;
+    if (ask(c, command, NULL, 0, NULL, f) < 0 ||
+        hear_line(c, c->seconds + SLACK_SECONDS, &line, doc, f) < 0)
+        return -1;
+    error = json_object_get(*doc, "error");
+    if (!json_is_object(error)) {
+        if (c->json)
+            printf("%s\n", line);
+        return GVS_OK;
+    }
+    message = json_string_value(json_object_get(error, "message"));
+    gvs_fault_set(f, GVS_EXIT_NO, "%s", message ? message : "the agent says no, but not why");
+    json_decref(*doc);
+    *doc = NULL;
+    return -1;
 }
 
 int

@@ -4,6 +4,7 @@
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
  *     cli_apply.c   apply and plan of files: read here, sent, and judged there once more
+ *     check.c       check and metrics: for what watches
  *     cli_conflicts.c  what conflicts shows
  *     cli_doctor.c  what doctor finds and sets; doctor_look.c, its eyes and hands
  *     cli_export.c  export: pages of the table, put together
@@ -55,13 +56,20 @@ int gvs_cli_seconds(double *out, const char *what, const char *text, struct gvs_
 /* Takes an option out of the words, with its value or NULL. False: it is not there. */
 bool gvs_cli_take(struct gvs_cli *c, const char *option, const char **value);
 
+/* The text of an answer, a line of it after the other: nothing that came reaches a terminal as it
+ * came. */
+void gvs_cli_put_text(FILE *out, const char *text);
+
 /* One question and its answer. With -j the answer is printed as it came, if `show` or if it is an
  * error. Returns the exit status, and prints what is wrong; *doc is the caller's, NULL if there is
  * none. */
 int gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t count,
                  bool show, json_t **doc);
 
-/* The same with services along (docs/control.md, vips); stolen, NULL: none. */
+/* A question without words. With -j its answer is printed as it came; on a fault nothing is. */
+int gvs_cli_ask(struct gvs_cli *c, const char *command, json_t **doc, struct gvs_fault *f);
+
+/* gvs_cli_talk with services along (docs/control.md, vips); stolen, NULL: none. */
 int gvs_cli_tell(struct gvs_cli *c, const char *command, char *const *words, size_t count,
                  json_t *vips, bool show, json_t **doc);
 void gvs_cli_say_changed(const struct gvs_cli *c, const json_t *doc); /* what came of a change */
@@ -75,6 +83,8 @@ int gvs_cli_watch(struct gvs_cli *c);
 int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload */
 int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
 
+int gvs_cli_check(struct gvs_cli *c); /* check.c */
+int gvs_cli_metrics(struct gvs_cli *c);
 int gvs_cli_conflicts(struct gvs_cli *c); /* cli_conflicts.c */
 int gvs_cli_doctor(struct gvs_cli *c);    /* cli_doctor.c */
 int gvs_cli_export(struct gvs_cli *c);    /* cli_export.c */

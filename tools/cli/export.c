@@ -18,18 +18,6 @@ struct export
 
 /* --- one page --- */
 
-/* Line by line: nothing that came reaches a terminal as it came. */
-static void
-put_text(struct export *e, const char *text)
-{
-    while (*text) {
-        size_t len = strcspn(text, "\n");
-
-        gvs_print_line(e->out, "%.*s", (int)len, text);
-        text += len + (text[len] == '\n');
-    }
-}
-
 static void
 put_vips(struct export *e, const json_t *vips)
 {
@@ -52,7 +40,7 @@ put_page(struct export *e, const json_t *page)
     if (e->json)
         put_vips(e, json_object_get(page, "vips"));
     else
-        put_text(e, text ? text : "");
+        gvs_cli_put_text(e->out, text ? text : "");
     e->left_out += (long long)json_integer_value(json_object_get(page, "left_out"));
 }
 

@@ -52,6 +52,8 @@ static const struct command commands[] = {
     {"conflicts", SEE, "",
      "Claims that disagree now, and writes that overwrote one which their writer did not know.",
      gvs_cli_conflicts, NULL},
+    {"metrics", SEE, "", "What status and members count, as Prometheus reads it.", gvs_cli_metrics,
+     NULL},
     {"doctor", SEE, " [--fix NAME ...]",
      "Does this machine let IPVS do what the table asks of it? Each setting, why it matters, what\n"
      "to do; exit 1 if one is not as wanted. --fix: set what these names stand for, as root.",
@@ -96,6 +98,9 @@ static const struct command commands[] = {
     {"import", CHANGE, " --from ipvsadm|keepalived FILE|-",
      "Apply what another program says: ipvsadm -Sn | gossipvs import --from ipvsadm -",
      gvs_cli_import, NULL},
+    {"check", RUN, "",
+     "A plugin for Nagios and its kin: one line; exit 0 ok, 1 warning, 2 critical, 3 not known.",
+     gvs_cli_check, NULL},
     {"keys generate", RUN, "",
      "Print a new key as a line for the keyring: gossipvs keys generate > keyring",
      gvs_cli_keys_generate, NULL},
@@ -120,8 +125,6 @@ static const struct command commands[] = {
      gvs_cli_config_check, NULL},
     {"version", RUN, "", "Print the version of this program.", gvs_cli_version, NULL},
     {"top", LATER, "", "", NULL, NULL},
-    {"check", LATER, "", "", NULL, NULL},
-    {"metrics", LATER, "", "", NULL, NULL},
     {"config show", LATER, "", "", NULL, NULL},
     {"completion bash", LATER, "", "", NULL, NULL},
 };

@@ -15,3 +15,8 @@ int gvs_claims_json_read(struct gvs_describe *d, const json_t *vip, unsigned lin
  * that was made of the VIP. */
 json_t *gvs_claims_json(const struct gvs_claim_service *s, size_t from, size_t count);
 json_t *gvs_claims_json_backend(const struct gvs_claim_backend *b);
+
+/* What a service says, as answers and files have it: the netmask's bits as IPv4's mask or, of IPv6,
+ * as their number; flags as a list. */
+void gvs_text_netmask(char text[static 16], const struct gvs_svcid *svc, uint8_t bits);
+json_t *gvs_text_flags(uint32_t flags);

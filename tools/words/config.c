@@ -121,6 +121,7 @@ enum kind {
     NAME,     /* a label */
     LINK,     /* a network interface, or empty */
     ENDPOINT, /* ADDRESS:PORT */
+    LISTEN,   /* the same, or empty */
     PEER,     /* HOST:PORT, appended */
     PREFIX,   /* appended */
     SECONDS,
@@ -129,7 +130,6 @@ enum kind {
     ADMISSION,
     IDS,   /* appended */
     NETNS, /* appended */
-    LATER, /* `only` and nothing else; NULL: the empty list */
 };
 
 #define SIZE_OF(field) sizeof(((struct gvs_config *)NULL)->field)
@@ -139,7 +139,6 @@ static const struct rule {
     enum kind kind;
     size_t at, size;
     unsigned min, max;
-    const char *only;
 } rules[] = {
     [CLUSTER] = {.kind = WORD, PLACE(cluster)},
     [NODE_NAME] = {.kind = NAME, PLACE(name)},
@@ -161,7 +160,7 @@ static const struct rule {
     [CONTROL_SOCKET] = {.kind = PATH, PLACE(socket)},
     [CONTROL_GROUP] = {.kind = WORD, PLACE(group)},
     [CONTROL_ADMIN_GROUP] = {.kind = WORD, PLACE(admin_group)},
-    [METRICS_LISTEN] = {.kind = LATER, .only = ""},
+    [METRICS_LISTEN] = {.kind = LISTEN},
     [LIMITS_ENTRIES] = {.kind = COUNT, PLACE(limits.entries), .min = 1, .max = 4000000},
     [LIMITS_MEMBERS] = {.kind = COUNT, PLACE(limits.members), .min = 1, .max = 10000},
     [HOOKS_ON_CHANGE] = {.kind = PROGRAM, PLACE(on_change)},
@@ -403,14 +402,20 @@ give_text(struct parse *p, const struct gvs_syntax_event *ev, const struct rule 
     return GVS_OK;
 }
 
+/* Where HTTP is answered. */
 static int
-give_later(const struct parse *p, const struct gvs_syntax_event *ev, const struct rule *rule,
-           struct gvs_fault *fault)
+give_listen(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
 {
-    bool same = rule->only == NULL ? ev->text == NULL
-                                   : ev->text != NULL && strcmp(ev->text, rule->only) == 0;
+    struct gvs_ep *ep = &p->config.metrics;
 
-    return same ? GVS_OK : refuse(p, ev, fault, "not in this version");
+    *ep = (struct gvs_ep){0};
+    if (ev->text[0] == '\0')
+        return GVS_OK;
+#ifdef GVS_MICROHTTPD
+    return give_endpoint(p, ev, ep, fault);
+#else
+    return refuse(p, ev, fault, "built without libmicrohttpd; gossipvs metrics has the same");
+#endif
 }
 
 static int
@@ -433,6 +438,8 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
         return give_text(p, ev, rule, field, fault);
     case ENDPOINT:
         return give_endpoint(p, ev, (struct gvs_ep *)field, fault);
+    case LISTEN:
+        return give_listen(p, ev, fault);
     case PEER:
         return give_peer(p, ev, fault);
     case PREFIX:
@@ -454,8 +461,6 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
         return give_netns(p, ev, fault);
     case IDS:
         return give_id(p, ev, fault);
-    case LATER:
-        return give_later(p, ev, rule, fault);
     case NOTHING:
         break;
     }

@@ -45,6 +45,7 @@ struct gvs_config {
     struct gvs_prefix allow[GVS_CONFIG_ALLOW_MAX]; /* vip-allow */
     char socket[108];
     char group[32], admin_group[32];
+    struct gvs_ep metrics; /* where HTTP is answered; family NONE: nowhere */
     struct gvs_limits limits;
     char on_change[GVS_CONFIG_PATH_MAX]; /* absolute; "" = none */
 };
