@@ -1,6 +1,7 @@
 /* tools/cli/cli.h: the inside of gossipvs, the command line.
  *
- *     gossipvs.c    main(): arguments, the table of commands, help
+ *     gossipvs.c    main(): arguments, the table of commands (commands.h), help
+ *     usage.c       usage lines as a grammar; complete.c, completion of the shell by them
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
  *     cli_apply.c   apply and plan of files: read here, sent, and judged there once more
