@@ -551,6 +551,7 @@ void gvs_show_export(struct gvs_request *r); /* export.c */
 void gvs_show_plan(struct gvs_request *r);
 void gvs_show_audit(struct gvs_request *r);
 void gvs_show_watch(struct gvs_request *r);
+void gvs_show_config(struct gvs_request *r);
 void gvs_show_version(struct gvs_request *r);
 void gvs_show_reload(struct gvs_request *r);
 /* True, having answered with a fault, if there are more words than the command takes. */

@@ -51,6 +51,7 @@ static const struct command commands[] = {
     {"metrics", NULL, false},
     {"conflicts", gvs_show_conflicts, false},
     {"doctor", gvs_show_doctor, false},
+    {"config show", gvs_show_config, false},
     {"keys list", gvs_show_keys, false},
     {"forget", gvs_change_forget, true},
     {"leave", gvs_change_leave, true},

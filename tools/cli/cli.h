@@ -5,6 +5,7 @@
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
  *     cli_apply.c   apply and plan of files: read here, sent, and judged there once more
+ *     config.c      config show, in the language of gossipvs.conf
  *     cli_conflicts.c  what conflicts shows
  *     cli_doctor.c  what doctor finds and sets; doctor_look.c, its eyes and hands
  *     cli_export.c  export: pages of the table, put together
@@ -76,11 +77,12 @@ int gvs_cli_watch(struct gvs_cli *c);
 int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload */
 int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
 
-int gvs_cli_conflicts(struct gvs_cli *c); /* cli_conflicts.c */
-int gvs_cli_doctor(struct gvs_cli *c);    /* cli_doctor.c */
-int gvs_cli_export(struct gvs_cli *c);    /* cli_export.c */
-int gvs_cli_keys_list(struct gvs_cli *c); /* cli_keys.c */
-int gvs_cli_apply(struct gvs_cli *c);     /* cli_apply.c: apply; plan, if it is of files */
+int gvs_cli_config_show(struct gvs_cli *c); /* config.c */
+int gvs_cli_conflicts(struct gvs_cli *c);   /* cli_conflicts.c */
+int gvs_cli_doctor(struct gvs_cli *c);      /* cli_doctor.c */
+int gvs_cli_export(struct gvs_cli *c);      /* cli_export.c */
+int gvs_cli_keys_list(struct gvs_cli *c);   /* cli_keys.c */
+int gvs_cli_apply(struct gvs_cli *c);       /* cli_apply.c: apply; plan, if it is of files */
 int gvs_cli_plan(struct gvs_cli *c);
 int gvs_cli_import(struct gvs_cli *c); /* cli_import.c */
 /* cli_apply.c. The text of a file, or of stdin by "-", with room for gvs_syntax_text; to be freed.

@@ -108,6 +108,11 @@ const struct gvs_command gvs_commands[] = {
      gvs_cli_change, NULL},
     {"config check", RUN, " [FILE]", "Would the agent start with this configuration?",
      gvs_cli_config_check, NULL},
+    {"config show", RUN, " [--origin]",
+     "The configuration that this node's agent runs with, as a file of it; --origin: and where "
+     "each\n"
+     "value comes from.",
+     gvs_cli_config_show, NULL},
     {"completion bash", RUN, "",
      "Print what makes bash complete gossipvs: . <(gossipvs completion bash)", gvs_cli_completion,
      NULL},
@@ -117,7 +122,6 @@ const struct gvs_command gvs_commands[] = {
     {"top", LATER, "", "", NULL, NULL},
     {"check", LATER, "", "", NULL, NULL},
     {"metrics", LATER, "", "", NULL, NULL},
-    {"config show", LATER, "", "", NULL, NULL},
     {NULL, LATER, NULL, NULL, NULL, NULL},
 };
 #define COMMANDS (sizeof gvs_commands / sizeof *gvs_commands - 1)
