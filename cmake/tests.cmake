@@ -92,6 +92,9 @@ foreach(module agent agent_disk agent_peers claims config fault helper hide name
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
+# Against a kernel in memory, too.
+gvs_test(tools/withdraw test/tools/test_withdraw.c test/ipvs/fake.c LIBS libgossipvs)
+
 gvs_test(tools/confined test/tools/test_confine.c
     tools/process/confine.c tools/process/confine_calls.c LIBS)
 if(SECCOMP_FOUND AND NOT GVS_SANITIZE MATCHES "address|leak|memory|thread")

@@ -342,21 +342,27 @@ answer_dry(struct gvs_request *r)
     gvs_request_answer(r, doc, true);
 }
 
+void
+gvs_request_early(struct gvs_request *r, const struct gvs_fault *f)
+{
+    if (!r->reply)
+        return;
+    gvs_request_changed(r, 0, "unknown", f);
+    r->reply = NULL;
+    r->ctx = NULL;
+    r->done = false;
+}
+
 /* What is being written is written to its end, but nobody waits for longer than he said. */
 static void
 answer_early(struct gvs_request *r)
 {
     struct gvs_fault f;
 
-    if (!r->reply)
-        return;
     gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "not all is written yet (%zu entries are); it goes on",
                   r->written);
     gvs_fault_hint(&f, "the same again says when it is so");
-    gvs_request_changed(r, 0, "unknown", &f);
-    r->reply = NULL;
-    r->ctx = NULL;
-    r->done = false;
+    gvs_request_early(r, &f);
 }
 
 static bool

@@ -34,7 +34,8 @@
 
 struct gvs_cli {
     const char *socket;
-    double seconds; /* how long to wait, -n */
+    double seconds;    /* how long to wait, -n; */
+    bool seconds_said; /* or by default */
     bool json, quiet;
     struct gvs_client client; /* connected by the first question */
     struct gvs_screen screen;
@@ -76,6 +77,7 @@ int gvs_cli_changes(struct gvs_cli *c); /* plan, audit */
 int gvs_cli_watch(struct gvs_cli *c);
 int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload */
 int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
+int gvs_cli_leave(struct gvs_cli *c);
 
 int gvs_cli_config_show(struct gvs_cli *c); /* config.c */
 int gvs_cli_conflicts(struct gvs_cli *c);   /* cli_conflicts.c */

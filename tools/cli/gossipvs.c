@@ -101,8 +101,8 @@ const struct gvs_command gvs_commands[] = {
      gvs_cli_change, NULL},
     {"leave", RUN, " [--withdraw]",
      "Retire this node: its claims count no more, its kernel stays as it is, the agent exits.\n"
-     "--withdraw: not in this version.",
-     gvs_cli_change, NULL},
+     "--withdraw: first all that is ours leaves this kernel, connections within drain seconds.",
+     gvs_cli_leave, NULL},
     {"brake release", RUN, "",
      "Let go at once what a mass deletion by others would remove, and the brake holds.",
      gvs_cli_change, NULL},
@@ -316,6 +316,7 @@ take_option(struct arguments *a, int key, const char *value)
         a->cli.socket = value;
         return 0;
     case 'n':
+        a->cli.seconds_said = true;
         return gvs_cli_seconds(&a->cli.seconds, "-n", value, &a->fault) < 0 ? EINVAL : 0;
     case 'j':
         a->cli.json = true;
