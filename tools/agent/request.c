@@ -46,7 +46,6 @@ static const struct command commands[] = {
     {"confirm", NULL, true},
     {"rollback", NULL, true},
     {"export", gvs_show_export, false},
-    {"top", NULL, false},
     {"check", NULL, false},
     {"metrics", NULL, false},
     {"conflicts", gvs_show_conflicts, false},

@@ -11,6 +11,7 @@
  *     cli_export.c  export: pages of the table, put together
  *     cli_import.c  import: import_ipvsadm.c and import_keepalived.c read, and then it is an apply
  *     cli_keys.c    what keys list shows
+ *     top.c         top, again and again
  *     client.c      the control socket
  *     screen.c      what a person sees; screen_changes.c, of what changes
  *     print.c       nothing that came from outside reaches a terminal as it came
@@ -87,6 +88,7 @@ int gvs_cli_keys_list(struct gvs_cli *c);   /* cli_keys.c */
 int gvs_cli_apply(struct gvs_cli *c);       /* cli_apply.c: apply; plan, if it is of files */
 int gvs_cli_plan(struct gvs_cli *c);
 int gvs_cli_import(struct gvs_cli *c); /* cli_import.c */
+int gvs_cli_top(struct gvs_cli *c);    /* top.c */
 /* cli_apply.c. The text of a file, or of stdin by "-", with room for gvs_syntax_text; to be freed.
  * `label` is its name in faults. NULL with *f. And: services to the agent, and then the command
  * that takes them together, with c->words. */

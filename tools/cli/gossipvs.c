@@ -33,6 +33,10 @@ const struct gvs_command gvs_commands[] = {
      gvs_cli_vip_list, NULL},
     {"vip show", SEE, " VIP", "One VIP in full, with its connections now.", gvs_cli_show,
      gvs_screen_vip},
+    {"top", SEE, " [--once]",
+     "The busiest VIPs, every two seconds until q: new connections, packets and bytes a second\n"
+     "through this node, and open connections, all as of the last audit.",
+     gvs_cli_top, NULL},
     {"plan", SEE, " [-f FILE|DIR] [--prune]",
      "What this kernel lacks, from memory; with -f: what apply would write. Exit 1 if that is\n"
      "anything.",
@@ -119,7 +123,6 @@ const struct gvs_command gvs_commands[] = {
     {"version", RUN, "", "Print the version of this program.", gvs_cli_version, NULL},
     {"confirm", LATER, "", "", NULL, NULL},
     {"rollback", LATER, "", "", NULL, NULL},
-    {"top", LATER, "", "", NULL, NULL},
     {"check", LATER, "", "", NULL, NULL},
     {"metrics", LATER, "", "", NULL, NULL},
     {NULL, LATER, NULL, NULL, NULL, NULL},
