@@ -111,9 +111,10 @@ add_test(NAME tools/hook COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_hook")
 add_test(NAME tools/insiders COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_insiders")
 add_test(NAME tools/notify COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_notify")
 add_test(NAME tools/rotation COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_rotation")
+add_test(NAME tools/schemas COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_schemas")
 add_test(NAME tools/threats COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_threats")
 set_tests_properties(tools/cli tools/agents tools/apply tools/confine tools/control tools/hook tools/insiders
-    tools/notify tools/rotation tools/threats
+    tools/notify tools/rotation tools/schemas tools/threats
     PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
