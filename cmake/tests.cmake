@@ -96,6 +96,9 @@ if(MICROHTTPD_FOUND)
     target_compile_definitions(test_tools_config PRIVATE GVS_MICROHTTPD)
 endif()
 
+# Against a kernel in memory, too.
+gvs_test(tools/withdraw test/tools/test_withdraw.c test/ipvs/fake.c LIBS libgossipvs)
+
 gvs_test(tools/confined test/tools/test_confine.c
     tools/process/confine.c tools/process/confine_calls.c LIBS)
 if(SECCOMP_FOUND AND NOT GVS_SANITIZE MATCHES "address|leak|memory|thread")
@@ -114,9 +117,10 @@ add_test(NAME tools/insiders COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_insi
 add_test(NAME tools/metrics COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_metrics")
 add_test(NAME tools/notify COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_notify")
 add_test(NAME tools/rotation COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_rotation")
+add_test(NAME tools/schemas COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_schemas")
 add_test(NAME tools/threats COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_threats")
 set_tests_properties(tools/cli tools/agents tools/apply tools/confine tools/control tools/health
-    tools/hook tools/insiders tools/metrics tools/notify tools/rotation tools/threats
+    tools/hook tools/insiders tools/metrics tools/notify tools/rotation tools/schemas tools/threats
     PROPERTIES
     LABELS unit
     ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"

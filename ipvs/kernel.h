@@ -46,6 +46,7 @@
 #include "core/plan.h"
 #include "core/time.h"
 #include "ipvs/ledger.h"
+#include "ipvs/nl.h"
 
 /* What it takes to program a namespace from outside: sockets made inside. A netlink socket speaks
  * to the namespace where it was made, whoever uses it, and an abstract Unix name is bound there;
@@ -140,8 +141,11 @@ enum gvs_kernel_state gvs_kernel_state_of(const struct gvs_kernel *k,
 /* Connections of a destination as last read; false if unknown. */
 bool gvs_kernel_conns(const struct gvs_kernel *k, const struct gvs_item *identity, uint32_t *active,
                       uint32_t *inactive);
-/* The same, read now for one service and its destinations. GVS_E_NOTFOUND: neither wanted nor ours;
- * or as gvs_nl_dests. */
+/* What passes a service that is in `configured`, as of the last dump; false if unknown. */
+bool gvs_kernel_rates(const struct gvs_kernel *k, const struct gvs_svcid *svc,
+                      struct gvs_rates *out);
+/* Connections of one service and its destinations, read now. GVS_E_NOTFOUND: neither wanted nor
+ * ours; or as gvs_nl_dests. */
 int gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc);
 
 /* What leaves of a service, ascending, as it is wanted meanwhile: some destinations, or itself and

@@ -194,6 +194,7 @@ struct gvs_flight {
 struct gvs_found { /* one thing that a dump showed */
     struct gvs_item item;
     uint32_t active, inactive;
+    struct gvs_rates rates;
 };
 
 struct gvs_dump {

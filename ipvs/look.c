@@ -34,7 +34,7 @@ found_one(void *ctx, const struct gvs_nl_found *found)
         d->cap = cap;
     }
     f = &d->v[d->count++];
-    *f = (struct gvs_found){found->item, found->active, found->inactive};
+    *f = (struct gvs_found){found->item, found->active, found->inactive, found->rates};
     if (found->odd && found->item.kind == GVS_ITEM_SERVICE)
         f->item.service.flags |= GVS_ITEM_ODD;
     if (found->odd && found->item.kind == GVS_ITEM_DEST)

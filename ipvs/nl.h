@@ -42,6 +42,12 @@ int gvs_nl_open_on(struct gvs_nl **out, int fd);
  * once more. */
 int gvs_nl_apply(struct gvs_nl *nl, const struct gvs_op *ops, size_t count, int *errors);
 
+/* A second, as the kernel estimates them from the last few; all 0 where it does not
+ * (run_estimation). */
+struct gvs_rates {
+    uint64_t conns, in_packets, out_packets, in_bytes, out_bytes;
+};
+
 struct gvs_nl_found {
     struct gvs_item item;
     bool odd;                  /* it has something that an item cannot say (another protocol, a
@@ -49,6 +55,7 @@ struct gvs_nl_found {
                                   holes, persistence of 0 s); item holds the rest */
     uint32_t active, inactive; /* connections; destinations only */
     uint64_t conns;            /* connections ever scheduled, since it was added */
+    struct gvs_rates rates;    /* services only */
 };
 
 /* Calls fn for every service, or for every destination of one service, as the kernel lists them

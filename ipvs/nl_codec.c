@@ -251,11 +251,15 @@ static const struct nla_policy dest_policy[IPVS_DEST_ATTR_MAX + 1] = {
 };
 
 static const struct nla_policy stats_policy[IPVS_STATS_ATTR_MAX + 1] = {
-    [IPVS_STATS_ATTR_CONNS] = {.type = NLA_U32},
+    [IPVS_STATS_ATTR_CONNS] = {.type = NLA_U32}, [IPVS_STATS_ATTR_CPS] = {.type = NLA_U32},
+    [IPVS_STATS_ATTR_INPPS] = {.type = NLA_U32}, [IPVS_STATS_ATTR_OUTPPS] = {.type = NLA_U32},
+    [IPVS_STATS_ATTR_INBPS] = {.type = NLA_U32}, [IPVS_STATS_ATTR_OUTBPS] = {.type = NLA_U32},
 };
 
 static const struct nla_policy stats64_policy[IPVS_STATS_ATTR_MAX + 1] = {
-    [IPVS_STATS_ATTR_CONNS] = {.type = NLA_U64},
+    [IPVS_STATS_ATTR_CONNS] = {.type = NLA_U64}, [IPVS_STATS_ATTR_CPS] = {.type = NLA_U64},
+    [IPVS_STATS_ATTR_INPPS] = {.type = NLA_U64}, [IPVS_STATS_ATTR_OUTPPS] = {.type = NLA_U64},
+    [IPVS_STATS_ATTR_INBPS] = {.type = NLA_U64}, [IPVS_STATS_ATTR_OUTBPS] = {.type = NLA_U64},
 };
 
 /* IPv4 comes in 16 bytes, in 4 from kernels that send no more than it takes. */
@@ -273,9 +277,16 @@ get_addr(struct gvs_addr *out, uint16_t af, struct nlattr *a)
     return true;
 }
 
+static void
+get_count(uint64_t *out, struct nlattr *a, bool wide)
+{
+    if (a)
+        *out = wide ? nla_get_u64(a) : nla_get_u32(a);
+}
+
 /* The 64-bit counters if the kernel has them (4.1), else those that wrap. */
 static bool
-get_conns(uint64_t *out, struct nlattr *stats64, struct nlattr *stats)
+get_stats(struct gvs_nl_found *f, struct nlattr *stats64, struct nlattr *stats)
 {
     struct nlattr *tb[IPVS_STATS_ATTR_MAX + 1];
     const struct nla_policy *policy = stats64 ? stats64_policy : stats_policy;
@@ -284,9 +295,14 @@ get_conns(uint64_t *out, struct nlattr *stats64, struct nlattr *stats)
         return true;
     if (nla_parse_nested(tb, IPVS_STATS_ATTR_MAX, stats64 ? stats64 : stats, policy) < 0)
         return false;
-    if (tb[IPVS_STATS_ATTR_CONNS])
-        *out = stats64 ? nla_get_u64(tb[IPVS_STATS_ATTR_CONNS])
-                       : nla_get_u32(tb[IPVS_STATS_ATTR_CONNS]);
+    get_count(&f->conns, tb[IPVS_STATS_ATTR_CONNS], stats64);
+    if (f->item.kind != GVS_ITEM_SERVICE)
+        return true;
+    get_count(&f->rates.conns, tb[IPVS_STATS_ATTR_CPS], stats64);
+    get_count(&f->rates.in_packets, tb[IPVS_STATS_ATTR_INPPS], stats64);
+    get_count(&f->rates.out_packets, tb[IPVS_STATS_ATTR_OUTPPS], stats64);
+    get_count(&f->rates.in_bytes, tb[IPVS_STATS_ATTR_INBPS], stats64);
+    get_count(&f->rates.out_bytes, tb[IPVS_STATS_ATTR_OUTBPS], stats64);
     return true;
 }
 
@@ -362,7 +378,7 @@ get_service(struct gvs_nl_found *f, struct nlattr *nest)
     if (!nest || nla_parse_nested(tb, IPVS_SVC_ATTR_MAX, nest, service_policy) < 0)
         return false;
     return get_service_identity(f, tb) && get_service_fields(f, tb) &&
-           get_conns(&f->conns, tb[IPVS_SVC_ATTR_STATS64], tb[IPVS_SVC_ATTR_STATS]);
+           get_stats(f, tb[IPVS_SVC_ATTR_STATS64], tb[IPVS_SVC_ATTR_STATS]);
 }
 
 static uint32_t
@@ -419,7 +435,7 @@ get_dest(struct gvs_nl_found *f, const struct gvs_svcid *svc, struct nlattr *nes
     if (!nest || nla_parse_nested(tb, IPVS_DEST_ATTR_MAX, nest, dest_policy) < 0)
         return false;
     return get_dest_identity(f, tb) && get_dest_fields(f, tb) &&
-           get_conns(&f->conns, tb[IPVS_DEST_ATTR_STATS64], tb[IPVS_DEST_ATTR_STATS]);
+           get_stats(f, tb[IPVS_DEST_ATTR_STATS64], tb[IPVS_DEST_ATTR_STATS]);
 }
 
 /* The errno of an NLMSG_ERROR, 0 for an acknowledgement; negative if it is neither. */

@@ -248,6 +248,17 @@ gvs_kernel_conns(const struct gvs_kernel *k, const struct gvs_item *identity, ui
     return true;
 }
 
+bool
+gvs_kernel_rates(const struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_rates *out)
+{
+    const struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
+    const struct gvs_found *f = s && s->present ? gvs_look_find(&k->look.services, svc) : NULL;
+
+    if (f)
+        *out = f->rates;
+    return f;
+}
+
 int
 gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc)
 {

@@ -148,6 +148,12 @@ put_conns(struct bytes *o, uint16_t type, bool wide, uint64_t conns)
         put32(&in, 1, (uint32_t)conns);
     }
     put32(&in, 2, 99);
+    for (uint16_t rate = 6; rate <= 10; rate++) { /* conns, packets, bytes a second */
+        if (wide)
+            put64(&in, rate, UINT64_C(1) << 32 | rate);
+        else
+            put32(&in, rate, rate);
+    }
     put_nest(o, type, &in);
 }
 

@@ -74,10 +74,17 @@ test_a_service_is_read_as_the_kernel_writes_it(void **state)
     assert_true(gvs_item_equal(&f.item, &want));
     assert_false(f.odd); /* the bit HASHED is the kernel's business */
     assert_int_equal(f.conns, UINT64_C(7) << 40);
+    assert_int_equal(f.rates.conns, UINT64_C(1) << 32 | 6);
+    assert_int_equal(f.rates.in_packets, UINT64_C(1) << 32 | 7);
+    assert_int_equal(f.rates.out_packets, UINT64_C(1) << 32 | 8);
+    assert_int_equal(f.rates.in_bytes, UINT64_C(1) << 32 | 9);
+    assert_int_equal(f.rates.out_bytes, UINT64_C(1) << 32 | 10);
 
     in = kernel_service(1u << SVC_STATS64);
     assert_int_equal(read_one(&f, NULL, &in), GVS_OK);
     assert_int_equal(f.conns, 7);
+    assert_int_equal(f.rates.conns, 6);
+    assert_int_equal(f.rates.out_bytes, 10);
     in = kernel_service(1u << SVC_STATS64 | 1u << SVC_STATS);
     assert_int_equal(read_one(&f, NULL, &in), GVS_OK);
     assert_int_equal(f.conns, 0);

@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #include "net/keyring.h"
+#include "test/lib/prng.h"
+#include "tools/words/syntax.h"
 
 static char dir[] = "/tmp/gossipvs-test.XXXXXX";
 
@@ -439,6 +441,218 @@ test_values_have_their_usual_spellings(void **state)
     }
 }
 
+/* SECTION.NAME of what is in force = its values, each in quotes as a file has it; its line. */
+static void
+put_options(FILE *out, const struct gvs_config *c, bool lines)
+{
+    const char *section = "";
+    struct gvs_config_option o;
+
+    for (size_t i = 0; gvs_config_option(&o, c, i); i++) {
+        char text[GVS_CONFIG_PATH_MAX], quoted[GVS_SYNTAX_QUOTED(GVS_CONFIG_PATH_MAX)];
+
+        if (strcmp(o.section, section) != 0)
+            fprintf(out, "%s%s {\n", section[0] ? "}\n" : "", o.section);
+        section = o.section;
+        fprintf(out, "%s = %s", o.name, o.list ? "{" : "");
+        for (size_t n = 0; gvs_config_value(text, c, i, n); n++) {
+            assert_true(o.list || n == 0);
+            gvs_syntax_quote(quoted, sizeof quoted, text);
+            fprintf(out, "%s%s", n > 0 ? ", " : "", o.number || o.word ? text : quoted);
+        }
+        fprintf(out, "%s", o.list ? "}" : "");
+        if (lines)
+            fprintf(out, " # %u", o.line);
+        fputc('\n', out);
+    }
+    fputs("}\n", out);
+}
+
+static char *
+options_text(const struct gvs_config *c, bool lines)
+{
+    size_t len;
+    char *text;
+    FILE *out = open_memstream(&text, &len);
+
+    assert_non_null(out);
+    put_options(out, c, lines);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void
+test_what_is_in_force_is_told_with_its_line(void **state)
+{
+    static const char want[] = "cluster = \"prod-eu\" # 2\n"
+                               "node {\n"
+                               "name = \"lb1\" # 4\n"
+                               "bind = \"10.77.0.1:7900\" # 5\n"
+                               "advertise = \"10.77.0.9:7901\" # 6\n"
+                               "peers = {\"10.77.0.2:7900\", \"lb3.example:7900\", "
+                               "\"[fd00::3]:7900\"} # 7\n"
+                               "keyring = \"/k\" # 9\n"
+                               "state = \"s/t\" # 10\n"
+                               "services = \"/services.d\" # 11\n"
+                               "admission = allowlist # 12\n"
+                               "allow = {\"" ID1 "\", \"" ID2 "\"} # 13\n"
+                               "deny = {\"" ID2 "\"} # 13\n"
+                               "}\n"
+                               "kernel {\n"
+                               "mode = observe # 16\n"
+                               "audit = 60 # 17\n"
+                               "drain = 7200 # 18\n"
+                               "namespaces = {\"host\", \"blue\", \"red\", "
+                               "\"/run/netns/cni-*\"} # 19\n"
+                               "interface = \"\" # 20\n"
+                               "vip-allow = {\"10.99.0.0/16\", \"fd00:99::/64\"} # 21\n"
+                               "}\n"
+                               "control {\n"
+                               "socket = \"/s.sock\" # 23\n"
+                               "group = \"g\" # 23\n"
+                               "admin-group = \"a-g\" # 23\n"
+                               "}\n"
+                               "metrics {\n"
+                               "listen = \"\" # 24\n"
+                               "}\n"
+                               "limits {\n"
+                               "entries = 4000000 # 25\n"
+                               "members = 10000 # 25\n"
+                               "}\n"
+                               "hooks {\n"
+                               "on-change = \"/usr/lib/gossipvs/hook\" # 26\n"
+                               "}\n";
+    struct gvs_config c;
+    struct gvs_fault fault;
+    char *text;
+
+    (void)state;
+    if (read_text(&c, WHOLE, &fault) < 0)
+        fail_msg("%s", fault.text);
+    text = options_text(&c, true);
+    assert_string_equal(text, want);
+    free(text);
+}
+
+static void
+test_defaults_are_no_lines_of_the_file(void **state)
+{
+    struct gvs_config c;
+    struct gvs_fault fault;
+    char *text;
+
+    (void)state;
+    if (read_text(&c, "cluster = x\nnode { name = a\npeers = {}\nbind = \"127.0.0.1:1\" }\n",
+                  &fault) < 0)
+        fail_msg("%s", fault.text);
+    text = options_text(&c, true);
+    assert_string_equal(
+        text, "cluster = \"x\" # 1\nnode {\nname = \"a\" # 2\nbind = \"127.0.0.1:1\" # 4\n"
+              "advertise = \"127.0.0.1:1\" # 0\npeers = {} # 0\n"
+              "keyring = \"/etc/gossipvs/keyring\" # 0\n"
+              "state = \"/var/lib/gossipvs\" # 0\n"
+              "services = \"/etc/gossipvs/services.d\" # 0\nadmission = psk # 0\n"
+              "allow = {} # 0\ndeny = {} # 0\n}\nkernel {\nmode = program # 0\n"
+              "audit = 5 # 0\ndrain = 60 # 0\nnamespaces = {\"host\"} # 0\n"
+              "interface = \"gossipvs0\" # 0\nvip-allow = {} # 0\n}\ncontrol {\n"
+              "socket = \"/run/gossipvs/gossipvs.sock\" # 0\ngroup = \"gossipvs\" # 0\n"
+              "admin-group = \"gossipvs-admin\" # 0\n}\nmetrics {\nlisten = \"\" # 0\n}\n"
+              "limits {\nentries = 262144 # 0\nmembers = 1024 # 0\n}\nhooks {\n"
+              "on-change = \"\" # 0\n}\n");
+    free(text);
+}
+
+/* One of a list of texts, or "" as often as any two of them. */
+static const char *
+one_of(struct gvs_prng *prng, const char *const *texts)
+{
+    size_t count = 0;
+
+    while (texts[count] != NULL)
+        count++;
+    count = gvs_prng_below(prng, (uint32_t)count + 2);
+    for (size_t i = 0; i < count && texts[i] != NULL; i++) {
+        if (i + 1 == count)
+            return texts[i];
+    }
+    return "";
+}
+
+#define ONE_OF(...) fputs(one_of(prng, (const char *const[]){__VA_ARGS__, NULL}), out)
+
+static void
+put_random(FILE *out, struct gvs_prng *prng)
+{
+    fputs("cluster = 'a.B-c_9'\nnode { ", out);
+    ONE_OF("name = lb1\n", "name = \"a.b-c_d\"\n", "name = '0'\n");
+    fputs("bind = \"10.77.0.1:7900\"\n", out);
+    ONE_OF("advertise = \"[fd00::1]:1\"\n", "advertise = '10.77.0.1:65535'\n");
+    ONE_OF("peers = {}\n", "peers = { \"[fd00:0::1]:7\", x:1 }\n", "peers = 'a.b-c.d_e:65535'\n",
+           "peers = { \"10.0.0.1:1\",\n\"10.0.0.1:1\" }\n");
+    ONE_OF("keyring = /k\n", "keyring = 'x\"y $HOME \\ {#} // /* z'\n",
+           "keyring = \"\\xff\\x80\\e\"\n");
+    ONE_OF("state = '~/s t'\n", "state = \"\\$\\{HOME}\"\n", "state = \"\\x24{HOME}\"\n");
+    ONE_OF("services = .\n", "services = \"a'b\"\n", "services = \"tab\\tnl\\nq\\\"\"\n");
+    ONE_OF("admission = psk\n", "admission = allowlist\n");
+    fputs("allow = { " ID1 ", " ID2 "}\n", out);
+    ONE_OF("deny = { " ID1 " }\n", "deny = {}\n");
+    fputs("}\nkernel {\n", out);
+    ONE_OF("mode = program\n", "mode = 'observe'\n");
+    ONE_OF("audit = 1\n", "audit = 1h\n", "audit = 90s\n");
+    ONE_OF("drain = 0\n", "drain = 24h\n", "drain = 2m\n");
+    ONE_OF("namespaces = { host }\n", "namespaces = blue\n",
+           "namespaces = { \"/run/netns/host\" }\n",
+           "namespaces = { '/run/netns/[a-c]?', host, \"/run/netns/x@y\", z }\n");
+    ONE_OF("interface = ''\n", "interface = eth0.7\n", "interface = \"a$#{}\\\"\"\n");
+    ONE_OF("vip-allow = {}\n", "vip-allow = { '10.0.0.0/8', \"fd00::/8\", '0.0.0.0/0' }\n");
+    fputs("}\n", out);
+    ONE_OF("control { socket = s }\n", "control { group = g\nadmin-group = 'A.1' }\n");
+    ONE_OF("limits { entries = 1 }\n", "limits { members = 10000\nentries = 4000000 }\n");
+    ONE_OF("hooks { on-change = '/a b' }\n", "hooks { on-change = \"\" }\n");
+}
+
+static char *
+random_text(struct gvs_prng *prng)
+{
+    size_t len;
+    char *text;
+    FILE *out = open_memstream(&text, &len);
+
+    assert_non_null(out);
+    put_random(out, prng);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void
+test_what_is_in_force_reads_back_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t seed = test_seed_first(); test_seed_run(seed, 300); seed++) {
+        struct gvs_prng prng = gvs_prng_init(seed);
+        char *given = random_text(&prng), *shown, *again;
+        struct gvs_config c, back;
+        struct gvs_fault fault;
+
+        if (read_text(&c, given, &fault) < 0)
+            fail_msg("%s\n%s", fault.text, given);
+        shown = options_text(&c, false);
+        if (read_text(&back, shown, &fault) < 0)
+            fail_msg("%s\n%s", fault.text, shown);
+        again = options_text(&back, false);
+        assert_string_equal(again, shown);
+        assert_string_equal(back.keyring, c.keyring);
+        assert_string_equal(back.services, c.services);
+        assert_int_equal(back.netns_host, c.netns_host);
+        assert_int_equal(back.netns_count, c.netns_count);
+        assert_memory_equal(&back.admission, &c.admission, sizeof c.admission);
+        assert_memory_equal(&back.bind, &c.bind, sizeof c.bind);
+        free(given);
+        free(shown);
+        free(again);
+    }
+}
+
 /* Whatever the cut, the file is refused, or what is left says all that it says: then the whole of
  * it is still what the cut file has, with nothing half read. */
 static void
@@ -670,6 +884,9 @@ main(void)
         cmocka_unit_test(test_each_wrong_value_is_named),
         cmocka_unit_test(test_each_slip_of_the_pen_is_named),
         cmocka_unit_test(test_values_have_their_usual_spellings),
+        cmocka_unit_test(test_what_is_in_force_is_told_with_its_line),
+        cmocka_unit_test(test_defaults_are_no_lines_of_the_file),
+        cmocka_unit_test(test_what_is_in_force_reads_back_the_same),
         cmocka_unit_test(test_a_file_cut_anywhere_is_refused_or_whole),
         cmocka_unit_test(test_no_byte_crashes_it),
         cmocka_unit_test(test_what_cannot_be_read_is_named),

@@ -255,6 +255,8 @@ struct gvs_agent {
     bool scanning;              /* services of owners whose stage changed are being viewed */
     struct gvs_keybuf scan_key; /* up to here */
     bool retired;               /* and told so */
+    bool leaving;               /* by command, and nothing is wanted any more of any kernel */
+    struct gvs_mono leave_by;   /* connections are given until then */
     bool left;                  /* by command: the caller is told, once */
     void (*on_left)(void *ctx);
     void *on_left_ctx;
@@ -512,6 +514,8 @@ struct gvs_request {
     struct gvs_apply *apply;               /* apply.c; owned */
     const struct gvs_undo *trial;          /* what is written is on this trial; NULL: on none */
     struct gvs_keybuf trial_key;           /* rollback has looked so far */
+    size_t left;                           /* leave --withdraw: objects, in all kernels, */
+    struct gvs_mono left_at;               /* since then */
     /* A watcher. */
     uint64_t since;
     const char *glob;
@@ -519,7 +523,9 @@ struct gvs_request {
 void gvs_request_answer(struct gvs_request *r, json_t *doc, bool last); /* steals doc */
 void gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f);
 struct gvs_mono
-gvs_requests_poll(struct gvs_agent *a);      /* returns when to poll again at the latest */
+gvs_requests_poll(struct gvs_agent *a); /* returns when to poll again at the latest */
+/* It goes on to its end, but nobody waits any longer: the client is told, if he is there. */
+void gvs_request_early(struct gvs_request *r, const struct gvs_fault *f);
 void gvs_requests_fini(struct gvs_agent *a); /* the store is closed: nothing calls back any more */
 void gvs_requests_abandon(struct gvs_agent *a, void *ctx); /* whose reply went to ctx; NULL: all */
 /* Do some requests whose replies go to ctx wait, and will each have a last answer? (watch has
@@ -661,6 +667,7 @@ void gvs_show_export(struct gvs_request *r); /* export.c */
 void gvs_show_plan(struct gvs_request *r);
 void gvs_show_audit(struct gvs_request *r);
 void gvs_show_watch(struct gvs_request *r);
+void gvs_show_config(struct gvs_request *r);
 void gvs_show_version(struct gvs_request *r);
 void gvs_show_reload(struct gvs_request *r);
 /* True, having answered with a fault, if there are more words than the command takes. */

@@ -315,12 +315,13 @@ view_in(struct gvs_agent *a, const struct gvs_svcid *svc, const struct gvs_netns
     return gvs_view_items(a->view, a->items, 1 + GVS_VIEW_BACKENDS_MAX);
 }
 
+/* Of who leaves and takes all back nothing is wanted, whatever the table says. */
 static void
 want(struct gvs_agent *a, struct gvs_netns *ns, const struct gvs_svcid *svc, size_t count,
      bool local)
 {
     ns->due = (struct gvs_mono){0};
-    if (gvs_kernel_want(ns->kernel, svc, a->items, count, local) < 0)
+    if (gvs_kernel_want(ns->kernel, svc, a->items, a->leaving ? 0 : count, local) < 0)
         gvs_agent_log(a, GVS_LOG_ERR, "no room to program more than %zu objects",
                       a->cfg.limits.entries);
 }
@@ -489,6 +490,8 @@ gvs_agent_stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep, 
     struct gvs_mono now = gvs_udp_now();
     int64_t left = (int64_t)a->cfg.drain_seconds * 1000, gone;
 
+    if (a->leaving)
+        return left == 0 ? (struct gvs_mono){0} : a->leave_by;
     if (end.silent)
         return GVS_MONO_NEVER; /* they may have lost their gossip alone: the servers answer */
     if (end.force || left == 0)
@@ -511,7 +514,7 @@ gvs_agent_goes_at_once(void *ctx, const struct gvs_svcid *svc, const struct gvs_
     struct gvs_view_env env = gvs_agent_env(a);
     struct gvs_view_end end = gvs_view_end(gvs_node_claims(a->node), &env, svc, ep);
 
-    return end.force || end.back || (end.silent && svc->proto == GVS_PROTO_UDP);
+    return a->leaving || end.force || end.back || (end.silent && svc->proto == GVS_PROTO_UDP);
 }
 
 static void
@@ -564,9 +567,10 @@ take_kernel_events(struct gvs_agent *a)
 static void
 trust_kernels(struct gvs_agent *a)
 {
-    enum gvs_trust trust = gvs_agent_may_remove(a) && a->claims_tried ? GVS_TRUST_ALL
-                           : gvs_agent_may_write(a)                   ? GVS_TRUST_EDITS
-                                                                      : GVS_TRUST_NONE;
+    bool all = (gvs_agent_may_remove(a) && a->claims_tried) || a->leaving;
+    enum gvs_trust trust = all                      ? GVS_TRUST_ALL
+                           : gvs_agent_may_write(a) ? GVS_TRUST_EDITS
+                                                    : GVS_TRUST_NONE;
 
     for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
         if (ns->filling || trust <= ns->trust)
@@ -620,7 +624,7 @@ note_step(struct gvs_agent *a, struct gvs_mono now)
     else if (a->out_of_step.us == GVS_MONO_NEVER.us)
         a->out_of_step = now;
     /* Others wait for kernels that are to be programmed; ours, if we only observe, is not. */
-    gvs_node_set_in_step(a->node, in_step || gvs_agent_observes(a));
+    gvs_node_set_in_step(a->node, (in_step && !a->leaving) || gvs_agent_observes(a));
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/agent/agent.h"
+#include "tools/words/syntax.h"
 
 #define SCHEMA "gossipvs/1"
 #define OPS_MAX 100000
@@ -567,6 +568,64 @@ gvs_show_version(struct gvs_request *r)
     if (gvs_show_too_many_words(r, 0))
         return;
     gvs_request_answer(r, json_pack("{s:s, s:s}", "schema", SCHEMA, "version", GVS_VERSION), true);
+}
+
+/* A value by itself, and as gossipvs.conf has it. NULL where JSON cannot say it: no UTF-8. */
+static json_t *
+config_value(const struct gvs_config_option *o, const char *value)
+{
+    return o->number ? json_integer(atoll(value)) : json_string(value);
+}
+
+static void
+config_text(char *text, size_t cap, const struct gvs_config_option *o, const char *value)
+{
+    if (o->number || o->word)
+        snprintf(text, cap, "%s", value);
+    else
+        gvs_syntax_quote(text, cap, value);
+}
+
+static json_t *
+config_option(const struct gvs_agent *a, const struct gvs_config_option *o, size_t i)
+{
+    char value[GVS_CONFIG_PATH_MAX], text[GVS_SYNTAX_QUOTED(GVS_CONFIG_PATH_MAX)];
+    const char *slash = strrchr(a->cfg.path, '/');
+    json_t *values = json_array(), *texts = json_array(), *doc;
+
+    for (size_t n = 0; gvs_config_value(value, &a->cfg, i, n); n++) {
+        json_t *v = config_value(o, value);
+
+        config_text(text, sizeof text, o, value);
+        json_array_append_new(values, v ? v : json_null());
+        json_array_append_new(texts, json_string(text));
+    }
+    doc = json_pack("{s:s?, s:s, s:O, s:O}", "section", o->section[0] ? o->section : NULL, "name",
+                    o->name, "value", o->list ? values : json_array_get(values, 0), "text",
+                    o->list ? texts : json_array_get(texts, 0));
+    json_object_set_new(doc, "origin",
+                        o->line ? json_sprintf("%s:%u", slash ? slash + 1 : a->cfg.path, o->line)
+                                : json_string("default"));
+    json_decref(values);
+    json_decref(texts);
+    return doc;
+}
+
+void
+gvs_show_config(struct gvs_request *r)
+{
+    struct gvs_config_option o;
+    json_t *list = json_array();
+
+    if (gvs_show_too_many_words(r, 0)) {
+        json_decref(list);
+        return;
+    }
+    for (size_t i = 0; gvs_config_option(&o, &r->a->cfg, i); i++)
+        json_array_append_new(list, config_option(r->a, &o, i));
+    gvs_request_answer(
+        r, json_pack("{s:s, s:s?, s:o}", "schema", SCHEMA, "file", r->a->cfg.path, "options", list),
+        true);
 }
 
 void

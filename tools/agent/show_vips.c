@@ -250,6 +250,31 @@ service_state(const struct gvs_agent *a, const struct gvs_view_service *v, char 
     return "empty";
 }
 
+/* In all namespaces together; null: in none of them. */
+static json_t *
+rates_json(const struct gvs_agent *a, const struct gvs_svcid *svc)
+{
+    struct gvs_rates sum = {0}, one;
+    bool known = false;
+
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        if (!gvs_kernel_rates(ns->kernel, svc, &one))
+            continue;
+        known = true;
+        sum.conns += one.conns;
+        sum.in_packets += one.in_packets;
+        sum.out_packets += one.out_packets;
+        sum.in_bytes += one.in_bytes;
+        sum.out_bytes += one.out_bytes;
+    }
+    if (!known)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "connections", (json_int_t)sum.conns,
+                     "packets_in", (json_int_t)sum.in_packets, "packets_out",
+                     (json_int_t)sum.out_packets, "bytes_in", (json_int_t)sum.in_bytes, "bytes_out",
+                     (json_int_t)sum.out_bytes);
+}
+
 static json_t *
 vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
 {
@@ -276,6 +301,7 @@ vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
     gvs_text_hex64(stamp, v->changed.hlc);
     json_object_set_new(o, "stamp",
                         v->claimed && v->owner_count ? json_string(stamp) : json_null());
+    json_object_set_new(o, "rates", rates_json(a, &v->id));
     json_object_set_new(o, "owner", v->owner_count ? json_string(owner) : json_null());
     json_object_set_new(o, "reason", why[0] ? json_string(why) : json_null());
     return o;

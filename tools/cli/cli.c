@@ -448,6 +448,15 @@ gvs_cli_change(struct gvs_cli *c)
     return rc;
 }
 
+/* Who takes back what is in the kernel waits for connections, as long as the agent lets them. */
+int
+gvs_cli_leave(struct gvs_cli *c)
+{
+    if (c->count > 0 && !c->seconds_said)
+        c->seconds = GVS_CLI_SECONDS_MAX;
+    return gvs_cli_change(c);
+}
+
 /* --- drain --wait --------------------------------------------------------------------------- */
 
 struct wait {

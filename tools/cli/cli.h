@@ -1,15 +1,18 @@
 /* tools/cli/cli.h: the inside of gossipvs, the command line.
  *
- *     gossipvs.c    main(): arguments, the table of commands, help
+ *     gossipvs.c    main(): arguments, the table of commands (commands.h), help
+ *     usage.c       usage lines as a grammar; complete.c, completion of the shell by them
  *     cli.c         the commands that ask the agent
  *     cli_local.c   the commands that need no agent
  *     cli_apply.c   apply and plan of files: read here, sent, and judged there once more
  *     check.c       check and metrics: for what watches
+ *     config.c      config show, in the language of gossipvs.conf
  *     cli_conflicts.c  what conflicts shows
  *     cli_doctor.c  what doctor finds and sets; doctor_look.c, its eyes and hands
  *     cli_export.c  export: pages of the table, put together
  *     cli_import.c  import: import_ipvsadm.c and import_keepalived.c read, and then it is an apply
  *     cli_keys.c    what keys list shows
+ *     top.c         top, again and again
  *     client.c      the control socket
  *     screen.c      what a person sees; screen_changes.c, of what changes
  *     print.c       nothing that came from outside reaches a terminal as it came
@@ -33,7 +36,8 @@
 
 struct gvs_cli {
     const char *socket;
-    double seconds; /* how long to wait, -n */
+    double seconds;    /* how long to wait, -n; */
+    bool seconds_said; /* or by default */
     bool json, quiet;
     struct gvs_client client; /* connected by the first question */
     struct gvs_screen screen;
@@ -82,16 +86,19 @@ int gvs_cli_changes(struct gvs_cli *c); /* plan, audit */
 int gvs_cli_watch(struct gvs_cli *c);
 int gvs_cli_change(struct gvs_cli *c); /* whatever changes the table, and reload */
 int gvs_cli_drain(struct gvs_cli *c);  /* backend drain, undrain */
+int gvs_cli_leave(struct gvs_cli *c);
 
 int gvs_cli_check(struct gvs_cli *c); /* check.c */
 int gvs_cli_metrics(struct gvs_cli *c);
-int gvs_cli_conflicts(struct gvs_cli *c); /* cli_conflicts.c */
-int gvs_cli_doctor(struct gvs_cli *c);    /* cli_doctor.c */
-int gvs_cli_export(struct gvs_cli *c);    /* cli_export.c */
-int gvs_cli_keys_list(struct gvs_cli *c); /* cli_keys.c */
-int gvs_cli_apply(struct gvs_cli *c);     /* cli_apply.c: apply; plan, if it is of files */
+int gvs_cli_config_show(struct gvs_cli *c); /* config.c */
+int gvs_cli_conflicts(struct gvs_cli *c);   /* conflicts.c */
+int gvs_cli_doctor(struct gvs_cli *c);      /* doctor.c */
+int gvs_cli_export(struct gvs_cli *c);      /* export.c */
+int gvs_cli_keys_list(struct gvs_cli *c);   /* keys.c */
+int gvs_cli_apply(struct gvs_cli *c);       /* apply.c: apply; plan, if it is of files */
 int gvs_cli_plan(struct gvs_cli *c);
 int gvs_cli_import(struct gvs_cli *c); /* cli_import.c */
+int gvs_cli_top(struct gvs_cli *c);    /* top.c */
 /* cli_apply.c. The text of a file, or of stdin by "-", with room for gvs_syntax_text; to be freed.
  * `label` is its name in faults. NULL with *f. And: services to the agent, and then the command
  * that takes them together, with c->words. */

@@ -7,25 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/cli/cli.h"
+#include "tools/cli/commands.h"
 
 #define SOCKET_DEFAULT "/run/gossipvs/gossipvs.sock"
 #define SECONDS_DEFAULT 10
+#define HELP_COLUMNS 88 /* of a list of commands */
 
 /* --- the table of commands ------------------------------------------------------------------ */
 
-enum group { LATER = 0, SEE, CHANGE, RUN, GROUPS };
+#define SEE GVS_COMMAND_SEE
+#define CHANGE GVS_COMMAND_CHANGE
+#define RUN GVS_COMMAND_RUN
 
-struct command {
-    const char *words;
-    enum group group; /* LATER: not in this version */
-    const char *args;
-    const char *what;
-    int (*run)(struct gvs_cli *c);
-    void (*show)(const struct gvs_screen *s, const json_t *doc);
-};
-
-static const struct command commands[] = {
+const struct gvs_command gvs_commands[] = {
     {"status", SEE, " [--wait-converged SECONDS]",
      "Health first, then this node, the table and the kernel; exit 0 if all is well, else 1.\n"
      "With --wait-converged: exit 0 as soon as every alive member has this table in its kernel,\n"
@@ -38,6 +32,10 @@ static const struct command commands[] = {
      gvs_cli_vip_list, NULL},
     {"vip show", SEE, " VIP", "One VIP in full, with its connections now.", gvs_cli_show,
      gvs_screen_vip},
+    {"top", SEE, " [--once]",
+     "The busiest VIPs, every two seconds until q: new connections, packets and bytes a second\n"
+     "through this node, and open connections, all as of the last audit.",
+     gvs_cli_top, NULL},
     {"plan", SEE, " [-f FILE|DIR] [--prune]",
      "What this kernel lacks, from memory; with -f: what apply would write. Exit 1 if that is\n"
      "anything.",
@@ -91,10 +89,10 @@ static const struct command commands[] = {
      "--prune: and nothing else (never a node's own); --force: even if that cuts connections.\n"
      "--confirm: every node goes back by itself, unless somebody confirms it in time.",
      gvs_cli_apply, NULL},
-    {"confirm", CHANGE, "", "Keep what apply --confirm changed. On any node.", gvs_cli_change,
-     NULL},
-    {"rollback", CHANGE, "", "Go back from what apply --confirm changed, at once. On any node.",
+    {"confirm", CHANGE, " [--peers N]", "Keep what apply --confirm changed. On any node.",
      gvs_cli_change, NULL},
+    {"rollback", CHANGE, " [--peers N]",
+     "Go back from what apply --confirm changed, at once. On any node.", gvs_cli_change, NULL},
     {"import", CHANGE, " --from ipvsadm|keepalived FILE|-",
      "Apply what another program says: ipvsadm -Sn | gossipvs import --from ipvsadm -",
      gvs_cli_import, NULL},
@@ -111,49 +109,30 @@ static const struct command commands[] = {
      "Have the agent read its configuration, its keyring and its claims again.\n"
      "--force: even if a member that is alive lacks the new primary key.",
      gvs_cli_change, NULL},
-    {"forget", RUN, " NODE",
+    {"forget", RUN, " NODE [--peers N]",
      "Retire a dead member, by name or id: what it claimed does not count any more, for ever.",
      gvs_cli_change, NULL},
     {"leave", RUN, " [--withdraw]",
      "Retire this node: its claims count no more, its kernel stays as it is, the agent exits.\n"
-     "--withdraw: not in this version.",
-     gvs_cli_change, NULL},
+     "--withdraw: first all that is ours leaves this kernel, connections within drain seconds.",
+     gvs_cli_leave, NULL},
     {"brake release", RUN, "",
      "Let go at once what a mass deletion by others would remove, and the brake holds.",
      gvs_cli_change, NULL},
     {"config check", RUN, " [FILE]", "Would the agent start with this configuration?",
      gvs_cli_config_check, NULL},
+    {"config show", RUN, " [--origin]",
+     "The configuration that this node's agent runs with, as a file of it; --origin: and where "
+     "each\n"
+     "value comes from.",
+     gvs_cli_config_show, NULL},
+    {"completion bash", RUN, "",
+     "Print what makes bash complete gossipvs: . <(gossipvs completion bash)", gvs_cli_completion,
+     NULL},
     {"version", RUN, "", "Print the version of this program.", gvs_cli_version, NULL},
-    {"top", LATER, "", "", NULL, NULL},
-    {"config show", LATER, "", "", NULL, NULL},
-    {"completion bash", LATER, "", "", NULL, NULL},
+    {NULL, 0, NULL, NULL, NULL, NULL},
 };
-#define COMMANDS (sizeof commands / sizeof *commands)
-
-static size_t
-noun_len(const char *words)
-{
-    return strcspn(words, " ");
-}
-
-static bool
-is_noun(const char *words, const char *noun)
-{
-    return strlen(noun) == noun_len(words) && memcmp(words, noun, noun_len(words)) == 0;
-}
-
-/* How many of the words are the command; 0 if it is another one. */
-static size_t
-matches(const struct command *k, char *const *words, size_t count)
-{
-    const char *verb = k->words + noun_len(k->words);
-
-    if (count == 0 || !is_noun(k->words, words[0]))
-        return 0;
-    if (*verb == '\0')
-        return 1;
-    return count > 1 && strcmp(verb + 1, words[1]) == 0 ? 2 : 0;
-}
+#define COMMANDS (sizeof gvs_commands / sizeof *gvs_commands - 1)
 
 /* --- unknown words -------------------------------------------------------------------------- */
 
@@ -165,59 +144,111 @@ verb_expected(struct gvs_fault *f, const char *noun)
     size_t at = 0;
 
     for (size_t i = 0; i < COMMANDS; i++)
-        if (is_noun(commands[i].words, noun) && at < sizeof list)
+        if (gvs_command_has_noun(&gvs_commands[i], noun) && at < sizeof list)
             at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", at ? ", " : "",
-                                   commands[i].words + strlen(noun) + 1);
+                                   gvs_command_verb(&gvs_commands[i]));
     gvs_fault_set(f, GVS_EXIT_USAGE, "%s what? (%s)", noun, list);
     gvs_fault_hint(f, "gossipvs %s --help", noun);
+}
+
+/* The noun that was meant; "": none is near. */
+static void
+nearest_noun(char noun[static GVS_USAGE_LEN], const char *word)
+{
+    char nouns[COMMANDS][GVS_USAGE_LEN];
+    const char *known[COMMANDS + 1] = {NULL}, *near;
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const char *words = gvs_commands[i].words;
+
+        snprintf(nouns[i], sizeof nouns[i], "%.*s", (int)strcspn(words, " "), words);
+        known[i] = nouns[i];
+    }
+    near = gvs_nearest(word, known);
+    snprintf(noun, GVS_USAGE_LEN, "%s", near ? near : "");
+}
+
+/* Of a noun the verb that was meant, or NULL; *has: it has verbs at all. */
+static const char *
+nearest_verb(const char *noun, const char *word, bool *has)
+{
+    const char *known[COMMANDS + 1] = {NULL};
+    size_t count = 0;
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (gvs_command_has_noun(&gvs_commands[i], noun) && *gvs_command_verb(&gvs_commands[i]))
+            known[count++] = gvs_command_verb(&gvs_commands[i]);
+    *has = count > 0;
+    return word ? gvs_nearest(word, known) : NULL;
 }
 
 static void
 unknown_command(struct gvs_fault *f, char *const *words, size_t count)
 {
-    const char *known[COMMANDS + 1] = {NULL}, *near;
-    bool noun = false;
-    char pair[96];
+    char noun[GVS_USAGE_LEN];
+    const char *verb;
+    bool has_verbs, right;
 
-    for (size_t i = 0; i < COMMANDS; i++) {
-        known[i] = commands[i].words;
-        noun |= is_noun(commands[i].words, words[0]);
-    }
-    if (noun && count == 1) {
-        verb_expected(f, words[0]);
+    nearest_noun(noun, words[0]);
+    verb = nearest_verb(noun, count > 1 ? words[1] : NULL, &has_verbs);
+    right = strcmp(noun, words[0]) == 0;
+    if (right && count == 1) {
+        verb_expected(f, noun);
         return;
     }
-    snprintf(pair, sizeof pair, "%s%s%s", words[0], count > 1 ? " " : "",
-             count > 1 ? words[1] : "");
-    near = gvs_nearest(pair, known);
-    gvs_fault_set(f, GVS_EXIT_USAGE, "no command '%s'", noun || near ? pair : words[0]);
-    if (!near && !noun)
-        near = gvs_nearest(words[0], known);
-    if (near)
-        gvs_fault_hint(f, "did you mean '%s'?", near);
+    gvs_fault_set(f, GVS_EXIT_USAGE, "no command '%s%s%s'", words[0],
+                  has_verbs && count > 1 ? " " : "", has_verbs && count > 1 ? words[1] : "");
+    if (verb)
+        gvs_fault_hint(f, "did you mean '%s %s'?", noun, verb);
+    else if (noun[0] && !right)
+        gvs_fault_hint(f, "did you mean '%s'?", noun);
     else
-        gvs_fault_hint(f, noun ? "gossipvs %s --help" : "gossipvs --help", words[0]);
+        gvs_fault_hint(f, right ? "gossipvs %s --help" : "gossipvs --help", noun);
 }
 
 /* --- help ----------------------------------------------------------------------------------- */
 
-/* "See:     status  members  vip list|show  plan": the verbs of a noun stand together. */
+/* "status  members  vip list|show  plan": the verbs of a noun stand together. */
 static void
-print_group(const char *title, enum group group)
+list_group(char *text, size_t cap, enum gvs_command_group group)
 {
     const char *noun = "";
+    size_t at = 0;
 
-    printf("%-9s", title);
-    for (size_t i = 0; i < COMMANDS; i++) {
-        const char *words = commands[i].words, *verb = words + noun_len(words);
+    for (size_t i = 0; i < COMMANDS && at < cap; i++) {
+        const char *words = gvs_commands[i].words, *verb = gvs_command_verb(&gvs_commands[i]);
+        bool again = *verb && strncmp(noun, words, (size_t)(verb - words)) == 0;
 
-        if (commands[i].group != group)
+        if (gvs_commands[i].group != group)
             continue;
-        if (*verb && strncmp(noun, words, noun_len(words) + 1) == 0)
-            printf("|%s", verb + 1);
-        else
-            printf("%s%s", *noun ? "  " : "", words);
+        at += (size_t)snprintf(text + at, cap - at, "%s%s",
+                               again   ? "|"
+                               : *noun ? "  "
+                                       : "",
+                               again ? verb : words);
         noun = words;
+    }
+}
+
+/* In as many lines as it takes. */
+static void
+print_group(const char *title, enum gvs_command_group group)
+{
+    char text[512] = "", *rest = text;
+    size_t column = 0;
+
+    list_group(text, sizeof text, group);
+    printf("%-9s", title);
+    while (*rest) {
+        char *end = strstr(rest, "  ");
+        size_t len = end ? (size_t)(end - rest) : strlen(rest);
+
+        if (column > 0)
+            printf("%s", column + len > HELP_COLUMNS ? "\n         " : "  ");
+        column = column + len > HELP_COLUMNS ? 0 : column;
+        printf("%.*s", (int)len, rest);
+        column += len + 2;
+        rest += len + (end ? 2 : 0);
     }
     putchar('\n');
 }
@@ -225,7 +256,7 @@ print_group(const char *title, enum group group)
 static int
 print_help(void)
 {
-    static const char *const titles[GROUPS] = {
+    static const char *const titles[GVS_COMMAND_GROUPS] = {
         [SEE] = "See:", [CHANGE] = "Change:", [RUN] = "Run:"};
 
     puts("Usage: gossipvs [OPTIONS] [COMMAND]        with no command: status\n"
@@ -235,7 +266,7 @@ print_help(void)
          "  gossipvs backend drain web 10.77.0.4:80 --wait 60      "
          "take it out without cutting anybody\n"
          "  gossipvs status --wait-converged 10                    until every node has done it");
-    for (enum group g = SEE; g < GROUPS; g++)
+    for (enum gvs_command_group g = SEE; g < GVS_COMMAND_GROUPS; g++)
         print_group(titles[g], g);
     puts("Options: -j JSON   -q no confirmations   -n SECONDS to wait (10)   -S SOCKET   "
          "--version\n"
@@ -250,12 +281,14 @@ print_usage(char *const *words, size_t count)
     size_t printed = 0;
 
     for (size_t i = 0; i < COMMANDS; i++) {
-        const struct command *k = &commands[i];
+        const struct gvs_command *k = &gvs_commands[i];
 
-        if (!matches(k, words, count) && !(count == 1 && is_noun(k->words, words[0])))
+        if (!gvs_command_matches(k, words, count) &&
+            !(count == 1 && gvs_command_has_noun(k, words[0])))
             continue;
-        printf("%sgossipvs %s%s\n%s\n", printed ? "\n" : "", k->words, k->args,
-               k->group == LATER ? "Not in this version." : k->what);
+        printf("%sgossipvs %s%s\n%s\n", printed ? "\n" : "", k->words, k->args, k->what);
+        if (gvs_command_takes_change(k))
+            puts("Also:" GVS_USAGE_CHANGE);
         printed++;
     }
     return printed;
@@ -290,6 +323,7 @@ take_option(struct arguments *a, int key, const char *value)
         a->cli.socket = value;
         return 0;
     case 'n':
+        a->cli.seconds_said = true;
         return gvs_cli_seconds(&a->cli.seconds, "-n", value, &a->fault) < 0 ? EINVAL : 0;
     case 'j':
         a->cli.json = true;
@@ -353,6 +387,21 @@ take_late_options(struct arguments *a)
     return GVS_OK;
 }
 
+static void
+unknown_option(struct gvs_fault *f, const char *word)
+{
+    bool valued = strcmp(word, "-n") == 0 || strcmp(word, "-S") == 0;
+    struct gvs_usage_part known[GVS_USAGE_PARTS];
+    const char *names[GVS_USAGE_PARTS + 1] = {NULL}, *at = GVS_USAGE_OPTIONS, *near;
+
+    for (size_t i = 0; gvs_usage_next(&at, &known[i]); i++)
+        names[i] = known[i].word;
+    near = word[0] == '-' && word[1] == '-' ? gvs_nearest(word, names) : NULL;
+    gvs_fault_set(f, GVS_EXIT_USAGE, valued ? "%s takes a value" : "no option '%s'", word);
+    if (near)
+        gvs_fault_hint(f, "did you mean '%s'?", near);
+}
+
 static int
 parse(struct arguments *a, int argc, char **argv)
 {
@@ -361,16 +410,26 @@ parse(struct arguments *a, int argc, char **argv)
 
     if (argp_parse(&argp, argc, argv, flags, NULL, a) == 0)
         return take_late_options(a);
-    if (!a->fault.text[0]) {
-        const char *word = argv[a->next ? a->next : 1];
-
-        gvs_fault_set(&a->fault, GVS_EXIT_USAGE,
-                      strcmp(word, "-n") == 0 || strcmp(word, "-S") == 0 ? "%s takes a value"
-                                                                         : "no option '%s'",
-                      word);
-    }
-    gvs_fault_hint(&a->fault, "gossipvs --help");
+    if (!a->fault.text[0])
+        unknown_option(&a->fault, argv[a->next ? a->next : 1]);
+    if (!a->fault.hint[0])
+        gvs_fault_hint(&a->fault, "gossipvs --help");
     return -1;
+}
+
+/* `n` of the words are the command. */
+static int
+run_command(struct arguments *a, const struct gvs_command *k, size_t n)
+{
+    struct gvs_cli *c = &a->cli;
+
+    c->command = k->words;
+    c->show = k->show;
+    c->words = a->words + n;
+    c->count = a->count - n;
+    if (gvs_usage_check(k, c->words, c->count, &a->fault) < 0)
+        return gvs_cli_fail(c, &a->fault);
+    return k->run(c);
 }
 
 static int
@@ -392,20 +451,10 @@ run(struct arguments *a)
         a->count = 1;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
-        size_t n = matches(&commands[i], a->words, a->count);
+        size_t n = gvs_command_matches(&gvs_commands[i], a->words, a->count);
 
-        if (n == 0)
-            continue;
-        if (commands[i].group == LATER) {
-            gvs_fault_set(&a->fault, GVS_EXIT_USAGE, "'%s': not in this version",
-                          commands[i].words);
-            return gvs_cli_fail(c, &a->fault);
-        }
-        c->command = commands[i].words;
-        c->show = commands[i].show;
-        c->words = a->words + n;
-        c->count = a->count - n;
-        return commands[i].run(c);
+        if (n > 0)
+            return run_command(a, &gvs_commands[i], n);
     }
     unknown_command(&a->fault, a->words, a->count);
     return gvs_cli_fail(c, &a->fault);
@@ -427,7 +476,12 @@ main(int argc, char **argv)
                                   .seconds = SECONDS_DEFAULT,
                                   .client = {.fd = -1},
                                   .screen = {stdout, wants_colour()}}};
-    int rc = parse(&a, argc, argv) < 0 ? gvs_cli_fail(&a.cli, &a.fault) : run(&a);
+    int rc = GVS_EXIT_OK;
+
+    if (argc > 1 && strcmp(argv[1], "__complete") == 0) /* for the shell: in no help */
+        gvs_cli_complete(&a.cli, argv + 2, (size_t)argc - 2);
+    else
+        rc = parse(&a, argc, argv) < 0 ? gvs_cli_fail(&a.cli, &a.fault) : run(&a);
 
     gvs_client_close(&a.cli.client);
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -685,3 +685,132 @@ gvs_screen_vip(const struct gvs_screen *s, const json_t *doc)
         close_table(s, t);
     }
 }
+
+/* --- top ------------------------------------------------------------------------------------ */
+
+static const struct rate {
+    const char *name, *key;
+} rates[] = {{"CONN/S", "connections"},
+             {"IN PKT/S", "packets_in"},
+             {"OUT PKT/S", "packets_out"},
+             {"IN BYTE/S", "bytes_in"},
+             {"OUT BYTE/S", "bytes_out"}};
+#define RATES (sizeof rates / sizeof *rates)
+
+enum { T_VIP, T_RATES, T_ACTIVE = T_RATES + RATES, T_INACT, T_BACKENDS, T_COLUMNS };
+
+/* "1904", "141 k", "2.1 M": three figures tell who is first. */
+static void
+quantity(char text[static 32], const json_t *v)
+{
+    static const char units[] = " kMGTPE";
+    double n = json_number_value(v);
+    size_t unit = 0;
+
+    if (!json_is_number(v)) {
+        say_unknown(text);
+        return;
+    }
+    if (n < 10000) {
+        snprintf(text, 32, "%.0f", n > 0 ? n : 0);
+        return;
+    }
+    for (; n >= 999.5 && units[unit + 1]; unit++)
+        n /= 1000;
+    snprintf(text, 32, n < 9.95 ? "%.1f %c" : "%.0f %c", n, units[unit]);
+}
+
+/* "3 ok, 1 draining": in the order in which they are met. */
+static void
+count_states(char *text, size_t cap, const json_t *backends)
+{
+    const json_t *b, *other;
+    size_t i, j, at = 0;
+
+    text[0] = '\0';
+    json_array_foreach(backends, i, b)
+    {
+        const char *state = gvs_screen_text(b, "state");
+        size_t same = 0, before = 0;
+
+        json_array_foreach(backends, j, other)
+        {
+            bool is = strcmp(gvs_screen_text(other, "state"), state) == 0;
+
+            same += is;
+            before += is && j < i;
+        }
+        if (before == 0 && at < cap)
+            at += (size_t)snprintf(text + at, cap - at, "%s%zu %s", at ? ", " : "", same, state);
+    }
+}
+
+static double
+sum_of(const json_t *v, const char *key)
+{
+    double sum = 0;
+    const json_t *b;
+    size_t i;
+
+    json_array_foreach(json_object_get(v, "backends"), i, b) sum +=
+        json_number_value(json_object_get(b, key));
+    return sum;
+}
+
+/* The most new connections first, then the most open ones; else as they come. */
+static int
+busier(const void *a, const void *b)
+{
+    const json_t *const *x = a, *const *y = b;
+    double p = json_number_value(json_object_get(json_object_get(*x, "rates"), "connections"));
+    double q = json_number_value(json_object_get(json_object_get(*y, "rates"), "connections"));
+
+    if (p == q) {
+        p = sum_of(*x, "active");
+        q = sum_of(*y, "active");
+    }
+    if (p == q)
+        return strcmp(gvs_screen_text(*x, "vip"), gvs_screen_text(*y, "vip"));
+    return p < q ? 1 : -1;
+}
+
+static void
+add_busy(struct libscols_table *t, const json_t *v)
+{
+    const json_t *backends = json_object_get(v, "backends"), *its = json_object_get(v, "rates");
+    struct libscols_line *line = add_line(t, NULL);
+    char text[32], states[96];
+
+    cell(line, T_VIP, "%s  %s", gvs_screen_text(v, "name"), gvs_screen_text(v, "vip"));
+    for (size_t i = 0; i < RATES; i++) {
+        quantity(text, json_object_get(its, rates[i].key));
+        cell(line, T_RATES + i, "%s", text);
+    }
+    sum_cell(line, T_ACTIVE, backends, "active");
+    sum_cell(line, T_INACT, backends, "inactive");
+    count_states(states, sizeof states, backends);
+    cell(line, T_BACKENDS, "%s", states[0] ? states : "none");
+}
+
+void
+gvs_screen_top(const struct gvs_screen *s, const json_t *doc)
+{
+    const json_t *vips = json_object_get(doc, "vips"), **sorted, *v;
+    struct column columns[T_COLUMNS] = {[T_VIP] = {"VIP", 0},
+                                        [T_ACTIVE] = {"ACTIVE", SCOLS_FL_RIGHT},
+                                        [T_INACT] = {"INACT", SCOLS_FL_RIGHT},
+                                        [T_BACKENDS] = {"BACKENDS", 0}};
+    size_t count = json_array_size(vips), i;
+    struct libscols_table *t;
+
+    for (i = 0; i < RATES; i++)
+        columns[T_RATES + i] = (struct column){rates[i].name, SCOLS_FL_RIGHT};
+    t = open_table(s, columns, T_COLUMNS);
+    sorted = gvs_print_need(calloc(count + 1, sizeof *sorted));
+    json_array_foreach(vips, i, v) sorted[i] = v;
+    qsort(sorted, count, sizeof *sorted, busier);
+    for (i = 0; i < count; i++)
+        add_busy(t, sorted[i]);
+    free(sorted);
+    close_table(s, t);
+}

@@ -28,6 +28,7 @@ void gvs_screen_status(const struct gvs_screen *s, const json_t *status, const j
 void gvs_screen_members(const struct gvs_screen *s, const json_t *doc);
 void gvs_screen_vips(const struct gvs_screen *s, const json_t *doc); /* vip list */
 void gvs_screen_vip(const struct gvs_screen *s, const json_t *doc);  /* vip show */
+void gvs_screen_top(const struct gvs_screen *s, const json_t *doc);  /* vip list, as top */
 
 /* screen_changes.c */
 void gvs_screen_changes(const struct gvs_screen *s, const json_t *doc); /* plan, audit */

@@ -3,6 +3,7 @@
  * Each option is a row of `rules`: what kind of value it takes, its range, and where it goes. */
 #include "tools/words/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -18,6 +19,7 @@
 #include "tools/words/syntax.h"
 
 #define KEYRING_LEN_MAX 4096
+#define NETNS_DIR "/run/netns/"
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
 #define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
@@ -166,10 +168,11 @@ static const struct rule {
     [HOOKS_ON_CHANGE] = {.kind = PROGRAM, PLACE(on_change)},
 };
 
+static_assert(sizeof rules / sizeof *rules <= GVS_CONFIG_WORDS_MAX, "a line for each");
+
 struct parse {
     const char *label;
     struct gvs_config config;
-    unsigned bind_line, advertise_line; /* 0: not given */
     bool netns_given;
 };
 
@@ -333,10 +336,9 @@ is_pattern(const char *text)
 static int
 give_netns(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
 {
-    static const char dir[] = "/run/netns/";
     struct gvs_config *c = &p->config;
     const char *text = ev->text;
-    bool path = text && strncmp(text, dir, sizeof dir - 1) == 0;
+    bool path = text && strncmp(text, NETNS_DIR, sizeof NETNS_DIR - 1) == 0;
 
     if (!p->netns_given)
         c->netns_host = false;
@@ -347,7 +349,7 @@ give_netns(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault 
         c->netns_host = true;
         return GVS_OK;
     }
-    text += path ? sizeof dir - 1 : 0;
+    text += path ? sizeof NETNS_DIR - 1 : 0;
     if (!gvs_helper_name_valid(text) && !(path && is_pattern(text)))
         return refuse(p, ev, fault, "host, a name, or /run/netns/PATTERN expected");
     if (c->netns_count == GVS_CONFIG_NETNS_MAX)
@@ -425,10 +427,8 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
     char *field = (char *)&p->config + rule->at;
     unsigned count;
 
-    if (ev->word->id == NODE_BIND)
-        p->bind_line = ev->line;
-    if (ev->word->id == NODE_ADVERTISE)
-        p->advertise_line = ev->line;
+    if (ev->text != NULL && p->config.lines[ev->word->id] == 0)
+        p->config.lines[ev->word->id] = ev->line;
     switch (rule->kind) {
     case PATH:
     case PROGRAM:
@@ -523,19 +523,19 @@ complete(struct parse *p, struct gvs_fault *fault)
         gvs_fault_hint(fault, "gossipvs -j members shows the ids");
         return -1;
     }
-    if (p->advertise_line == 0 && gvs_addr_is_any(&c->bind.addr)) {
+    if (c->lines[NODE_ADVERTISE] == 0 && gvs_addr_is_any(&c->bind.addr)) {
         gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: node.advertise is missing (bind is %s)", p->label,
-                      p->bind_line == 0 ? "not given either" : "every address");
+                      c->lines[NODE_BIND] == 0 ? "not given either" : "every address");
         gvs_fault_hint(fault, "advertise = \"ADDRESS:PORT\" that the other nodes reach");
         return -1;
     }
     set_maintenance(c);
-    if (p->advertise_line == 0)
+    if (c->lines[NODE_ADVERTISE] == 0)
         c->advertise = c->bind;
     if (gvs_addr_is_any(&c->advertise.addr))
         return gvs_fault_set(fault, GVS_EXIT_USAGE,
                              "%s:%u: advertise: an address that other nodes reach expected",
-                             p->label, p->advertise_line);
+                             p->label, c->lines[NODE_ADVERTISE]);
     return GVS_OK;
 }
 
@@ -572,6 +572,130 @@ gvs_config_read(struct gvs_config *out, const char *path, struct gvs_fault *faul
         return -1;
     *out = p.config;
     return GVS_OK;
+}
+
+/* What is in force. */
+
+/* The i-th word that takes a value, and the section that it is in, or NULL. */
+static const struct gvs_syntax_word *
+nth_word(size_t i, const struct gvs_syntax_word **section)
+{
+    for (const struct gvs_syntax_word *w = file_words; w->name != NULL; w++) {
+        *section = w->form == GVS_SYNTAX_SECTION ? w : NULL;
+        for (const struct gvs_syntax_word *v = *section ? w->words : w; v->name != NULL; v++) {
+            if (i-- == 0)
+                return v;
+            if (*section == NULL)
+                break;
+        }
+    }
+    return NULL;
+}
+
+bool
+gvs_config_option(struct gvs_config_option *out, const struct gvs_config *c, size_t i)
+{
+    const struct gvs_syntax_word *section, *w = nth_word(i, &section);
+    enum kind kind = w == NULL ? NOTHING : rules[w->id].kind;
+
+    if (w == NULL)
+        return false;
+    *out = (struct gvs_config_option){
+        .section = section == NULL ? "" : section->name,
+        .name = w->name,
+        .list = w->form == GVS_SYNTAX_LIST,
+        .number = kind == SECONDS || kind == COUNT,
+        .word = kind == MODE || kind == ADMISSION,
+        .line = c->lines[w->id],
+    };
+    return true;
+}
+
+/* A name that is "host" is not the one that means the agent's own. */
+static bool
+netns_text(char text[static GVS_CONFIG_PATH_MAX], const struct gvs_config *c, size_t n)
+{
+    const char *name;
+
+    if (c->netns_host && n == 0)
+        return set_text(text, GVS_CONFIG_PATH_MAX, "host") == GVS_OK;
+    n -= c->netns_host;
+    if (n >= c->netns_count)
+        return false;
+    name = c->netns[n];
+    snprintf(text, GVS_CONFIG_PATH_MAX, "%s%s",
+             is_pattern(name) || strcmp(name, "host") == 0 ? NETNS_DIR : "", name);
+    return true;
+}
+
+static bool
+id_text(char text[static GVS_CONFIG_PATH_MAX], const struct gvs_config *c, bool deny, size_t n)
+{
+    const struct gvs_admission *a = &c->admission;
+
+    if (n >= (deny ? a->deny_count : a->allow_count))
+        return false;
+    gvs_id_format(text, &(deny ? a->deny : a->allow)[n]);
+    return true;
+}
+
+/* Of what is no list. */
+static void
+single_text(char text[static GVS_CONFIG_PATH_MAX], const struct gvs_config *c,
+            const struct rule *rule)
+{
+    const char *field = (const char *)c + rule->at;
+
+    switch (rule->kind) {
+    case ENDPOINT:
+        gvs_ep_format(text, (const struct gvs_ep *)field);
+        return;
+    case SECONDS:
+        snprintf(text, GVS_CONFIG_PATH_MAX, "%u", *(const unsigned *)field);
+        return;
+    case COUNT:
+        snprintf(text, GVS_CONFIG_PATH_MAX, "%zu", *(const size_t *)field);
+        return;
+    case MODE:
+        field = c->observe ? "observe" : "program";
+        break;
+    case ADMISSION:
+        field = c->admission.listed_only ? "allowlist" : "psk";
+        break;
+    case LISTEN:
+        text[0] = '\0';
+        if (((const struct gvs_ep *)field)->port != 0)
+            gvs_ep_format(text, (const struct gvs_ep *)field);
+        return;
+    default:
+        break;
+    }
+    snprintf(text, GVS_CONFIG_PATH_MAX, "%s", field);
+}
+
+bool
+gvs_config_value(char text[static GVS_CONFIG_PATH_MAX], const struct gvs_config *c, size_t i,
+                 size_t n)
+{
+    const struct gvs_syntax_word *section, *w = nth_word(i, &section);
+
+    GVS_ASSERT(w != NULL);
+    switch (rules[w->id].kind) {
+    case PEER:
+        return n < c->peer_count && set_text(text, GVS_CONFIG_PATH_MAX, c->peers[n]) == GVS_OK;
+    case PREFIX:
+        return n < c->allow_count && gvs_prefix_format(text, &c->allow[n]) > 0;
+    case IDS:
+        return id_text(text, c, w->id == NODE_DENY, n);
+    case NETNS:
+        return netns_text(text, c, n);
+    default:
+        break;
+    }
+    if (n > 0 || w->form == GVS_SYNTAX_LIST)
+        return false;
+    single_text(text, c, &rules[w->id]);
+    return true;
 }
 
 /* The keyring. */

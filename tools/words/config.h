@@ -21,6 +21,7 @@
 #define GVS_CONFIG_NETNS_LEN_MAX 127
 #define GVS_CONFIG_PATH_MAX 256
 #define GVS_CLUSTER_LEN_MAX 63
+#define GVS_CONFIG_WORDS_MAX 40 /* options and sections; asserted */
 
 struct gvs_config {
     char path[GVS_CONFIG_PATH_MAX]; /* of this file */
@@ -48,11 +49,26 @@ struct gvs_config {
     struct gvs_ep metrics; /* where HTTP is answered; family NONE: nowhere */
     struct gvs_limits limits;
     char on_change[GVS_CONFIG_PATH_MAX]; /* absolute; "" = none */
+
+    unsigned lines[GVS_CONFIG_WORDS_MAX]; /* of the file, where it gives what; 0: it does not */
 };
 
 /* GVS_OK, or a negative number with *fault filled and *out untouched. Relative paths stay as they
  * are: they count from where the agent was started. Only one thread may read at a time. */
 int gvs_config_read(struct gvs_config *out, const char *path, struct gvs_fault *fault);
+
+/* What is in force, option by option, in the order of gossipvs.conf(5). */
+struct gvs_config_option {
+    const char *section, *name; /* "": in no section */
+    bool list, number, word;    /* several values; each a number; a word that needs no quotes */
+    unsigned line;              /* of the file; 0: the default, as an empty list is */
+};
+/* False: there are no more than `i`. */
+bool gvs_config_option(struct gvs_config_option *out, const struct gvs_config *c, size_t i);
+/* The n-th of its values as text, which the file takes in quotes (gvs_syntax_quote); of what is no
+ * list there is one. False: there are no more. */
+bool gvs_config_value(char text[static GVS_CONFIG_PATH_MAX], const struct gvs_config *c, size_t i,
+                      size_t n);
 
 /* The keyring file: at the end of any symbolic links a regular file of at most 4 KiB with one name,
  * closed to others and not writable by its group; parsed. GVS_OK, or a negative number with *fault

@@ -51,6 +51,23 @@ struct reading {
     size_t depth;
 };
 
+void
+gvs_syntax_quote(char *out, size_t cap, const char *text)
+{
+    GVS_ASSERT(cap >= GVS_SYNTAX_QUOTED(strlen(text)));
+    *out++ = '"';
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c >= ' ' && c <= '~' && strchr("\"\\$", c) == NULL)
+            *out++ = (char)c;
+        else
+            out += sprintf(out, "\\x%02x", c);
+    }
+    *out++ = '"';
+    *out = '\0';
+}
+
 int
 gvs_syntax_number(unsigned *out, const char *text, unsigned min, unsigned max)
 {

@@ -57,6 +57,10 @@ int gvs_syntax_read(const char *path, const char *label, const struct gvs_syntax
 int gvs_syntax_text(char *text, size_t len, const char *label, const struct gvs_syntax_word *words,
                     gvs_syntax_fn fn, void *ctx, struct gvs_fault *fault);
 
+/* `text` as a value that reads back the same: in quotes, and in printable ASCII. */
+#define GVS_SYNTAX_QUOTED(len) (4 * (len) + 3)
+void gvs_syntax_quote(char *out, size_t cap, const char *text); /* cap: GVS_SYNTAX_QUOTED */
+
 /* Decimal digits; seconds may end in s, m or h. GVS_OK, or GVS_E_RANGE if it is something else or
  * not min to max. */
 int gvs_syntax_number(unsigned *out, const char *text, unsigned min, unsigned max);
