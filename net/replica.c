@@ -122,7 +122,8 @@ add_event(struct gvs_replica *r, const struct gvs_node_event *ev)
     r->event[(r->event_at + r->event_count++) % GVS_EVENTS_MAX] = *ev;
 }
 
-/* Tells the detector and, unless the entry comes from the disk, the caller. */
+/* Tells the detector and, unless the entry comes from the disk, the caller. That we are called
+ * dead is over before the call that brought it returns (answer_rumour), and no event. */
 static void
 member_changed(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
                const struct gvs_entry *e, bool quiet)
@@ -134,6 +135,8 @@ member_changed(struct gvs_replica *r, struct gvs_mono now, struct gvs_member *m,
     gvs_member_note(r->members, now, m, e->order, readable ? &value : NULL);
     ev.after = m->state;
     ev.gone = m->gone;
+    if (m->self && ev.after != GVS_LEFT)
+        quiet |= !ev.first;
     if (!quiet && (ev.first || ev.before != ev.after))
         add_event(r, &ev);
 }
@@ -181,8 +184,7 @@ is_asserted(const struct gvs_replica *r, const struct gvs_entry *e)
 }
 
 /* A retired id is above every incarnation, and at the last one, which nobody reaches
- * (net/replica.h), a rumour could not be topped: then the table keeps its word, and the caller
- * learns it by an event. */
+ * (net/replica.h), a rumour could not be topped: then the table keeps its word. */
 void
 gvs_replica_assert_self(struct gvs_replica *r, struct gvs_mono now)
 {
