@@ -11,8 +11,7 @@
 #include "tools/agent/agent.h"
 #include "tools/words/words.h"
 
-/* --- reading arguments --------------------------------------------------------------------------
- */
+/* --- reading arguments --- */
 
 static bool
 fail(struct gvs_request *r, const struct gvs_fault *f)
@@ -95,7 +94,7 @@ need_args(struct gvs_request *r, size_t min, size_t max, const char *usage, stru
     return -1;
 }
 
-/* --- whose it is ----------------------------------------------------------------------------- */
+/* --- whose it is --- */
 
 static bool
 has_cluster(const struct gvs_id *owners, size_t count)
@@ -160,8 +159,7 @@ already(struct gvs_request *r, const struct gvs_svcid *svc, const struct gvs_sta
     return true;
 }
 
-/* --- vip ----------------------------------------------------------------------------------------
- */
+/* --- vip --- */
 
 int
 gvs_change_check_vip(struct gvs_request *r, const struct gvs_svcid *svc,
@@ -462,8 +460,7 @@ gvs_change_vip_del(struct gvs_request *r)
         gvs_request_change(r, do_vip_del);
 }
 
-/* --- backend ------------------------------------------------------------------------------------
- */
+/* --- backend --- */
 
 static int
 check_family(struct gvs_request *r, const struct gvs_ep *ep, const struct gvs_backend *b,
@@ -656,8 +653,7 @@ gvs_change_backend_del(struct gvs_request *r)
         gvs_request_change(r, do_backend_del);
 }
 
-/* --- drain --------------------------------------------------------------------------------------
- */
+/* --- drain --- */
 
 struct drain {
     bool drain;

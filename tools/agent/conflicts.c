@@ -9,7 +9,7 @@
 
 #define LOG_MS 1000
 
-/* --- overwrites ------------------------------------------------------------------------------ */
+/* --- overwrites --- */
 
 static json_t *
 side_json(const struct gvs_agent *a, const struct gvs_key *key, const struct gvs_entry *e)
@@ -118,7 +118,7 @@ gvs_agent_take_overwrites(struct gvs_agent *a)
     a->overwrites_missed += missed;
 }
 
-/* --- disagreements --------------------------------------------------------------------------- */
+/* --- disagreements --- */
 
 /* All claims on the service, or on one of its backends. */
 static json_t *

@@ -51,8 +51,7 @@ struct client {
     char line[LINE_MAX_BYTES];
 };
 
-/* --- who is it? ---------------------------------------------------------------------------------
- */
+/* --- who is it? --- */
 
 static gid_t
 group_id(struct gvs_agent *a, const char *name)
@@ -127,8 +126,7 @@ identify(struct client *c)
         free(groups);
 }
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 static void
 release(struct gvs_control *control)
@@ -227,8 +225,7 @@ send_line(void *ctx, const char *line, int last)
     }
 }
 
-/* --- requests -----------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 static void
 refuse(struct client *c, const char *code, const char *message, const char *hint)
@@ -403,8 +400,7 @@ on_connection(uv_stream_t *server, int status)
     uv_read_start((uv_stream_t *)&c->pipe, give_buffer, on_read);
 }
 
-/* --- the socket ---------------------------------------------------------------------------------
- */
+/* --- the socket --- */
 
 /* Is somebody listening there, be it that he has no time? Then it is not a leftover. */
 static bool

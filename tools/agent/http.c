@@ -77,8 +77,7 @@ struct gvs_http {
     struct kept metrics, page;
 };
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 /* `text` is malloc's, and the response's from now on. NULL: no memory. */
 static struct MHD_Response *
@@ -228,8 +227,7 @@ on_request(void *http, struct MHD_Connection *c, const char *url, const char *me
     return say(c, MHD_HTTP_NOT_FOUND, "there are /, /metrics, /healthz and /readyz\n");
 }
 
-/* --- the loop -----------------------------------------------------------------------------------
- */
+/* --- the loop --- */
 
 static struct place *
 find_place(struct gvs_http *h, const struct MHD_Connection *c)
@@ -329,8 +327,7 @@ on_poll(uv_poll_t *p, int status, int events)
     run(p->data);
 }
 
-/* --- opening and closing ------------------------------------------------------------------------
- */
+/* --- opening and closing --- */
 
 static int
 listen_at(const struct gvs_ep *at)

@@ -11,7 +11,7 @@
 #define WHY_LEN 384
 #define STUCK_MS 5000 /* longer than the back-off of the first refusals */
 
-/* --- leave ----------------------------------------------------------------------------------- */
+/* --- leave --- */
 
 /* A peer that answered a probe sent behind the announcement has that too: both go to him in one
  * datagram, or in order. */
@@ -121,7 +121,7 @@ begin_leave(struct gvs_request *r)
     r->poll = poll_leave;
 }
 
-/* --- withdrawal ------------------------------------------------------------------------------ */
+/* --- withdrawal --- */
 
 /* Connections are given the time that the operator gave all of them. What is still there then is
  * there because the kernel refuses it, and is tried for as long as something goes now and then. */
@@ -212,7 +212,7 @@ gvs_change_leave(struct gvs_request *r)
         begin_leave(r);
 }
 
-/* --- forget ---------------------------------------------------------------------------------- */
+/* --- forget --- */
 
 struct found {
     struct gvs_node_member *member;

@@ -411,8 +411,7 @@ gvs_request_change(struct gvs_request *r, bool (*change)(struct gvs_request *r))
     r->poll = poll_change;
 }
 
-/* --- the list of those that wait ----------------------------------------------------------------
- */
+/* --- the list of those that wait --- */
 
 static void
 sweep(struct gvs_agent *a)
@@ -481,8 +480,7 @@ gvs_requests_abandon(struct gvs_agent *a, void *ctx)
         sweep(a);
 }
 
-/* --- from a line to a command -------------------------------------------------------------------
- */
+/* --- from a line to a command --- */
 
 static int
 unknown_command(const char *words, struct gvs_fault *f)

@@ -37,8 +37,7 @@ gvs_list_members(const struct gvs_agent *a, size_t *count)
     return m;
 }
 
-/* --- status -------------------------------------------------------------------------------------
- */
+/* --- status --- */
 
 static json_t *
 node_json(const struct gvs_agent *a)
@@ -312,8 +311,7 @@ gvs_show_status(struct gvs_request *r)
     r->poll = poll_converged;
 }
 
-/* --- members ------------------------------------------------------------------------------------
- */
+/* --- members --- */
 
 bool
 gvs_show_in_sync(const struct gvs_agent *a, const struct gvs_node_member *m)
@@ -394,8 +392,7 @@ gvs_show_members(struct gvs_request *r)
     gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "members", list), true);
 }
 
-/* --- plan, audit --------------------------------------------------------------------------------
- */
+/* --- plan, audit --- */
 
 static json_t *
 change_json(const struct gvs_agent *a, const struct gvs_netns *ns, const struct gvs_op *op,
@@ -559,8 +556,7 @@ gvs_show_audit(struct gvs_request *r)
     }
 }
 
-/* --- the rest -----------------------------------------------------------------------------------
- */
+/* --- the rest --- */
 
 void
 gvs_show_version(struct gvs_request *r)

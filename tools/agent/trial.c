@@ -17,7 +17,7 @@
 #define ENTRIES_PER_PASS 2048 /* looked at; a millisecond or so */
 #define NOTED_MAX 1024        /* nothing special about it: one in use, and those that are over */
 
-/* --- what is known of them ------------------------------------------------------------------- */
+/* --- what is known of them --- */
 
 static uint64_t
 read_clock(struct gvs_agent *a, struct gvs_mono now)
@@ -87,7 +87,7 @@ gvs_trials_load(struct gvs_agent *a)
         gvs_trials_note(a, &e);
 }
 
-/* --- what becomes of them -------------------------------------------------------------------- */
+/* --- what becomes of them --- */
 
 /* The trial's own entry; false: there is none that says anything. */
 static bool
@@ -245,7 +245,7 @@ gvs_trials_scan(struct gvs_agent *a)
     return a->trial_scanning;
 }
 
-/* --- what is shown --------------------------------------------------------------------------- */
+/* --- what is shown --- */
 
 /* The one that waits; of several the one that does so for longest. NULL: none. */
 static const struct gvs_agent_trial *
@@ -289,7 +289,7 @@ gvs_trials_json(const struct gvs_agent *a)
     return t ? trial_json(a, t->number, t->deadline_ms) : json_null();
 }
 
-/* --- apply ----------------------------------------------------------------------------------- */
+/* --- apply --- */
 
 int
 gvs_trial_refuse_second(const struct gvs_request *r, struct gvs_fault *f)
@@ -363,7 +363,7 @@ gvs_trial_describe(const struct gvs_request *r, const struct gvs_undo *undo, jso
     json_object_set_new(doc, "pending", trial_json(r->a, undo->trial, undo->deadline_ms));
 }
 
-/* --- confirm, rollback ----------------------------------------------------------------------- */
+/* --- confirm, rollback --- */
 
 /* The latest that is over, of which anything is known. */
 static const struct gvs_agent_trial *

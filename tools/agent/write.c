@@ -42,7 +42,7 @@ gvs_write_get(const struct gvs_request *r, const struct gvs_key *key, struct gvs
     return true;
 }
 
-/* --- dry run --------------------------------------------------------------------------------- */
+/* --- dry run --- */
 
 static void
 note_dry(struct gvs_request *r, const struct gvs_key *key, const struct gvs_entry *held,
@@ -72,7 +72,7 @@ note_dry(struct gvs_request *r, const struct gvs_key *key, const struct gvs_entr
     json_array_append_new(r->dry, o);
 }
 
-/* --- writing --------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 static void
 log_write(struct gvs_request *r, const struct gvs_key *key, bool tombstone)
@@ -348,7 +348,7 @@ gvs_write_hasten(struct gvs_request *r, const struct gvs_svcid *svc, const struc
     return gvs_write_entry(r, &key, true, value, gvs_tombstone_encode(value, true));
 }
 
-/* --- the options of every change -------------------------------------------------------------- */
+/* --- the options of every change --- */
 
 static void
 cut_args(struct gvs_request *r, size_t at, size_t count)

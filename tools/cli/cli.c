@@ -10,7 +10,7 @@
 #define SLACK_SECONDS 2 /* the agent keeps the deadline; this is for its answer to get here */
 #define POLL_SECONDS 0.2
 
-/* --- errors and words ----------------------------------------------------------------------- */
+/* --- errors and words --- */
 
 void
 gvs_cli_print(json_t *doc)
@@ -59,7 +59,7 @@ gvs_cli_put_text(FILE *out, const char *text)
     }
 }
 
-/* --- questions and answers ------------------------------------------------------------------ */
+/* --- questions and answers --- */
 
 /* An error of the agent's: its code is our status. */
 static int
@@ -215,7 +215,7 @@ gvs_cli_take(struct gvs_cli *c, const char *option, const char **value)
     return true;
 }
 
-/* --- durations ------------------------------------------------------------------------------ */
+/* --- durations --- */
 
 /* Decimal seconds; s, m or h may follow. */
 int
@@ -249,7 +249,7 @@ take_seconds(struct gvs_cli *c, const char *name, double *out, struct gvs_fault 
     return gvs_cli_seconds(out, name, value, f) < 0 ? -1 : 1;
 }
 
-/* --- commands that show --------------------------------------------------------------------- */
+/* --- commands that show --- */
 
 int
 gvs_cli_show(struct gvs_cli *c)
@@ -379,7 +379,7 @@ gvs_cli_watch(struct gvs_cli *c)
     return rc;
 }
 
-/* --- commands that change ------------------------------------------------------------------- */
+/* --- commands that change --- */
 
 /* What the brake held. */
 static void
@@ -457,7 +457,7 @@ gvs_cli_leave(struct gvs_cli *c)
     return gvs_cli_change(c);
 }
 
-/* --- drain --wait --------------------------------------------------------------------------- */
+/* --- drain --wait --- */
 
 struct wait {
     bool drain; /* until no connection is left; else until the backend takes part again */

@@ -17,7 +17,7 @@
 #define FIRST_CAP 65536
 #define ANSWER_MAX ((size_t)1 << 30) /* over three times a list of all that a table can hold */
 
-/* --- waiting -------------------------------------------------------------------------------- */
+/* --- waiting --- */
 
 static double
 now(void)
@@ -71,7 +71,7 @@ hung_up(const struct gvs_client *c, struct gvs_fault *f)
     return GVS_E_SYS;
 }
 
-/* --- connecting ----------------------------------------------------------------------------- */
+/* --- connecting --- */
 
 static int
 not_allowed(const char *path, struct gvs_fault *f)
@@ -140,7 +140,7 @@ gvs_client_close(struct gvs_client *c)
     *c = (struct gvs_client){.fd = -1, .path = c->path};
 }
 
-/* --- talking -------------------------------------------------------------------------------- */
+/* --- talking --- */
 
 int
 gvs_client_send(struct gvs_client *c, const char *bytes, size_t len, double seconds,

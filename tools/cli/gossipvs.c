@@ -13,7 +13,7 @@
 #define SECONDS_DEFAULT 10
 #define HELP_COLUMNS 88 /* of a list of commands */
 
-/* --- the table of commands ------------------------------------------------------------------ */
+/* --- the table of commands --- */
 
 #define SEE GVS_COMMAND_SEE
 #define CHANGE GVS_COMMAND_CHANGE
@@ -134,7 +134,7 @@ const struct gvs_command gvs_commands[] = {
 };
 #define COMMANDS (sizeof gvs_commands / sizeof *gvs_commands - 1)
 
-/* --- unknown words -------------------------------------------------------------------------- */
+/* --- unknown words --- */
 
 /* "vip: list, show, add, set or del expected" */
 static void
@@ -206,7 +206,7 @@ unknown_command(struct gvs_fault *f, char *const *words, size_t count)
         gvs_fault_hint(f, right ? "gossipvs %s --help" : "gossipvs --help", noun);
 }
 
-/* --- help ----------------------------------------------------------------------------------- */
+/* --- help --- */
 
 /* "status  members  vip list|show  plan": the verbs of a noun stand together. */
 static void
@@ -294,7 +294,7 @@ print_usage(char *const *words, size_t count)
     return printed;
 }
 
-/* --- arguments ------------------------------------------------------------------------------ */
+/* --- arguments --- */
 
 struct arguments {
     struct gvs_cli cli;

@@ -15,7 +15,7 @@
 #define LAGGING_MAX 3         /* named in the first line of status */
 #define DIFFERS_SECONDS_MIN 2 /* younger is a change that he has not told us of yet */
 
-/* --- colour --------------------------------------------------------------------------------- */
+/* --- colour --- */
 
 enum colour { PLAIN = 0, GREEN, YELLOW, RED };
 
@@ -57,7 +57,7 @@ put_state(const struct gvs_screen *s, const char *state)
         fputs("\033[0m", s->out);
 }
 
-/* --- values --------------------------------------------------------------------------------- */
+/* --- values --- */
 
 const char *
 gvs_screen_text(const json_t *o, const char *key)
@@ -151,7 +151,7 @@ gvs_screen_list(const json_t *list, const char *none)
     return gvs_print_need(text);
 }
 
-/* --- tables --------------------------------------------------------------------------------- */
+/* --- tables --- */
 
 struct column {
     const char *name;
@@ -244,7 +244,7 @@ count_cell(struct libscols_line *line, size_t column, const json_t *o, const cha
         cell(line, column, "-");
 }
 
-/* --- status --------------------------------------------------------------------------------- */
+/* --- status --- */
 
 static void
 put_members(const struct gvs_screen *s, const json_t *counts)
@@ -445,7 +445,7 @@ gvs_screen_status(const struct gvs_screen *s, const json_t *status, const json_t
     put_packets(s, json_object_get(status, "packets"));
 }
 
-/* --- members -------------------------------------------------------------------------------- */
+/* --- members --- */
 
 static void
 clock_text(char text[static 32], const json_t *m)
@@ -511,7 +511,7 @@ gvs_screen_members(const struct gvs_screen *s, const json_t *doc)
     close_table(s, t);
 }
 
-/* --- vip list, vip show --------------------------------------------------------------------- */
+/* --- vip list, vip show --- */
 
 /* Both are the same table; each leaves out the columns of the other. */
 enum {
@@ -686,7 +686,7 @@ gvs_screen_vip(const struct gvs_screen *s, const json_t *doc)
     }
 }
 
-/* --- top ------------------------------------------------------------------------------------ */
+/* --- top --- */
 
 static const struct rate {
     const char *name, *key;

@@ -16,7 +16,7 @@ value_text(const json_t *v)
     return gvs_print_need(v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("-"));
 }
 
-/* --- plan, audit ---------------------------------------------------------------------------- */
+/* --- plan, audit --- */
 
 /* "persistent_seconds" is the word `persistent` on the command line. */
 static void
@@ -151,7 +151,7 @@ gvs_screen_changes(const struct gvs_screen *s, const json_t *doc)
     fputc('\n', s->out);
 }
 
-/* --- watch ---------------------------------------------------------------------------------- */
+/* --- watch --- */
 
 void
 gvs_screen_event(const struct gvs_screen *s, const json_t *doc)

@@ -39,7 +39,7 @@ gvs_command_matches(const struct gvs_command *k, char *const *words, size_t coun
     return count > 1 && strcmp(verb, words[1]) == 0 ? 2 : 0;
 }
 
-/* --- parts ---------------------------------------------------------------------------------- */
+/* --- parts --- */
 
 /* To the next blank, or to the bracket that closes what was opened before it: not that of
  * ADDR[:PORT]. */
@@ -120,7 +120,7 @@ gvs_usage_parts(struct gvs_usage_part parts[static GVS_USAGE_PARTS], const struc
     return add_parts(parts, count, GVS_USAGE_OPTIONS, false);
 }
 
-/* --- unknown options ------------------------------------------------------------------------ */
+/* --- unknown options --- */
 
 /* One that is like none of ours is the agent's to judge: it may be of a later version. */
 static int

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- addresses ----------------------------------------------------------------------------------
- */
+/* --- addresses --- */
 
 static int
 bad_address(struct gvs_fault *f, const char *text, const struct gvs_addr_fault *why)
@@ -88,8 +87,7 @@ gvs_words_name(char name[static GVS_NAME_LEN_MAX + 1], const char *text, struct 
     return GVS_OK;
 }
 
-/* --- values -------------------------------------------------------------------------------------
- */
+/* --- values --- */
 
 static int
 number(uint32_t *out, const char *word, const char *text, uint32_t max, struct gvs_fault *f)
@@ -254,8 +252,7 @@ gvs_words_tunnel(char text[static GVS_WORDS_TUNNEL_LEN], uint8_t tunnel, uint16_
         snprintf(text, GVS_WORDS_TUNNEL_LEN, "%s", tunnel == GVS_TUNNEL_GRE ? "gre" : "ipip");
 }
 
-/* --- pairs --------------------------------------------------------------------------------------
- */
+/* --- pairs --- */
 
 /* Each word once, each with a value. Returns the index in `known`, or a negative number. */
 static int
@@ -383,8 +380,7 @@ gvs_words_backend(struct gvs_backend *b, const char *const *words, size_t count,
     return GVS_OK;
 }
 
-/* --- differences --------------------------------------------------------------------------------
- */
+/* --- differences --- */
 
 struct list {
     char *text;
