@@ -82,7 +82,7 @@ endforeach()
 
 # All but the unit tests and what they alone use.
 add_custom_target(programs DEPENDS gossipvsd gossipvs sim flood
-    kernel_live link_live model_live nl_live traffic)
+    kernel_live link_live model_live nl_live traffic completion)
 if(TARGET man)
     add_dependencies(programs man)
 endif()

@@ -118,6 +118,7 @@ add(struct gvs_stage *s, struct gvs_claim_service *service, const char *source)
     s->count++;
     s->claims += 1 + service->backend_count;
     service->backends = NULL;
+    service->backend_count = 0;
     return GVS_OK;
 }
 

@@ -664,8 +664,8 @@ single_text(char text[static GVS_CONFIG_PATH_MAX], const struct gvs_config *c,
         break;
     case LISTEN:
         text[0] = '\0';
-        if (((const struct gvs_ep *)field)->port != 0)
-            gvs_ep_format(text, (const struct gvs_ep *)field);
+        if (c->metrics.addr.family != GVS_FAMILY_NONE)
+            gvs_ep_format(text, &c->metrics);
         return;
     default:
         break;
