@@ -50,7 +50,7 @@ tear_down(void **state)
     return rmdir(top);
 }
 
-static void
+__attribute__((format(printf, 2, 3))) static void
 write_file(const char *name, const char *fmt, ...)
 {
     FILE *f = fopen(name, "w");

@@ -570,7 +570,7 @@ gvs_show_version(struct gvs_request *r)
 static json_t *
 config_value(const struct gvs_config_option *o, const char *value)
 {
-    return o->number ? json_integer(atoll(value)) : json_string(value);
+    return o->number ? json_integer(strtoll(value, NULL, 10)) : json_string(value);
 }
 
 static void

@@ -427,8 +427,6 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
     char *field = (char *)&p->config + rule->at;
     unsigned count;
 
-    if (ev->text != NULL && p->config.lines[ev->word->id] == 0)
-        p->config.lines[ev->word->id] = ev->line;
     switch (rule->kind) {
     case PATH:
     case PROGRAM:
@@ -470,7 +468,15 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
 static int
 on_event(void *ctx, const struct gvs_syntax_event *ev, struct gvs_fault *fault)
 {
-    return ev->what == GVS_SYNTAX_GIVEN ? give(ctx, ev, fault) : GVS_OK;
+    struct parse *p = ctx;
+    int rc;
+
+    if (ev->what != GVS_SYNTAX_GIVEN)
+        return GVS_OK;
+    rc = give(p, ev, fault);
+    if (ev->text != NULL && p->config.lines[ev->word->id] == 0)
+        p->config.lines[ev->word->id] = ev->line;
+    return rc;
 }
 
 /* The host's name up to the first dot, in small letters. */
