@@ -151,17 +151,18 @@ client_closed(uv_handle_t *h)
             *p = c->next;
             break;
         }
-    control->clients--;
-    control->readers -= !c->who.may_change;
     free(c);
     release(control);
 }
 
+/* From here on it takes nobody's room, also of those who come before the loop has closed it. */
 static void
 drop(struct client *c)
 {
     if (uv_is_closing((uv_handle_t *)&c->pipe))
         return;
+    c->control->clients--;
+    c->control->readers -= !c->who.may_change;
     gvs_requests_abandon(c->control->a, c);
     uv_close((uv_handle_t *)&c->pipe, client_closed);
     uv_close((uv_handle_t *)&c->timer, client_closed);
