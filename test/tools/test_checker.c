@@ -80,15 +80,20 @@ claim(const char *check)
 
 /* `words` follow the program's path. */
 static void
-claim_command(const char *words)
+claim_within(const char *words, unsigned seconds)
 {
     char check[400];
 
     snprintf(check, sizeof check,
-             "check { type = exec interval = 5 timeout = 1 "
-             "command = \"%s/program%s\" }",
-             top, words);
+             "check { type = exec interval = %u timeout = %u command = \"%s/program%s\" }",
+             5 * seconds, seconds, top, words);
     claim(check);
+}
+
+static void
+claim_command(const char *words)
+{
+    claim_within(words, 1);
 }
 
 static const char *
@@ -314,7 +319,7 @@ test_so_many_at_once_and_no_more(void **state)
 
     (void)state;
     write_program("sleep 60");
-    claim_command("");
+    claim_within("", 10); /* the first is not to be late before the last has been asked for */
     start(&c);
     for (uint64_t i = 1; i <= GVS_CHECKER_MAX + 3; i++)
         assert_int_equal(gvs_checker_ask(&c, i, &web, &server), GVS_OK);
