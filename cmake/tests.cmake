@@ -20,7 +20,7 @@ function(gvs_test name)
 endfunction()
 
 foreach(module
-    addr arena diff entry id index key merge plan set sketch stamp table table_large tree trial value
+    addr arena diff entry falls id index key merge plan set sketch stamp table table_large tree trial value
     vector view
 )
     gvs_test(core/${module} test/core/test_${module}.c LIBS gvs_core)

@@ -8,10 +8,6 @@
 
 #define TELL_AGAIN_MS 1000
 #define ASKED_MS 1000 /* an answer may take so long; nothing special about it */
-#define FALLS_FREE 2  /* so often it may come back at once; a restart is one */
-#define FALLS_MAX 8
-#define FALLS_HALVE_MS 300000
-#define HOLD_MS 4000 /* doubles with each further fall; nothing special about it */
 #define ALARMS_MAX 8
 #define CLOCK_AGE_MS 300000
 #define LATE_MS 5000 /* as long as a handshake may take: net/session.c */
@@ -156,34 +152,11 @@ gvs_members_crowded(const struct gvs_members *ms)
 
 /* --- gone, and back --- */
 
-/* How long one that has fallen again and again has to last before it is believed. */
-static uint64_t
-hold_ms(const struct gvs_member *m)
-{
-    uint64_t ms;
-
-    if (m->falls <= FALLS_FREE)
-        return 0;
-    ms = (uint64_t)HOLD_MS << (m->falls - FALLS_FREE - 1);
-    return ms < GVS_HOLD_MS_MAX ? ms : GVS_HOLD_MS_MAX;
-}
-
-static void
-count_fall(struct gvs_mono now, struct gvs_member *m)
-{
-    uint64_t halvings = (now.us - m->fell.us) / 1000 / FALLS_HALVE_MS;
-
-    m->falls = halvings < FALLS_MAX ? m->falls >> halvings : 0;
-    if (m->falls < FALLS_MAX)
-        m->falls++;
-    m->fell = now;
-}
-
 /* It lives. */
 static void
 bring_back(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
 {
-    uint64_t wait = hold_ms(m);
+    uint64_t wait = gvs_falls_hold_ms(&m->falls);
 
     if (!m->gone || m->hold.us != GVS_MONO_NEVER.us)
         return;
@@ -246,7 +219,7 @@ static void
 note_dead(struct gvs_mono now, struct gvs_member *m, bool fresh)
 {
     if (fresh)
-        count_fall(now, m);
+        gvs_falls_note(&m->falls, now);
     m->stage = GVS_STAGE_IDLE;
     m->misses = 0;
     m->since = now;

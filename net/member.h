@@ -53,6 +53,7 @@
 #pragma once
 
 #include "core/entry.h"
+#include "core/falls.h"
 #include "core/time.h"
 #include "core/value.h"
 #include "net/crypto.h"
@@ -68,7 +69,6 @@
 #define GVS_HELPERS 3
 #define GVS_HEALTH_MAX 8
 #define GVS_ASKED_MAX 4
-#define GVS_HOLD_MS_MAX 60000
 #define GVS_CLOCKS_MIN 3       /* fewer cannot outvote a wrong one */
 #define GVS_CLOCK_OFF_MS 15000 /* a clock so far from the median is wrong */
 #define GVS_CLONE_MS 60000
@@ -118,8 +118,7 @@ struct gvs_member {
     unsigned unanswered; /* rounds in a row, whatever else was heard of it */
     unsigned helpers_left;
     size_t helper_at;
-    unsigned falls;            /* into death, of late */
-    struct gvs_mono fell;      /* the latest of them */
+    struct gvs_falls falls;    /* into death */
     struct gvs_mono due;       /* of the stage */
     struct gvs_mono probed;    /* when this round began */
     struct gvs_mono since;     /* suspect or dead for so long */

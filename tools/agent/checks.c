@@ -127,7 +127,7 @@ describe_rise(struct check *c, struct gvs_mono now)
         snprintf(c->why, sizeof c->why, "answers again: %u of %u", c->health.row, c->rule.rise);
     else
         snprintf(c->why, sizeof c->why, "answers again, but fell %u times of late: %.0f s more",
-                 c->health.falls, (double)(c->health.hold.us - now.us) / 1e6);
+                 c->health.falls.count, (double)(c->health.hold.us - now.us) / 1e6);
 }
 
 static void

@@ -2,12 +2,6 @@
 
 #include "core/err.h"
 
-#define HOLD_MS 4000 /* as for members: doubles with each further fall */
-#define HOLD_MS_MAX 60000
-#define FALLS_FREE 2
-#define FALLS_MAX 8
-#define FALLS_HALVE_MS 300000
-
 void
 gvs_health_init(struct gvs_health *h, const struct gvs_health_rule *r, bool up, struct gvs_mono now,
                 uint32_t dice)
@@ -33,29 +27,6 @@ gvs_health_look(struct gvs_health *h, const struct gvs_health_rule *r, struct gv
     h->next = gvs_mono_add_ms(now, r->interval_ms * thousandths / 1000); /* I2 */
 }
 
-static uint64_t
-hold_ms(const struct gvs_health *h)
-{
-    uint64_t ms;
-
-    if (h->falls <= FALLS_FREE)
-        return 0;
-    ms = (uint64_t)HOLD_MS << (h->falls - FALLS_FREE - 1);
-    return ms < HOLD_MS_MAX ? ms : HOLD_MS_MAX;
-}
-
-static void
-fall(struct gvs_health *h, struct gvs_mono now)
-{
-    uint64_t halvings = (now.us - h->fell.us) / 1000 / FALLS_HALVE_MS;
-
-    h->falls = halvings < FALLS_MAX ? h->falls >> halvings : 0;
-    if (h->falls < FALLS_MAX)
-        h->falls++;
-    h->fell = now;
-    h->hold = gvs_mono_add_ms(now, hold_ms(h));
-}
-
 bool
 gvs_health_answer(struct gvs_health *h, const struct gvs_health_rule *r, bool pass,
                   struct gvs_mono now)
@@ -71,7 +42,9 @@ gvs_health_answer(struct gvs_health *h, const struct gvs_health_rule *r, bool pa
         return false;
     h->up = pass;
     h->row = 0;
-    if (!pass)
-        fall(h, now);
+    if (!pass) {
+        gvs_falls_note(&h->falls, now);
+        h->hold = gvs_mono_add_ms(now, gvs_falls_hold_ms(&h->falls));
+    }
     return true;
 }

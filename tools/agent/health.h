@@ -7,10 +7,8 @@
  * a tenth earlier or later than due, so that the checks of a thousand servers are spread over the
  * interval, from the start on, and stay so.
  *
- * One that comes and goes is damped by the rule for members (net/member.h): it goes at once, each
- * time; from the third fall of late on it has to have been down for 4, 8, 16 ... 60 s before it
- * counts as up. What is of late halves every five minutes. So however it flaps, it costs the table
- * two writes a minute in the long run.
+ * One that comes and goes goes at once, each time, and is back later and later (core/falls.h): so
+ * however it flaps, it costs the table two writes a minute in the long run.
  *
  * A look that could not be made is no answer: who calls does not tell of it.
  *
@@ -24,7 +22,7 @@
 
 #include <stdbool.h>
 
-#include "core/time.h"
+#include "core/falls.h"
 
 struct gvs_health_rule {
     uint64_t interval_ms;
@@ -36,8 +34,7 @@ struct gvs_health {
     unsigned row;         /* answers against what counts, in a row */
     struct gvs_mono next; /* a look is due then */
     struct gvs_mono hold; /* not up again before then */
-    unsigned falls;       /* of late */
-    struct gvs_mono fell; /* the latest of them */
+    struct gvs_falls falls;
 };
 
 /* `dice` are 32 random bits, wherever they are asked for. */
