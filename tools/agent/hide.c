@@ -26,23 +26,16 @@ gvs_hide_close(struct gvs_hide *h)
 
 /* --- stages --- */
 
+static int
+by_id(const void *a, const void *b)
+{
+    return gvs_id_cmp(a, b);
+}
+
 static bool
 is_known_dead(const struct gvs_hide *h, const struct gvs_id *id)
 {
-    size_t lo = 0, hi = h->known_dead_count;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int cmp = gvs_id_cmp(&h->known_dead[mid], id);
-
-        if (cmp == 0)
-            return true;
-        if (cmp < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return false;
+    return bsearch(id, h->known_dead, h->known_dead_count, sizeof *id, by_id) != NULL;
 }
 
 /* Dead since before this process, and not heard since. */
