@@ -5,6 +5,7 @@
  *     flow.c       news from the node -> view -> kernel; ledger and store; what happens when
  *     peers.c      the bootstrap peers: names to addresses, again and again
  *     netns.c      the network namespaces that are programmed, and the helper that opens them
+ *     hook.c       the program that is told of changes
  *     own.c        this node's claims from services.d, written as entries
  *     checks.c     health checks of what they claim (by health.h); maintenance.c, what they drain
  *     owners.c     who takes part: whose claims are hidden (by hide.h), who is in sync
@@ -20,8 +21,9 @@
  *     show_doctor.c  what this node does, for doctor
  *     refused.c    what came from elsewhere and was not taken
  *     trial.c      applies that wait to be confirmed: their deadlines, confirm, rollback
+ *     keys.c       keys list, and whom a reload would shut out
  *     leave.c      leave and forget
- *     text.c       what several of them say alike
+ *     text.c       what several of them say alike; port.c, who has our port
  *     spread.c     how long changes of others take to this kernel
  *     metrics.c    what is counted, as Prometheus reads it
  *     page.c       what people see of it

@@ -3,15 +3,15 @@
  *     gossipvs.c    main(): arguments, the table of commands (commands.h), help
  *     usage.c       usage lines as a grammar; complete.c, completion of the shell by them
  *     cli.c         the commands that ask the agent
- *     cli_local.c   the commands that need no agent
- *     cli_apply.c   apply and plan of files: read here, sent, and judged there once more
+ *     local.c   the commands that need no agent
+ *     apply.c   apply and plan of files: read here, sent, and judged there once more
  *     check.c       check and metrics: for what watches
  *     config.c      config show, in the language of gossipvs.conf
- *     cli_conflicts.c  what conflicts shows
- *     cli_doctor.c  what doctor finds and sets; doctor_look.c, its eyes and hands
- *     cli_export.c  export: pages of the table, put together
- *     cli_import.c  import: import_ipvsadm.c and import_keepalived.c read, and then it is an apply
- *     cli_keys.c    what keys list shows
+ *     conflicts.c  what conflicts shows
+ *     doctor.c  what doctor finds and sets; doctor_look.c, its eyes and hands
+ *     export.c  export: pages of the table, put together
+ *     import.c  import: import_ipvsadm.c and import_keepalived.c read, and then it is an apply
+ *     keys.c    what keys list shows
  *     top.c         top, again and again
  *     client.c      the control socket
  *     screen.c      what a person sees; screen_changes.c, of what changes
@@ -97,16 +97,16 @@ int gvs_cli_export(struct gvs_cli *c);      /* export.c */
 int gvs_cli_keys_list(struct gvs_cli *c);   /* keys.c */
 int gvs_cli_apply(struct gvs_cli *c);       /* apply.c: apply; plan, if it is of files */
 int gvs_cli_plan(struct gvs_cli *c);
-int gvs_cli_import(struct gvs_cli *c); /* cli_import.c */
+int gvs_cli_import(struct gvs_cli *c); /* import.c */
 int gvs_cli_top(struct gvs_cli *c);    /* top.c */
-/* cli_apply.c. The text of a file, or of stdin by "-", with room for gvs_syntax_text; to be freed.
+/* apply.c. The text of a file, or of stdin by "-", with room for gvs_syntax_text; to be freed.
  * `label` is its name in faults. NULL with *f. And: services to the agent, and then the command
  * that takes them together, with c->words. */
 char *gvs_cli_read_text(const char *path, const char **label, size_t *len, struct gvs_fault *f);
 int gvs_cli_send_claims(struct gvs_cli *c, const struct gvs_claims *claims, const char *label,
                         const char *command, json_t **doc);
 
-/* cli_local.c */
+/* local.c */
 int gvs_cli_keys_generate(struct gvs_cli *c);
 int gvs_cli_config_check(struct gvs_cli *c);
 int gvs_cli_version(struct gvs_cli *c);

@@ -1,8 +1,8 @@
 /* tools/process/child.h: a process of the agent's own that shares nothing with it but one socket.
  *
  * For what the agent itself must not be able to do once it is confined: enter namespaces
- * (tools/process/helper.h), start programs (tools/process/runner.h). It is forked before any key is
- * read and before privileges are dropped, has its own memory as of then, and the caller's uid.
+ * (helper.h), start programs (runner.h, checker.h). It is forked before any key is read and before
+ * privileges are dropped, has its own memory as of then, and the caller's uid.
  *
  *   I1  It has no descriptor of the agent's but its end of the socket, which is number 3; 0 to 2
  *       lead nowhere, but that 2 is the agent's, if asked for.
