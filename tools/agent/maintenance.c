@@ -62,21 +62,18 @@ gvs_maintenance_free(struct gvs_agent *a)
     a->maintenance.count = 0;
 }
 
+static int
+name_cmp(const void *name, const void *entry)
+{
+    return strcmp(name, (*(struct dirent *const *)entry)->d_name);
+}
+
 bool
 gvs_maintenance_covers(const struct gvs_agent *a, const char *name)
 {
-    size_t low = 0, high = a->maintenance.count;
+    const struct gvs_maintenance *m = &a->maintenance;
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int sign = strcmp(a->maintenance.names[mid]->d_name, name);
-
-        if (sign == 0)
-            return true;
-        low = sign < 0 ? mid + 1 : low;
-        high = sign < 0 ? high : mid;
-    }
-    return false;
+    return m->count > 0 && bsearch(name, m->names, m->count, sizeof *m->names, name_cmp) != NULL;
 }
 
 /* Has an own service this name? Else *near is one that is meant, perhaps. */
