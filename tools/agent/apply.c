@@ -132,10 +132,11 @@ write_turn(struct gvs_request *r)
     size_t limit = r->written + WRITES_PER_TURN;
 
     for (int i = 0; i < SERVICES_PER_TURN && r->written < limit; i++, p->at++) {
-        const struct gvs_staged *s = &p->stage->list[p->at];
+        const struct gvs_staged *s;
 
         if (p->at == p->stage->count)
             return 1;
+        s = &p->stage->list[p->at];
         gvs_request_touch(r, &s->service.id);
         if (!gvs_apply_gather(r, s) || !gvs_writes_commit(r))
             return -1;

@@ -149,13 +149,14 @@ gvs_apply_check(struct gvs_request *r, struct gvs_fault *f)
     size_t backends = 0;
 
     for (int i = 0; i < SERVICES_PER_TURN && backends < BACKENDS_PER_TURN; i++) {
-        struct gvs_staged *s = &p->stage->list[p->at];
+        struct gvs_staged *s;
 
         if (p->at == p->stage->count &&
             (make_lists(r, p, f) < 0 || gvs_write_check_room(r, p->room + (p->confirm > 0), f) < 0))
             return -1;
         if (p->at == p->stage->count)
             return 1;
+        s = &p->stage->list[p->at];
         if (check_one(r, s, f) < 0) {
             gvs_stage_blame(s->source, s->at, f);
             return -1;
