@@ -288,8 +288,8 @@ gvs_replica_cloned(struct gvs_replica *r, struct gvs_mono now, const struct gvs_
 /* Another process asserted our name. Once that is our own former life, from a time that our disk
  * knows nothing of, and outbid at once. Again, after it was outbid, and it is alive; then two
  * processes that both refute would duel as fast as the network allows. The other one knows it only
- * when it is outbid once more, and is to know it within the minute, too: the first time we wait
- * half as long. */
+ * when it is outbid once more, and is to know it within the minute, too, though sessions that go
+ * from one to the other delay it: the first time we wait a quarter as long. */
 static void
 answer_usurper(struct gvs_replica *r, struct gvs_mono now, const struct gvs_member_value *value)
 {
@@ -299,7 +299,7 @@ answer_usurper(struct gvs_replica *r, struct gvs_mono now, const struct gvs_memb
     }
     gvs_replica_cloned(r, now, &value->ep);
     if (gvs_mono_due(r->reassert_at, now))
-        r->reassert_at = gvs_mono_add_ms(now, r->usurped > 2 ? GVS_CLONE_MS : GVS_CLONE_MS / 2);
+        r->reassert_at = gvs_mono_add_ms(now, r->usurped > 2 ? GVS_CLONE_MS : GVS_CLONE_MS / 4);
     gvs_members_assert_at(r->members, r->reassert_at);
 }
 

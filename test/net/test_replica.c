@@ -576,7 +576,7 @@ test_a_former_life_is_outbid_and_a_clone_is_not_duelled_with(void **state)
     assert_true(b.r.cloned);
     assert_int_equal(b.r.cloned_at.us, b.now.us);
     assert_int_equal(b.r.cloned_ep.addr.b[3], 77);
-    pass(&b, 29000);
+    pass(&b, 14000);
     assert_int_equal(own_incarnation(&b, NULL), 52);
     pass(&b, 2000); /* so that it knows, too, within the minute */
     assert_int_equal(own_incarnation(&b, NULL), 53);
