@@ -183,10 +183,13 @@ def claim_of(vip, *backends, name="web"):
 
 
 def main(tests):
+    """Runs the tests whose names begin with one of the arguments, or all."""
     failed = 0
-    for name, test in sorted(tests.items()):
-        if not name.startswith("test_") or (sys.argv[1:] and name[5:] not in sys.argv[1:]):
-            continue
+    chosen = sorted((name, test) for name, test in tests.items()
+                    if name.startswith(tuple("test_" + word for word in sys.argv[1:] or [""])))
+    if not chosen:
+        sys.exit(f"{sys.argv[0]}: no test of that name: {' '.join(sys.argv[1:])}")
+    for name, test in chosen:
         began = time.monotonic()
         try:
             test()
