@@ -159,10 +159,19 @@ kernel_jobs()
     done
 }
 
+# spent FILE...: the processor's time between two outputs of `times`, in seconds. The wall's says
+# more about what else runs.
+spent()
+{
+    awk 'FNR == 2 { gsub(/[ms]/, " "); s = $1 * 60 + $2 + $3 * 60 + $4 - s }
+        END { printf "%.0f", s }' "$@"
+}
+
 run_job()
 {
     log=$gvs_out/$(printf '%s' "$1" | tr / -)
     begin=$(date +%s)
+    times >"$log.began"
     case $1 in
     */*) "job_${1%%/*}" "${1#*/}" ;;
     *) "job_$1" ;;
@@ -173,14 +182,16 @@ run_job()
     elif [ $status != 0 ] && ! grep -q '^not ok ' "$log.new"; then
         echo "not ok $1: status $status" >>"$log.new"
     fi
+    times >"$log.ended"
+    took="$(($(date +%s) - begin)) s, $(spent "$log.began" "$log.ended") s of a processor"
     passed=$(grep -c '^ok ' "$log.new")
     bad=$(grep '^\(not ok\|#\) ' "$log.new")
     # In one piece: another worker prints too.
     if [ -z "$bad" ]; then
-        printf '%s: %s passed, %s s\n' "$1" "$passed" $(($(date +%s) - begin))
+        printf '%s: %s passed, %s\n' "$1" "$passed" "$took"
     else
-        printf '%s: %s passed, %s failed, %s s, see %s\n%s\n' "$1" "$passed" \
-            "$(grep -c '^not ok ' "$log.new")" $(($(date +%s) - begin)) "$log.log" "$bad"
+        printf '%s: %s passed, %s failed, %s, see %s\n%s\n' "$1" "$passed" \
+            "$(grep -c '^not ok ' "$log.new")" "$took" "$log.log" "$bad"
     fi
     mv "$log.new" "$log.results"
 }
