@@ -3,7 +3,8 @@
  * Three rules are Lifeguard's. A node that has heard nothing from anybody since it sent a probe has
  * more reason to doubt itself than the one it probed: it becomes slower (`health`) and asks again
  * before it accuses. (Those who are asked to probe for us get a probe themselves in the same
- * datagram: else in a quiet cluster nobody would have reason to speak, and we to doubt.) Suspicion
+ * datagram, and where a rumour of a death is looked into, somebody does: else in a quiet cluster
+ * nobody would have reason to speak, and we to doubt.) Suspicion
  * takes longer the less a node trusts itself, and also the more suspicions were refuted of late
  * (`alarms`): what loses much needs time, not deaths. And a suspect is told so at once, by
  * everybody who has a session with it, so that it can refute.
@@ -161,6 +162,28 @@ number_probe(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
     return ms->seq;
 }
 
+static bool
+answers(const struct gvs_member *m)
+{
+    return !m->self && m->known && m->state == GVS_ALIVE && m->up;
+}
+
+/* Does anybody hear us? In a quiet cluster nobody else would say so while a round lasts. */
+static void
+probe_another(struct gvs_members *ms, struct gvs_mono now)
+{
+    size_t at = random_below(ms, ms->count);
+
+    for (size_t i = 0; i < ms->count; i++) {
+        struct gvs_member *other = &ms->place[(at + i) % ms->count];
+
+        if (!answers(other))
+            continue;
+        gvs_detector_demand(ms, now, other, GVS_DUE_PROBE);
+        return;
+    }
+}
+
 /* Of the dead we want to know at once whether they can be reached at all. */
 static void
 begin_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
@@ -174,6 +197,8 @@ begin_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
     m->todo |=
         !m->up || m->state == GVS_DEAD || m->unanswered >= UNANSWERED_MAX ? GVS_DUE_CONNECT : 0u;
     m->unanswered += m->up;
+    if (m->state == GVS_DEAD && !m->gone)
+        probe_another(ms, now);
 }
 
 /* The first miss: ask again, by handshake too since it may have restarted, and let others ask: also
@@ -197,12 +222,6 @@ widen_round(struct gvs_members *ms, struct gvs_mono now, struct gvs_member *m)
         m->helper_at = random_below(ms, ms->count);
     }
     m->due = gvs_mono_add_ms(now, wait);
-}
-
-static bool
-answers(const struct gvs_member *m)
-{
-    return !m->self && m->known && m->state == GVS_ALIVE && m->up;
 }
 
 static bool

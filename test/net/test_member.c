@@ -717,6 +717,23 @@ test_a_quiet_cluster_is_no_reason_for_doubt(void **state)
     close_bench(&b);
 }
 
+static void
+test_a_rumour_in_a_quiet_cluster_is_no_reason_for_doubt(void **state)
+{
+    (void)state;
+    for (uint64_t k = 0; k < 10; k++) {
+        struct bench b;
+
+        open_bench(&b, 3, 37);
+        run(&b, 20000 + 97 * k); /* at whatever time of a period */
+        b.silent[1] = true;
+        note(&b, 1, 1, GVS_DEAD);
+        run(&b, 2 * GVS_PROBE_TIMEOUT_MS_MIN + 5);
+        assert_true(member_of(&b, 1)->gone); /* the other one was asked, and it answered us */
+        close_bench(&b);
+    }
+}
+
 /* --- favours, samples, places --- */
 
 static void
@@ -926,6 +943,7 @@ main(void)
         cmocka_unit_test(test_the_accused_is_told_at_once_and_again_when_it_speaks),
         cmocka_unit_test(test_a_network_that_cries_wolf_gets_more_time),
         cmocka_unit_test(test_a_quiet_cluster_is_no_reason_for_doubt),
+        cmocka_unit_test(test_a_rumour_in_a_quiet_cluster_is_no_reason_for_doubt),
         cmocka_unit_test(test_a_favour_is_done_once_and_only_on_an_answer),
         cmocka_unit_test(test_only_the_latest_probes_can_be_answered),
         cmocka_unit_test(test_who_answers_slowly_has_answered_however_often_we_ask),
