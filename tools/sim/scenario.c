@@ -9,6 +9,7 @@
 
 #define HOUR_S UINT64_C(3600)
 #define JOIN_US (120 * SIM_SECOND)
+#define REST_BYTES 230.0 /* a second and node: a probe and its answer */
 
 static double
 seconds(uint64_t us)
@@ -70,6 +71,22 @@ sim_await_rest(struct sim_world *w, const char *what, uint64_t within_s)
         printf("%s: at rest in %.2f s\n", what, seconds(w->now_us - began));
     else
         sim_fail(w, SIM_NOBODY, "I19", "%s: no rest within %" PRIu64 " s", what, within_s);
+}
+
+void
+sim_check_rest(struct sim_world *w, const char *what, uint64_t us)
+{
+    uint64_t before = sim_bytes_sent(w);
+    double rate;
+
+    if (w->failed)
+        return;
+    sim_run(w, us);
+    rate = (double)(sim_bytes_sent(w) - before) / (double)sim_running(w) / seconds(us);
+    printf("%s: %.0f bytes a second and node\n", what, rate);
+    if (rate > REST_BYTES)
+        sim_fail(w, SIM_NOBODY, "I18", "%s: %.0f bytes a second and node at rest, more than %.0f",
+                 what, rate, REST_BYTES);
 }
 
 /* --- partitions --- */
@@ -540,16 +557,6 @@ run_silent_head(const struct sim_options *o)
 #define CHANGED 20
 #define CHEAP_BYTES 20000 /* 40 entries twice over, and ten times the cells that it takes */
 
-static uint64_t
-all_bytes(const struct sim_world *w)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < w->count; i++)
-        sum += w->host[i].sent_bytes;
-    return sum;
-}
-
 /* A table where everything was written twice, beside one that was read from the disk: what they
  * differ by is found at the price of the difference. */
 static bool
@@ -575,13 +582,13 @@ run_small_difference(const struct sim_options *o)
     sim_write_some(w, 1, w->count, CHANGED, CHANGED);
     sim_run(w, 30 * SIM_SECOND);
     sim_oracle_promise(w);
-    before = all_bytes(w);
+    before = sim_bytes_sent(w);
     sim_split(w, 1, false);
     sim_await_rest(w, "healed", 120);
-    printf("for %" PRIu64 " bytes\n", all_bytes(w) - before);
-    if (!w->failed && all_bytes(w) - before > CHEAP_BYTES * w->count)
+    printf("for %" PRIu64 " bytes\n", sim_bytes_sent(w) - before);
+    if (!w->failed && sim_bytes_sent(w) - before > CHEAP_BYTES * w->count)
         sim_fail(w, SIM_NOBODY, "I18", "%d entries each way cost %" PRIu64 " bytes", CHANGED,
-                 all_bytes(w) - before);
+                 sim_bytes_sent(w) - before);
     return sim_end(w);
 }
 

@@ -314,6 +314,7 @@ struct sim_link *sim_link(struct sim_world *w, size_t from, size_t to);
 void sim_replay(struct sim_world *w); /* something from the tape, from anywhere */
 void sim_cut(struct sim_world *w, size_t from, size_t to, bool cut);
 void sim_split(struct sim_world *w, size_t first, bool cut); /* below `first` | the rest */
+uint64_t sim_bytes_sent(const struct sim_world *w);          /* by all hosts */
 
 /* host.c */
 void sim_host_init(struct sim_world *w, size_t i);
@@ -468,6 +469,7 @@ struct sim_world *sim_begin(const struct sim_options *o, const struct sim_plan *
                             uint64_t seed);
 bool sim_end(struct sim_world *w);
 void sim_await_rest(struct sim_world *w, const char *what, uint64_t within_s);
+void sim_check_rest(struct sim_world *w, const char *what, uint64_t us); /* for so long */
 /* Some of everything, written by the hosts from .. to - 1 in turn. */
 void sim_write_some(struct sim_world *w, size_t from, size_t to, unsigned first, unsigned count);
 void sim_set_away(struct sim_world *w, size_t away, bool cut); /* from all others */
