@@ -25,7 +25,7 @@ sim_begin(const struct sim_options *o, const struct sim_plan *plan, uint64_t see
     snprintf(w->replay, sizeof w->replay,
              "sim --scenario %s --seed %" PRIu64 " --nodes %" PRIu64 " --duration %" PRIu64,
              o->scenario, seed, o->nodes, o->duration_s);
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->plan.nodes; i++)
         sim_host_start(w, i);
     if (!sim_run_till(w, JOIN_US, sim_converged))
         sim_fail(w, SIM_NOBODY, "I19", "not joined within %.0f s", seconds(JOIN_US));
@@ -635,6 +635,12 @@ static const struct scenario {
     {"clocks-1970", "all lose power, and their clocks with it", sim_run_clocks_1970, 5, 0},
     {"clocks-apart", "two clocks 48 hours apart, a week after deletions", sim_run_clocks_apart, 2,
      0},
+    {"former-life", "back without its last seconds, and its clock behind", sim_run_former_life, 3,
+     0},
+    {"half-met", "two that lost their state, and one has just met a third", sim_run_half_met, 3, 0},
+    {"invented", "somebody invents members, and then one joins", sim_run_invented, 4, 30},
+    {"silent-twin", "of two machines with one key one falls silent; 20 seeds", sim_run_silent_twin,
+     5, 20},
 };
 
 void

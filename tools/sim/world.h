@@ -73,6 +73,7 @@ struct sim_plan {
     double intruder_per_s; /* datagrams */
     uint64_t invented;     /* members that it speaks of and that there are not */
     bool false_vectors;    /* it says that it had taken in everything */
+    bool only_invents;     /* it says nothing but that there are such members */
 
     uint64_t offset_ms, step_ms; /* of wall clocks, at most */
     double step_tick, boot_1970, freeze_tick;
@@ -497,3 +498,9 @@ bool sim_run_clock_was_ahead(const struct sim_options *o);
 bool sim_run_clock_spreads(const struct sim_options *o);
 bool sim_run_clocks_1970(const struct sim_options *o);
 bool sim_run_clocks_apart(const struct sim_options *o);
+
+/* scenario_member.c: likewise. */
+bool sim_run_former_life(const struct sim_options *o);
+bool sim_run_half_met(const struct sim_options *o);
+bool sim_run_invented(const struct sim_options *o);
+bool sim_run_silent_twin(const struct sim_options *o);
