@@ -470,7 +470,9 @@ struct sim_world *sim_begin(const struct sim_options *o, const struct sim_plan *
                             uint64_t seed);
 bool sim_end(struct sim_world *w);
 void sim_await_rest(struct sim_world *w, const char *what, uint64_t within_s);
-void sim_check_rest(struct sim_world *w, const char *what, uint64_t us); /* for so long */
+/* For so long no more goes over the network, a second and node. */
+#define SIM_REST_BYTES 230.0 /* a probe and its answer */
+void sim_check_bytes(struct sim_world *w, const char *what, uint64_t us, double most);
 /* Some of everything, written by the hosts from .. to - 1 in turn. */
 void sim_write_some(struct sim_world *w, size_t from, size_t to, unsigned first, unsigned count);
 void sim_set_away(struct sim_world *w, size_t away, bool cut); /* from all others */
