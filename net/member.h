@@ -158,9 +158,9 @@ struct gvs_member *gvs_member_get(const struct gvs_members *ms, const struct gvs
 struct gvs_member *gvs_member_add(struct gvs_members *ms, const struct gvs_id *id); /* NULL: full */
 
 /* Is half of the room taken by members that this node knows by hearsay only? The other half is for
- * those who prove by a session that they exist: whoever invents members cannot keep them out. Who
- * is retired is no hearsay: after a start that is all that there is of him, and who does not know
- * him would count his claims. */
+ * those who prove by a session that they exist: whoever invents members cannot keep them out, but
+ * by inventing retired ones. Who is retired is no hearsay: after a start that is all that there is
+ * of him, and who does not know him would count his claims. */
 bool gvs_members_crowded(const struct gvs_members *ms);
 
 /* --- what is known --- */

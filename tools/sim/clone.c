@@ -139,16 +139,6 @@ is_noticed(struct sim_world *w)
     return by_itself && by_others;
 }
 
-static uint64_t
-bytes_sent(const struct sim_world *w)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < w->count; i++)
-        sum += w->host[i].sent_bytes;
-    return sum;
-}
-
 static void
 check_duel(struct sim_world *w)
 {
@@ -156,9 +146,9 @@ check_duel(struct sim_world *w)
     double rate;
 
     sim_run(w, REPAIR_US);
-    before = bytes_sent(w);
+    before = sim_bytes_sent(w);
     sim_run(w, DUEL_US);
-    rate = (double)(bytes_sent(w) - before) / (double)sim_running(w) / (DUEL_US / 1e6);
+    rate = (double)(sim_bytes_sent(w) - before) / (double)sim_running(w) / (DUEL_US / 1e6);
     if (rate > DUEL_BYTES)
         sim_fail(w, SIM_NOBODY, "I18", "%.0f bytes a second and node while two have one key", rate);
 }

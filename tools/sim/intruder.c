@@ -194,7 +194,7 @@ forge_member(struct sim_world *w, struct sim_intruder *it, size_t to,
             len = e.value_len;
         }
     }
-    if (state == GVS_LEFT && (own || is_honest(w, &key.owner)))
+    if (state == GVS_LEFT && (w->plan.only_invents || own || is_honest(w, &key.owner)))
         state = GVS_DEAD;
     incarnation = any_incarnation(it, held, own, top);
     return gvs_entry_build(b, &key, gvs_member_order(incarnation, state), NULL, false, v, len);
@@ -326,7 +326,7 @@ static void
 draw_push(struct sim_world *w, struct sim_intruder *it, size_t to, struct gvs_msg *m, size_t room)
 {
     size_t count = 1 + below(it, ENTRIES_MAX);
-    bool members = chance(it, 0.3);
+    bool members = w->plan.only_invents || chance(it, 0.3);
 
     m->seq = chance(it, 0.1) ? 1 + (any_number(it) >> 1) : ++it->seq;
     m->arc = below(it, GVS_ARC_MAX + 1);
@@ -368,6 +368,8 @@ draw_message(struct sim_world *w, struct sim_intruder *it, size_t to, struct gvs
                           .mask = any_number(it),
                           .table = below(it, 2)};
     m->fingerprint = m->table ? m->members : m->claims;
+    if (w->plan.only_invents)
+        m->type = GVS_MSG_PUSH;
     switch ((enum gvs_msg_type)m->type) {
     case GVS_MSG_PUSH:
         draw_push(w, it, to, m, room);

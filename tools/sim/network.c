@@ -270,3 +270,13 @@ sim_split(struct sim_world *w, size_t first, bool cut)
         }
     }
 }
+
+uint64_t
+sim_bytes_sent(const struct sim_world *w)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        sum += w->host[i].sent_bytes;
+    return sum;
+}

@@ -149,16 +149,6 @@ sim_plan_calm(size_t nodes)
     };
 }
 
-static uint64_t
-bytes_sent(const struct sim_world *w)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < w->count; i++)
-        sum += w->host[i].sent_bytes;
-    return sum;
-}
-
 static double
 check_silence(struct sim_world *w)
 {
@@ -168,10 +158,10 @@ check_silence(struct sim_world *w)
     sim_run(w, SETTLE_US + w->plan.tail_us + (w->clone.began_us > 0 ? ASSERT_US : 0));
     if (!w->failed)
         sim_oracle_rest(w);
-    before = bytes_sent(w);
+    before = sim_bytes_sent(w);
     ops = w->ops;
     sim_run(w, IDLE_US);
-    rate = (double)(bytes_sent(w) - before) / (double)w->plan.nodes / (IDLE_US / 1e6);
+    rate = (double)(sim_bytes_sent(w) - before) / (double)w->plan.nodes / (IDLE_US / 1e6);
     limit = IDLE_BYTES + IDLE_BYTES_DEAD * (double)gvs_node_count(w->host[0].node).dead;
     if (rate > limit)
         sim_fail(w, SIM_NOBODY, "I18", "%.0f bytes a second and node at rest, more than %.0f", rate,

@@ -24,7 +24,7 @@ sim_begin(const struct sim_options *o, const struct sim_plan *plan, uint64_t see
     snprintf(w->replay, sizeof w->replay,
              "sim --scenario %s --seed %" PRIu64 " --nodes %" PRIu64 " --duration %" PRIu64,
              o->scenario, seed, o->nodes, o->duration_s);
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->plan.nodes; i++)
         sim_host_start(w, i);
     if (!sim_run_till(w, JOIN_US, sim_converged))
         sim_fail(w, SIM_NOBODY, "I19", "not joined within %.0f s", seconds(JOIN_US));
@@ -70,6 +70,22 @@ sim_await_rest(struct sim_world *w, const char *what, uint64_t within_s)
         printf("%s: at rest in %.2f s\n", what, seconds(w->now_us - began));
     else
         sim_fail(w, SIM_NOBODY, "I19", "%s: no rest within %" PRIu64 " s", what, within_s);
+}
+
+void
+sim_check_bytes(struct sim_world *w, const char *what, uint64_t us, double most)
+{
+    uint64_t before = sim_bytes_sent(w);
+    double rate;
+
+    if (w->failed)
+        return;
+    sim_run(w, us);
+    rate = (double)(sim_bytes_sent(w) - before) / (double)sim_running(w) / seconds(us);
+    printf("%s: %.0f bytes a second and node\n", what, rate);
+    if (rate > most)
+        sim_fail(w, SIM_NOBODY, "I18", "%s: %.0f bytes a second and node, more than %.0f", what,
+                 rate, most);
 }
 
 /* --- partitions --- */
@@ -540,16 +556,6 @@ run_silent_head(const struct sim_options *o)
 #define CHANGED 20
 #define CHEAP_BYTES 20000 /* 40 entries twice over, and ten times the cells that it takes */
 
-static uint64_t
-all_bytes(const struct sim_world *w)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < w->count; i++)
-        sum += w->host[i].sent_bytes;
-    return sum;
-}
-
 /* A table where everything was written twice, beside one that was read from the disk: what they
  * differ by is found at the price of the difference. */
 static bool
@@ -575,13 +581,13 @@ run_small_difference(const struct sim_options *o)
     sim_write_some(w, 1, w->count, CHANGED, CHANGED);
     sim_run(w, 30 * SIM_SECOND);
     sim_oracle_promise(w);
-    before = all_bytes(w);
+    before = sim_bytes_sent(w);
     sim_split(w, 1, false);
     sim_await_rest(w, "healed", 120);
-    printf("for %" PRIu64 " bytes\n", all_bytes(w) - before);
-    if (!w->failed && all_bytes(w) - before > CHEAP_BYTES * w->count)
+    printf("for %" PRIu64 " bytes\n", sim_bytes_sent(w) - before);
+    if (!w->failed && sim_bytes_sent(w) - before > CHEAP_BYTES * w->count)
         sim_fail(w, SIM_NOBODY, "I18", "%d entries each way cost %" PRIu64 " bytes", CHANGED,
-                 all_bytes(w) - before);
+                 sim_bytes_sent(w) - before);
     return sim_end(w);
 }
 
@@ -628,6 +634,12 @@ static const struct scenario {
     {"clocks-1970", "all lose power, and their clocks with it", sim_run_clocks_1970, 5, 0},
     {"clocks-apart", "two clocks 48 hours apart, a week after deletions", sim_run_clocks_apart, 2,
      0},
+    {"former-life", "back without its last seconds, and its clock behind", sim_run_former_life, 3,
+     0},
+    {"half-met", "two that lost their state, and one has just met a third", sim_run_half_met, 3, 0},
+    {"invented", "somebody invents members, and then one joins", sim_run_invented, 4, 30},
+    {"silent-twin", "of two machines with one key one falls silent; 20 seeds", sim_run_silent_twin,
+     5, 20},
 };
 
 void

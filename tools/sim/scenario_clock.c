@@ -235,33 +235,6 @@ sim_run_clocks_1970(const struct sim_options *o)
 
 #define AGED_US (65 * SIM_SECOND) /* so often a node looks at what has become old */
 #define REST_US (600 * SIM_SECOND)
-#define REST_BYTES 230.0 /* a second and node: a probe and its answer */
-
-static uint64_t
-all_bytes(const struct sim_world *w)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < w->count; i++)
-        sum += w->host[i].sent_bytes;
-    return sum;
-}
-
-static void
-check_rest(struct sim_world *w, const char *when)
-{
-    uint64_t before = all_bytes(w);
-    double rate;
-
-    if (w->failed)
-        return;
-    sim_run(w, REST_US);
-    rate = (double)(all_bytes(w) - before) / (double)w->count / (REST_US / 1e6);
-    printf("%s: %.0f bytes a second and node\n", when, rate);
-    if (rate > REST_BYTES)
-        sim_fail(w, SIM_NOBODY, "I18", "%s: %.0f bytes a second and node at rest, more than %.0f",
-                 when, rate, REST_BYTES);
-}
 
 /* What is a week old for the one is five days old for the other: it forgets deletions that the
  * other counts. */
@@ -278,12 +251,12 @@ sim_run_clocks_apart(const struct sim_options *o)
     for (unsigned k = 0; k < 200 && !w->failed; k++)
         sim_delete_number(w, 1, k);
     sim_run(w, AGED_US);
-    check_rest(w, "deleted just now");
+    sim_check_bytes(w, "deleted just now", REST_US, SIM_REST_BYTES);
     for (unsigned hour = 0; hour < 7 * 24 + 3 && !w->failed; hour++) {
         sim_leap(w, (uint64_t)HOUR_MS);
         sim_run(w, AGED_US);
     }
-    check_rest(w, "deleted a week ago");
+    sim_check_bytes(w, "deleted a week ago", REST_US, SIM_REST_BYTES);
     for (size_t i = 0; i < w->count && !w->failed; i++) {
         sim_host_crash(w, i);
         sim_disk_crash(w, i, SIM_DISK_FRESH);

@@ -73,6 +73,7 @@ struct sim_plan {
     double intruder_per_s; /* datagrams */
     uint64_t invented;     /* members that it speaks of and that there are not */
     bool false_vectors;    /* it says that it had taken in everything */
+    bool only_invents;     /* it says nothing but that there are such members */
 
     uint64_t offset_ms, step_ms; /* of wall clocks, at most */
     double step_tick, boot_1970, freeze_tick;
@@ -314,6 +315,7 @@ struct sim_link *sim_link(struct sim_world *w, size_t from, size_t to);
 void sim_replay(struct sim_world *w); /* something from the tape, from anywhere */
 void sim_cut(struct sim_world *w, size_t from, size_t to, bool cut);
 void sim_split(struct sim_world *w, size_t first, bool cut); /* below `first` | the rest */
+uint64_t sim_bytes_sent(const struct sim_world *w);          /* by all hosts */
 
 /* host.c */
 void sim_host_init(struct sim_world *w, size_t i);
@@ -468,6 +470,9 @@ struct sim_world *sim_begin(const struct sim_options *o, const struct sim_plan *
                             uint64_t seed);
 bool sim_end(struct sim_world *w);
 void sim_await_rest(struct sim_world *w, const char *what, uint64_t within_s);
+/* For so long no more goes over the network, a second and node. */
+#define SIM_REST_BYTES 230.0 /* a probe and its answer */
+void sim_check_bytes(struct sim_world *w, const char *what, uint64_t us, double most);
 /* Some of everything, written by the hosts from .. to - 1 in turn. */
 void sim_write_some(struct sim_world *w, size_t from, size_t to, unsigned first, unsigned count);
 void sim_set_away(struct sim_world *w, size_t away, bool cut); /* from all others */
@@ -495,3 +500,9 @@ bool sim_run_clock_was_ahead(const struct sim_options *o);
 bool sim_run_clock_spreads(const struct sim_options *o);
 bool sim_run_clocks_1970(const struct sim_options *o);
 bool sim_run_clocks_apart(const struct sim_options *o);
+
+/* scenario_member.c: likewise. */
+bool sim_run_former_life(const struct sim_options *o);
+bool sim_run_half_met(const struct sim_options *o);
+bool sim_run_invented(const struct sim_options *o);
+bool sim_run_silent_twin(const struct sim_options *o);
