@@ -107,7 +107,10 @@ class Browser:
         self.requests, self.complaints, self.events = [], [], []
         answer = self.call("Page.navigate", url=url)
         assert "errorText" not in answer, answer
-        self.wait_for("Page.loadEventFired")
+        end = time.monotonic() + 60
+        while self.evaluate("[document.readyState, location.href]") != ["complete", url]:
+            assert time.monotonic() < end, f"{url} does not load"
+            time.sleep(0.02)
 
     def open(self, url):
         self.go("about:blank")  # what was there before reloads itself no more
