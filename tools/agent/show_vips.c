@@ -139,12 +139,32 @@ add_leaving(const struct gvs_agent *a, struct gvs_view_service *v)
     }
 }
 
+/* Its claimant takes it out of service by the weight of the claim: no operator's word that can be
+ * seen in it. This node knows why, if it is the claimant; what others hear is the weight alone. */
+static bool
+rests(const struct gvs_agent *a, const struct gvs_view_service *v, const struct gvs_view_backend *b,
+      char *why, size_t cap)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    char name[64];
+
+    if (gvs_agent_claim_held(a, &v->id, &b->ep, why, cap))
+        return b->weight == 0;
+    if (b->claim.weight > 0 || b->override.has_weight || gvs_id_is_cluster(&b->owners[0]))
+        return false;
+    gvs_text_id_name(a, &b->owners[0], name, sizeof name);
+    if (gvs_id_cmp(&b->owners[0], &self) == 0)
+        snprintf(why, cap, "this node's file says weight 0");
+    else
+        snprintf(why, cap, "%s claims it with weight 0: by its check, maintenance or file", name);
+    return true;
+}
+
 static const char *
 backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
               const struct gvs_view_backend *b, char *why, size_t cap)
 {
     struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
-    bool held;
 
     why[0] = 0;
     if (b->owner_count == 0) {
@@ -171,8 +191,7 @@ backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
         return "failed";
     case GVS_KERNEL_OK:
     case GVS_KERNEL_OBSERVED:
-        held = gvs_agent_claim_held(a, &v->id, &b->ep, why, cap) && b->weight == 0;
-        return b->override.drain || held ? "draining" : "ok";
+        return rests(a, v, b, why, cap) || b->override.drain ? "draining" : "ok";
     default:
         return "pending";
     }
