@@ -79,6 +79,7 @@ enum gvs_seldom {
     GVS_SELDOM_CLIENT,    /* a client that was hung up on */
     GVS_SELDOM_HOOK,      /* the hook failed */
     GVS_SELDOM_CLAIM,     /* a claim of services.d that the table does not take */
+    GVS_SELDOM_LATE,      /* a check that had to wait for a place */
     GVS_SELDOM_COUNT
 };
 
@@ -457,6 +458,8 @@ bool gvs_checks_down(const struct gvs_agent *a, const struct gvs_svcid *svc,
                      const struct gvs_ep *ep);
 bool gvs_checks_reason(const struct gvs_agent *a, const struct gvs_svcid *svc,
                        const struct gvs_ep *ep, char *text, size_t cap); /* false: not down */
+/* Looks that had to wait for a place. */
+uint64_t gvs_checks_late(const struct gvs_agent *a, enum gvs_check_type type);
 
 /* maintenance.c. _read: true if other services are in maintenance than before. */
 bool gvs_maintenance_read(struct gvs_agent *a);
