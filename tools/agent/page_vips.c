@@ -220,30 +220,32 @@ put_service(FILE *f, const struct stand *s, const json_t *v)
     fputs("</tr>\n", f);
 }
 
-static void
-put_vip(FILE *f, const struct gvs_agent *a, const json_t *v, size_t *room)
+/* Returns how many of its servers it shows: `room` at most. */
+static size_t
+put_vip(FILE *f, const struct gvs_agent *a, const json_t *v, size_t room)
 {
     const json_t *backends = json_object_get(v, "backends");
-    size_t count = json_array_size(backends), i;
+    size_t count = json_array_size(backends), shown = 0;
     const char *vip = gvs_page_word(v, "vip");
+    const struct gvs_item *has;
     struct gvs_svcid svc;
     struct stand s;
 
     if (gvs_svcid_parse(&svc, vip, strlen(vip), NULL) < 0)
-        return;
+        return 0;
     s = stand_of(a, &svc);
     put_service(f, &s, v);
-    for (i = 0; i<count && * room> 0; i++, --*room)
-        put_backend(f, &s, &svc, json_array_get(backends, i));
-    if (i < count)
-        fprintf(f, "<tr class=s><td>and %zu more</tr>\n", count - i);
-    for (; s.has.at<s.has.end && * room> 0; s.has.at++) {
-        if (s.has.at->kind != GVS_ITEM_DEST || find(s.wanted, s.has.at) ||
-            is_listed(backends, s.has.at))
+    for (; shown < count && shown < room; shown++)
+        put_backend(f, &s, &svc, json_array_get(backends, shown));
+    if (shown < count)
+        fprintf(f, "<tr class=s><td>and %zu more</tr>\n", count - shown);
+    for (has = s.has.at; has < s.has.end && shown < room; has++) {
+        if (has->kind != GVS_ITEM_DEST || find(s.wanted, has) || is_listed(backends, has))
             continue;
-        put_unwanted(f, &s, s.has.at);
-        --*room;
+        put_unwanted(f, &s, has);
+        shown++;
     }
+    return shown;
 }
 
 /* Of those that are programmed here; of others status tells. */
@@ -276,7 +278,7 @@ gvs_page_vips(FILE *f, struct gvs_agent *a)
         "<th>VIP, server<th>name<th>sched, fwd<th>wanted<th>in the kernel<th>active<th>inactive"
         "<th>state<th>owner<th>changed (UTC)");
     for (size_t i = 0; i < json_array_size(vips); i++)
-        put_vip(f, a, json_array_get(vips, i), &room);
+        room -= put_vip(f, a, json_array_get(vips, i), room);
     gvs_page_table_end(f, count_rest(a, vips));
     json_decref(vips);
 }
