@@ -3,7 +3,7 @@
  * nothing that is fetched from anywhere. It says what status, members and vip list say, in their
  * words.
  *
- * Bounded as metrics are: 200 members, 200 VIPs and 1,000 backends, 20 events, and how many more
+ * Bounded as metrics are: 200 members, 200 VIPs and 300 backends, 20 events, and how many more
  * there are. What status complains of is not there, since looking for it takes tens of milliseconds
  * in a large table, and whoever asks here is nobody we know. */
 #include <inttypes.h>
