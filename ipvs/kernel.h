@@ -138,6 +138,11 @@ enum gvs_kernel_state gvs_kernel_state_of(const struct gvs_kernel *k,
                                           const struct gvs_item *identity, char *why,
                                           size_t why_cap); /* FAILED, FOREIGN: in words */
 
+/* A service and its destinations as they are wanted, what leaves included, and as configured. Lent
+ * until the next step or want. */
+struct gvs_range gvs_kernel_wanted(const struct gvs_kernel *k, const struct gvs_svcid *svc);
+struct gvs_range gvs_kernel_configured(const struct gvs_kernel *k, const struct gvs_svcid *svc);
+
 /* Connections of a destination as last read; false if unknown. */
 bool gvs_kernel_conns(const struct gvs_kernel *k, const struct gvs_item *identity, uint32_t *active,
                       uint32_t *inactive);

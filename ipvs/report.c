@@ -173,6 +173,18 @@ gvs_kernel_state_of(const struct gvs_kernel *k, const struct gvs_item *identity,
     return wanted && there && gvs_item_equal(wanted, there) ? GVS_KERNEL_OK : GVS_KERNEL_PENDING;
 }
 
+struct gvs_range
+gvs_kernel_wanted(const struct gvs_kernel *k, const struct gvs_svcid *svc)
+{
+    return gvs_set_service(k->wanted, svc);
+}
+
+struct gvs_range
+gvs_kernel_configured(const struct gvs_kernel *k, const struct gvs_svcid *svc)
+{
+    return gvs_set_service(k->configured, svc);
+}
+
 /* Waits what was asked for on this node for trust, too? */
 static bool
 asked_in_vain(const struct gvs_kernel *k, const struct gvs_slot *s)

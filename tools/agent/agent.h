@@ -26,7 +26,7 @@
  *     text.c       what several of them say alike; port.c, who has our port
  *     spread.c     how long changes of others take to this kernel
  *     metrics.c    what is counted, as Prometheus reads it
- *     page.c       what people see of it
+ *     page.c       what people see of it (page.h: page_vips.c, VIPs; page_text.c, text and looks)
  *     http.c       both, and health, over HTTP
  *     control.c    the Unix socket
  */
@@ -79,6 +79,7 @@ enum gvs_seldom {
     GVS_SELDOM_CLIENT,    /* a client that was hung up on */
     GVS_SELDOM_HOOK,      /* the hook failed */
     GVS_SELDOM_CLAIM,     /* a claim of services.d that the table does not take */
+    GVS_SELDOM_LATE,      /* a check that had to wait for a place */
     GVS_SELDOM_COUNT
 };
 
@@ -457,6 +458,8 @@ bool gvs_checks_down(const struct gvs_agent *a, const struct gvs_svcid *svc,
                      const struct gvs_ep *ep);
 bool gvs_checks_reason(const struct gvs_agent *a, const struct gvs_svcid *svc,
                        const struct gvs_ep *ep, char *text, size_t cap); /* false: not down */
+/* Looks that had to wait for a place. */
+uint64_t gvs_checks_late(const struct gvs_agent *a, enum gvs_check_type type);
 
 /* maintenance.c. _read: true if other services are in maintenance than before. */
 bool gvs_maintenance_read(struct gvs_agent *a);
@@ -665,6 +668,8 @@ void gvs_show_status(struct gvs_request *r);
 void gvs_show_members(struct gvs_request *r);
 void gvs_show_vip_list(struct gvs_request *r);
 void gvs_show_vip(struct gvs_request *r);
+/* The first `max` of vip list, and no more once there are `rows_max` of VIPs and backends. */
+json_t *gvs_show_vips(struct gvs_agent *a, size_t max, size_t rows_max);
 void gvs_show_export(struct gvs_request *r); /* export.c */
 void gvs_show_plan(struct gvs_request *r);
 void gvs_show_audit(struct gvs_request *r);
@@ -692,7 +697,7 @@ char *gvs_metrics_text(const struct gvs_agent *a, size_t *len);
 void gvs_show_metrics(struct gvs_request *r);
 
 /* page.c: HTML, likewise. */
-char *gvs_page_text(const struct gvs_agent *a, size_t *len);
+char *gvs_page_text(struct gvs_agent *a, size_t *len);
 
 /* spread.c. begin: an entry is news. end: the kernel has acknowledged an operation on this item,
  * and not one that mends drift. */

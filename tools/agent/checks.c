@@ -19,6 +19,10 @@
  * late for: after a pause the looks that were under way count for nothing, and all begin anew,
  * spread.
  *
+ * There are so many places for connections, and so many for commands. A look that is due when all
+ * are taken waits its turn, and that it did is counted and told: from then on servers are found
+ * down, and up, the later.
+ *
  * There is no threshold beyond which checks are not believed any more ("panic"). That all servers
  * of a service are down is what its operator's own checks say, each for itself, and to send clients
  * there all the same would only hide it: they are refused at once, as of a service that is drained.
@@ -51,6 +55,7 @@ struct check {
     struct probe *probe;      /* the connection under way, or NULL */
     uint64_t asked;           /* number of the command under way, or 0 */
     struct gvs_mono deadline; /* of either */
+    bool waits;               /* a look is due, and there is no place for it */
     bool unable;              /* the latest look could not be made, */
     char why[96];             /* since; or why it is down; or "" */
 };
@@ -60,8 +65,9 @@ struct gvs_checks {
     size_t count;
     size_t turn; /* who is looked at first, of those that are due: all have their turn */
     size_t connects, commands;
-    uint64_t number; /* of the latest command */
-    bool changed;    /* something in the table, and nobody was told yet */
+    uint64_t number;                   /* of the latest command */
+    uint64_t late[GVS_CHECK_EXEC + 1]; /* looks that had to wait; [enum gvs_check_type] */
+    bool changed;                      /* something in the table, and nobody was told yet */
     struct gvs_mono due;
     uv_timer_t timer;
     struct gvs_child checker;
@@ -380,6 +386,22 @@ has_room(const struct gvs_checks *s, const struct check *c)
 }
 
 static void
+tell_late(struct gvs_agent *a, const struct check *c, struct gvs_mono now)
+{
+    bool tcp = c->check.type == GVS_CHECK_TCP;
+    char ep[GVS_EP_TEXT_LEN], vip[GVS_SVCID_TEXT_LEN];
+
+    a->checks->late[c->check.type]++;
+    gvs_svcid_format(vip, &c->svc);
+    gvs_ep_format(ep, &c->ep);
+    gvs_agent_log_seldom(a, GVS_SELDOM_LATE,
+                         "checks are late: %d %s at a time are not enough; that of %s, vip '%s', "
+                         "began after %.1f s more than its interval",
+                         tcp ? CONNECTS_MAX : GVS_CHECKER_MAX, tcp ? "connections" : "commands", ep,
+                         vip, (double)(now.us - c->health.next.us) / 1e6);
+}
+
+static void
 step(struct gvs_agent *a, struct check *c, struct gvs_mono now)
 {
     char why[48];
@@ -389,8 +411,15 @@ step(struct gvs_agent *a, struct check *c, struct gvs_mono now)
         snprintf(why, sizeof why, "no answer in %u s", c->check.timeout);
         take_answer(a, c, false, why);
     }
-    if (c->probe || c->asked || !gvs_mono_due(c->health.next, now) || !has_room(a->checks, c))
+    if (c->probe || c->asked || !gvs_mono_due(c->health.next, now))
         return;
+    if (!has_room(a->checks, c)) {
+        c->waits = true;
+        return;
+    }
+    if (c->waits)
+        tell_late(a, c, now);
+    c->waits = false;
     gvs_health_look(&c->health, &c->rule, now, dice());
     c->deadline = gvs_mono_add_ms(now, c->check.timeout * UINT64_C(1000));
     if (c->check.type == GVS_CHECK_TCP)
@@ -407,6 +436,7 @@ resume(struct gvs_agent *a, struct gvs_mono now)
         struct check *c = a->checks->list[i];
 
         end_probe(a, c);
+        c->waits = false;
         gvs_health_spread(&c->health, &c->rule, now, dice());
     }
 }
@@ -521,6 +551,7 @@ make(struct gvs_agent *a, const struct gvs_claim_service *service,
         if (!c->health.up)
             snprintf(c->why, sizeof c->why, "has not answered yet");
     } else if (anew) {
+        c->waits = false;
         gvs_health_spread(&c->health, &c->rule, gvs_udp_now(), dice());
     }
     return c;
@@ -601,6 +632,12 @@ gvs_checks_down(const struct gvs_agent *a, const struct gvs_svcid *svc, const st
     const struct check *c = find(a->checks, svc, ep);
 
     return c && !c->health.up;
+}
+
+uint64_t
+gvs_checks_late(const struct gvs_agent *a, enum gvs_check_type type)
+{
+    return a->checks->late[type];
 }
 
 bool

@@ -91,6 +91,36 @@ gvs_show_watch(struct gvs_request *r)
     feed(r);
 }
 
+/* What it is about; a key that does not apply is there all the same. An address that went with its
+ * last service is of none, and stands alone: no mark is 0. */
+static void
+put_object(const struct gvs_agent *a, json_t *o, const struct gvs_svcid *svc,
+           const struct gvs_ep *ep)
+{
+    const char *name = svc ? gvs_names_get(&a->names, svc) : NULL;
+    char vip[GVS_SVCID_TEXT_LEN], backend[GVS_EP_TEXT_LEN];
+
+    if (svc && svc->proto == GVS_PROTO_FWMARK && svc->fwmark == 0)
+        gvs_addr_format(vip, &svc->addr);
+    else if (svc)
+        gvs_svcid_format(vip, svc);
+    if (ep)
+        gvs_ep_format(backend, ep);
+    json_object_set_new(o, "vip", svc ? json_string(vip) : json_null());
+    if (name)
+        json_object_set_new(o, "name", json_string(name));
+    json_object_set_new(o, "backend", ep ? json_string(backend) : json_null());
+}
+
+static void
+put_cause(const struct gvs_agent *a, json_t *o)
+{
+    bool any = a->via != GVS_VIA_NONE;
+
+    json_object_set_new(o, "by", any && a->by ? json_string(a->by) : json_null());
+    json_object_set_new(o, "via", any ? json_string(via_name(a->via)) : json_null());
+}
+
 void
 gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
                const struct gvs_ep *ep, const struct gvs_id *node, json_t *before, json_t *after,
@@ -109,33 +139,14 @@ gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *s
     json_object_set_new(o, "monotonic_us", json_integer((json_int_t)gvs_udp_now().us));
     json_object_set_new(o, "node", json_string(name));
     json_object_set_new(o, "event", json_string(event));
-    if (svc) {
-        char vip[GVS_SVCID_TEXT_LEN];
-        const char *label = gvs_names_get(&a->names, svc);
-
-        gvs_svcid_format(vip, svc);
-        json_object_set_new(o, "vip", json_string(vip));
-        if (label)
-            json_object_set_new(o, "name", json_string(label));
-    }
-    if (ep) {
-        char text[GVS_EP_TEXT_LEN];
-
-        gvs_ep_format(text, ep);
-        json_object_set_new(o, "backend", json_string(text));
-    }
-    if (before)
-        json_object_set_new(o, "before", before);
-    if (after)
-        json_object_set_new(o, "after", after);
+    put_object(a, o, svc, ep);
+    json_object_set_new(o, "before", before ? before : json_object());
+    json_object_set_new(o, "after", after ? after : json_object());
     if (extra) {
         json_object_update(o, extra);
         json_decref(extra);
     }
-    if (a->by && a->via != GVS_VIA_NONE)
-        json_object_set_new(o, "by", json_string(a->by));
-    if (a->via != GVS_VIA_NONE)
-        json_object_set_new(o, "via", json_string(via_name(a->via)));
+    put_cause(a, o);
 
     slot = &ring->ring[ring->seq % GVS_AGENT_RING];
     json_decref(*slot);

@@ -132,6 +132,15 @@ put_files(FILE *f, const struct gvs_agent *a)
               gvs_store_failing(a->store, NULL, 0) != 0);
 }
 
+static void
+put_checks(FILE *f, const struct gvs_agent *a)
+{
+    put_head(f, "checks_late_total", "counter",
+             "Looks of health checks that were due and had to wait for a place.");
+    put(f, "checks_late_total", "type", "tcp", gvs_checks_late(a, GVS_CHECK_TCP));
+    put(f, "checks_late_total", "type", "exec", gvs_checks_late(a, GVS_CHECK_EXEC));
+}
+
 /* --- the cluster --- */
 
 static void
@@ -380,6 +389,7 @@ gvs_metrics_text(const struct gvs_agent *a, size_t *len)
     put_node(f, a);
     put_process(f, a);
     put_files(f, a);
+    put_checks(f, a);
     members = put_members(f, a, &c);
     put_table(f, a);
     put_packets(f, &c);

@@ -414,7 +414,8 @@ change_json(const struct gvs_agent *a, const struct gvs_netns *ns, const struct 
         [GVS_OP_ANCHOR_DEL] = {"remove", "service"},
     };
     bool address = op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL;
-    bool gone = strcmp(names[op->kind].op, "remove") == 0;
+    bool gone = strcmp(names[op->kind].op, "remove") == 0, fields = !address && op->item.kind;
+    const struct gvs_item *before;
     char vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN];
     json_t *o;
 
@@ -431,13 +432,9 @@ change_json(const struct gvs_agent *a, const struct gvs_netns *ns, const struct 
     } else {
         json_object_set_new(o, "backend", json_null());
     }
-    if (address || !op->item.kind)
-        return o;
-    json_object_set_new(o, "before",
-                        op->before.kind ? gvs_text_item(&op->before)
-                        : gone          ? gvs_text_item(&op->item)
-                                        : json_object());
-    json_object_set_new(o, "after", gone ? json_object() : gvs_text_item(&op->item));
+    before = fields && op->before.kind ? &op->before : fields && gone ? &op->item : NULL;
+    json_object_set_new(o, "before", before ? gvs_text_item(before) : json_object());
+    json_object_set_new(o, "after", fields && !gone ? gvs_text_item(&op->item) : json_object());
     return o;
 }
 

@@ -139,12 +139,32 @@ add_leaving(const struct gvs_agent *a, struct gvs_view_service *v)
     }
 }
 
+/* Its claimant takes it out of service by the weight of the claim: no operator's word that can be
+ * seen in it. This node knows why, if it is the claimant; what others hear is the weight alone. */
+static bool
+rests(const struct gvs_agent *a, const struct gvs_view_service *v, const struct gvs_view_backend *b,
+      char *why, size_t cap)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    char name[64];
+
+    if (gvs_agent_claim_held(a, &v->id, &b->ep, why, cap))
+        return b->weight == 0;
+    if (b->claim.weight > 0 || b->override.has_weight || gvs_id_is_cluster(&b->owners[0]))
+        return false;
+    gvs_text_id_name(a, &b->owners[0], name, sizeof name);
+    if (gvs_id_cmp(&b->owners[0], &self) == 0)
+        snprintf(why, cap, "this node's file says weight 0");
+    else
+        snprintf(why, cap, "%s claims it with weight 0: by its check, maintenance or file", name);
+    return true;
+}
+
 static const char *
 backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
               const struct gvs_view_backend *b, char *why, size_t cap)
 {
     struct gvs_item item = gvs_item_make_dest(&v->id, &b->ep);
-    bool held;
 
     why[0] = 0;
     if (b->owner_count == 0) {
@@ -171,8 +191,7 @@ backend_state(const struct gvs_agent *a, const struct gvs_view_service *v,
         return "failed";
     case GVS_KERNEL_OK:
     case GVS_KERNEL_OBSERVED:
-        held = gvs_agent_claim_held(a, &v->id, &b->ep, why, cap) && b->weight == 0;
-        return b->override.drain || held ? "draining" : "ok";
+        return rests(a, v, b, why, cap) || b->override.drain ? "draining" : "ok";
     default:
         return "pending";
     }
@@ -311,8 +330,15 @@ struct vips {
     json_t *list;
     const char *only; /* a canonical VIP or a name; NULL: all */
     bool by_id;
-    struct gvs_svcid id; /* by_id: what `only` means */
+    struct gvs_svcid id;        /* by_id: what `only` means */
+    size_t max, rows_max, rows; /* VIPs; lines of VIPs and backends, and so many so far */
 };
+
+static bool
+is_full(const struct vips *list)
+{
+    return json_array_size(list->list) >= list->max || list->rows >= list->rows_max;
+}
 
 /* The service that the view holds, with what leaves it. */
 static void
@@ -329,6 +355,7 @@ append_vip(struct gvs_agent *a, struct vips *list)
         return;
     if (list->only)
         gvs_netns_refresh_conns(a, &v->id);
+    list->rows += 1 + v->backend_count;
     json_array_append_new(list->list, vip_json(a, v));
 }
 
@@ -344,7 +371,7 @@ append_leaving(struct gvs_agent *a, const struct gvs_netns *ns, struct vips *lis
 
     if (list->only && json_array_size(list->list) > 0)
         return;
-    while (gvs_ledger_each_leaving(ns->ledger, &at, &item)) {
+    while (!is_full(list) && gvs_ledger_each_leaving(ns->ledger, &at, &item)) {
         before = gvs_netns_next(a, NULL);
         if (item.kind != GVS_ITEM_SERVICE ||
             gvs_view_service(gvs_node_claims(a->node), &env, &item.svc, a->view))
@@ -356,20 +383,37 @@ append_leaving(struct gvs_agent *a, const struct gvs_netns *ns, struct vips *lis
     }
 }
 
-static json_t *
-vips_json(struct gvs_agent *a, const char *only, size_t *found)
+static void
+append_vips(struct gvs_agent *a, struct vips *list)
 {
     const struct gvs_table *t = gvs_node_claims(a->node);
     struct gvs_view_env env = gvs_agent_env(a);
-    struct vips list = {.list = json_array(), .only = only};
     struct gvs_svcid svc = {0};
 
-    list.by_id = only && gvs_svcid_parse(&list.id, only, strlen(only), NULL) == GVS_OK;
-    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
+    for (bool after = false; !is_full(list) && gvs_view_seek(t, after ? &svc : NULL, after, &svc);
+         after = true)
         if (gvs_view_service(t, &env, &svc, a->view))
-            append_vip(a, &list);
+            append_vip(a, list);
     for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
-        append_leaving(a, ns, &list);
+        append_leaving(a, ns, list);
+}
+
+json_t *
+gvs_show_vips(struct gvs_agent *a, size_t max, size_t rows_max)
+{
+    struct vips list = {.list = json_array(), .max = max, .rows_max = rows_max};
+
+    append_vips(a, &list);
+    return list.list;
+}
+
+static json_t *
+vips_json(struct gvs_agent *a, const char *only, size_t *found)
+{
+    struct vips list = {.list = json_array(), .only = only, .max = SIZE_MAX, .rows_max = SIZE_MAX};
+
+    list.by_id = only && gvs_svcid_parse(&list.id, only, strlen(only), NULL) == GVS_OK;
+    append_vips(a, &list);
     *found = json_array_size(list.list);
     return list.list;
 }
