@@ -99,6 +99,7 @@ if(MICROHTTPD_FOUND)
 endif()
 
 # Against a kernel in memory, too.
+gvs_test(tools/braked test/tools/test_braked.c test/ipvs/fake.c LIBS libgossipvs)
 gvs_test(tools/withdraw test/tools/test_withdraw.c test/ipvs/fake.c LIBS libgossipvs)
 
 gvs_test(tools/confined test/tools/test_confine.c
