@@ -62,7 +62,9 @@ add_executable(bench_gossip test/net/bench_gossip.c test/lib/loopback.c)
 target_link_libraries(bench_gossip PRIVATE gvs_net)
 add_executable(flood test/net/flood.c)
 add_executable(traffic test/kernel/traffic.c)
-set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table flood traffic
+add_executable(tracer test/kernel/tracer.c)
+set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_table flood tracer
+    traffic
     PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test"
 )
@@ -82,7 +84,7 @@ endforeach()
 
 # All but the unit tests and what they alone use.
 add_custom_target(programs DEPENDS gossipvsd gossipvs sim flood
-    kernel_live link_live model_live nl_live traffic completion)
+    kernel_live link_live model_live nl_live tracer traffic completion)
 if(TARGET man)
     add_dependencies(programs man)
 endif()
@@ -97,6 +99,7 @@ if(MICROHTTPD_FOUND)
 endif()
 
 # Against a kernel in memory, too.
+gvs_test(tools/braked test/tools/test_braked.c test/ipvs/fake.c LIBS libgossipvs)
 gvs_test(tools/withdraw test/tools/test_withdraw.c test/ipvs/fake.c LIBS libgossipvs)
 
 gvs_test(tools/confined test/tools/test_confine.c

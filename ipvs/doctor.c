@@ -20,6 +20,13 @@
 
 #define CLIENT_MTU 1500 /* what clients on Ethernet send */
 
+/* After how much silence a machine asks whether the other is still there, if it asks at all, and
+ * how much more RFC 5382 (REQ-5) has a NAT wait. No mapping of UDP may last for less: RFC 4787
+ * (REQ-5). */
+#define KEEPALIVE_S 7200
+#define KEEPALIVE_GRACE_S 240
+#define UDP_S_MIN 120
+
 struct facts {
     const struct gvs_doctor_use *use;
     const struct gvs_doctor_seen *seen;
@@ -43,7 +50,7 @@ gvs_doctor_assume(struct gvs_doctor_use *use)
 {
     if (use->items > 0)
         return false;
-    use->nat4 = true;
+    use->nat4 = use->tcp = true;
     use->scheduler_count = 1;
     memcpy(use->schedulers[0], "wlc", sizeof "wlc");
     return true;
@@ -260,6 +267,61 @@ judge_conntrack(const struct facts *k, struct gvs_doctor_finding *f)
     without_ip_vs(k, f);
 }
 
+/* Measured: 3 s, and after 4 s of silence the connection is reset. What keepalive a client or a
+ * server uses cannot be seen; this node's own is as good a guess as any, and 7200 on most. */
+static uint32_t
+keepalive_of(const struct facts *k)
+{
+    int32_t v = k->seen->sysctl[GVS_DOCTOR_TCP_KEEPALIVE_TIME];
+
+    return v > 0 ? (uint32_t)v : KEEPALIVE_S;
+}
+
+static void
+judge_timeouts_of(const struct facts *k, struct gvs_doctor_finding *f)
+{
+    const struct gvs_doctor_seen *s = k->seen;
+    uint32_t keepalive = keepalive_of(k);
+    bool tcp = k->use->tcp && s->tcp_s > 0 && s->tcp_s <= keepalive;
+    bool udp = k->use->udp && s->udp_s > 0 && s->udp_s < UDP_S_MIN;
+
+    snprintf(f->found, sizeof f->found, "tcp %u, tcpfin %u, udp %u", s->tcp_s, s->tcpfin_s,
+             s->udp_s);
+    if (k->use->tcp)
+        append(f->wanted, sizeof f->wanted, "tcp over %u", keepalive);
+    if (k->use->udp)
+        append(f->wanted, sizeof f->wanted, "%sudp %d or more", k->use->tcp ? ", " : "", UDP_S_MIN);
+    if (!tcp && !udp)
+        return;
+    f->state = GVS_DOCTOR_WARN;
+    f->why = tcp ? "a connection that is silent for longer than tcp is forgotten, and reset with "
+                   "its next packet; keepalive comes only after tcp_keepalive_time, as here so "
+                   "likely on clients and servers"
+                 : "a UDP client that is silent for longer than udp is forgotten, and gets to "
+                   "another server with its next packet";
+    snprintf(f->fix, sizeof f->fix,
+             "ipvsadm --set %u 0 %d (until the next boot; 0 leaves as it is)",
+             tcp ? keepalive + KEEPALIVE_GRACE_S : 0, udp ? UDP_S_MIN : 0);
+}
+
+static void
+judge_timeouts(const struct facts *k, struct gvs_doctor_finding *f)
+{
+    f->why = "who is silent for longer is forgotten: an open connection is reset with its next "
+             "packet, and datagrams get to another server";
+    if (without_ip_vs(k, f))
+        return;
+    if (!k->use->tcp && !k->use->udp) {
+        unneeded(f, "no VIP of tcp or udp");
+    } else if (k->seen->tcp_s + k->seen->tcpfin_s + k->seen->udp_s == 0) {
+        f->state = GVS_DOCTOR_WARN;
+        f->why = "the agent got no answer about them from the kernel";
+        snprintf(f->fix, sizeof f->fix, "ipvsadm -l --timeout");
+    } else {
+        judge_timeouts_of(k, f);
+    }
+}
+
 static void
 judge_run_estimation(const struct facts *k, struct gvs_doctor_finding *f)
 {
@@ -315,6 +377,59 @@ judge_ipv6_forwarding(const struct facts *k, struct gvs_doctor_finding *f)
                  "sysctl -w net.ipv6.conf.all.forwarding=1 (it has interfaces ignore router "
                  "advertisements, unless their accept_ra is 2)");
     }
+}
+
+/* Which way a server's answers take is a matter of its own routes, and cannot be seen from here;
+ * nor which packets a rule means. What can: a server in no network of this node's has a router
+ * between, by whose routes its answers go, and whether any rule masquerades at all. */
+static void
+judge_masquerade_of(const struct facts *k, size_t remote, size_t first,
+                    struct gvs_doctor_finding *f)
+{
+    char addr[GVS_ADDR_TEXT_LEN];
+    bool sees = k->seen->sysctl[GVS_DOCTOR_CONNTRACK] > 0;
+
+    gvs_addr_format(addr, &k->use->servers[first]);
+    snprintf(f->found, sizeof f->found, "%s behind a router", addr);
+    if (remote > 1)
+        append(f->found, sizeof f->found, ", and %zu more", remote - 1);
+    append(f->found, sizeof f->found, ", %s%s",
+           k->seen->masquerade ? "rules that masquerade" : "no rule", sees ? "" : ", conntrack 0");
+    snprintf(f->wanted, sizeof f->wanted, "a rule, conntrack 1");
+    if (k->seen->masquerade && sees)
+        return;
+    f->state = GVS_DOCTOR_WARN;
+    f->why = k->seen->masquerade
+                 ? "a server's answers pass its router by that one's routes; should a rule that "
+                   "masquerades lead them here, it sees nothing of IPVS without conntrack"
+                 : "a server's answers pass its router by that one's routes; where these do not "
+                   "lead here, and nothing masquerades what goes to it, clients time out";
+    snprintf(f->fix, sizeof f->fix, "%sgossipvs doctor --fix conntrack",
+             k->seen->masquerade ? ""
+                                 : "iptables -t nat -A POSTROUTING -m ipvs --ipvs --vdir ORIGINAL "
+                                   "--vmethod MASQ -j MASQUERADE; ");
+}
+
+static void
+judge_masquerade(const struct facts *k, struct gvs_doctor_finding *f)
+{
+    size_t remote = 0, first = 0;
+
+    for (size_t i = k->use->server_count; i-- > 0;)
+        if (k->seen->remote[i]) {
+            remote++;
+            first = i;
+        }
+    f->why = "answers of servers behind forward nat have to come back through this node: because "
+             "it is their way to clients, or a rule masquerades what goes to them";
+    if (k->use->server_count == 0)
+        unneeded(f, "no backend with forward nat");
+    else if (remote > 0)
+        judge_masquerade_of(k, remote, first, f);
+    else
+        snprintf(f->found, sizeof f->found, "servers in this node's networks");
+    if (k->use->server_count == GVS_DOCTOR_SERVERS_MAX)
+        append(f->found, sizeof f->found, " (%d looked at)", GVS_DOCTOR_SERVERS_MAX);
 }
 
 static int32_t
@@ -518,7 +633,9 @@ static const struct {
     {"expire_nodest_conn", judge_expire_nodest_conn, GVS_DOCTOR_NAMESPACE, true},
     {"expire_quiescent_template", judge_expire_quiescent_template, GVS_DOCTOR_NAMESPACE, true},
     {"conn_reuse_mode", judge_conn_reuse_mode, GVS_DOCTOR_NAMESPACE, true},
+    {"timeouts", judge_timeouts, GVS_DOCTOR_NAMESPACE, false},
     {"conntrack", judge_conntrack, GVS_DOCTOR_NAMESPACE, true},
+    {"masquerade", judge_masquerade, GVS_DOCTOR_NAMESPACE, false},
     {"run_estimation", judge_run_estimation, GVS_DOCTOR_NAMESPACE, true},
     {"ip_forward", judge_ip_forward, GVS_DOCTOR_NAMESPACE, true},
     {"ipv6_forwarding", judge_ipv6_forwarding, GVS_DOCTOR_NAMESPACE, false},
@@ -557,6 +674,7 @@ gvs_doctor_judge(size_t i, const struct gvs_doctor_use *use, const struct gvs_do
     GVS_ASSERT(i < gvs_doctor_count());
     GVS_ASSERT(use->scheduler_count <= GVS_DOCTOR_SCHEDULERS_MAX);
     GVS_ASSERT(use->tunnel_count <= GVS_DOCTOR_TUNNELS_MAX);
+    GVS_ASSERT(use->server_count <= GVS_DOCTOR_SERVERS_MAX);
     GVS_ASSERT(seen->link_count <= GVS_DOCTOR_LINKS_MAX);
     memset(out, 0, sizeof *out);
     out->name = checks[i].name;

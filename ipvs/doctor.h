@@ -20,6 +20,7 @@
 
 #define GVS_DOCTOR_SCHEDULERS_MAX 16 /* the kernel comes with 14 */
 #define GVS_DOCTOR_TUNNELS_MAX 64    /* backends whose path is measured; nothing special about it */
+#define GVS_DOCTOR_SERVERS_MAX 64    /* the same of those with forward nat */
 #define GVS_DOCTOR_LINKS_MAX 32      /* interfaces that matter; nothing special about it */
 #define GVS_DOCTOR_PORTS_LEN 112     /* of ip_local_reserved_ports as text, with its end */
 
@@ -34,7 +35,8 @@
     X(IPV6_FORWARDING, "net/ipv6/conf/all/forwarding")                    \
     X(ARP_IGNORE, "net/ipv4/conf/all/arp_ignore")                         \
     X(ARP_ANNOUNCE, "net/ipv4/conf/all/arp_announce")                     \
-    X(RP_FILTER, "net/ipv4/conf/all/rp_filter")
+    X(RP_FILTER, "net/ipv4/conf/all/rp_filter")                           \
+    X(TCP_KEEPALIVE_TIME, "net/ipv4/tcp_keepalive_time")
 
 enum gvs_doctor_sysctl {
 #define X(name, path) GVS_DOCTOR_##name,
@@ -46,10 +48,12 @@ const char *gvs_doctor_path(enum gvs_doctor_sysctl which);
 
 struct gvs_doctor_use {
     size_t items; /* services and destinations */
-    bool udp, persistent;
-    bool nat4, nat6; /* destinations with forward nat in a service of that family */
-    size_t members;  /* alive, this node included */
-    uint16_t port;   /* of the agent */
+    bool tcp, udp, persistent;
+    bool nat4, nat6;     /* destinations with forward nat in a service of that family */
+    size_t server_count; /* destinations with forward nat, each address once */
+    struct gvs_addr servers[GVS_DOCTOR_SERVERS_MAX];
+    size_t members; /* alive, this node included */
+    uint16_t port;  /* of the agent */
     size_t scheduler_count;
     char schedulers[GVS_DOCTOR_SCHEDULERS_MAX][GVS_SCHED_LEN_MAX + 1];
     size_t tunnel_count; /* destinations with forward tun, each address and kind once */
@@ -82,7 +86,10 @@ struct gvs_doctor_seen {
     uint32_t kernel;  /* of that, GVS_DOCTOR_KERNEL */
     bool ip_vs;       /* loaded */
     bool rules;       /* a rule of iptables with -m ipvs is in use, in whatever namespace */
-    bool unpacks;     /* an address of this namespace is among use->tunnels */
+    bool masquerade;  /* likewise one that masquerades */
+    bool remote[GVS_DOCTOR_SERVERS_MAX]; /* each in use: in no network of an interface's */
+    uint32_t tcp_s, tcpfin_s, udp_s;     /* struct gvs_timeouts; 0: not known */
+    bool unpacks;                        /* an address of this namespace is among use->tunnels */
     enum gvs_doctor_module schedulers[GVS_DOCTOR_SCHEDULERS_MAX]; /* as in use */
     uint32_t mtu[GVS_DOCTOR_TUNNELS_MAX];    /* of the path to each in use; 0: there is no route */
     int32_t sysctl[GVS_DOCTOR_SYSCTL_COUNT]; /* -1: there is none of that name */

@@ -153,6 +153,10 @@ bool gvs_kernel_rates(const struct gvs_kernel *k, const struct gvs_svcid *svc,
  * ours; or as gvs_nl_dests. */
 int gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc);
 
+/* How long IPVS remembers who is silent, read now. GVS_E_UNSUPPORTED: there is none; or as
+ * gvs_nl_timeouts. */
+int gvs_kernel_timeouts(struct gvs_kernel *k, struct gvs_timeouts *out);
+
 /* What leaves of a service, ascending, as it is wanted meanwhile: some destinations, or itself and
  * all of them. Writes at most max, and returns how many. Until when, the ledger says. */
 size_t gvs_kernel_leaving(const struct gvs_kernel *k, const struct gvs_svcid *svc,

@@ -60,6 +60,20 @@ keep_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *ctx)
     return NL_STOP;
 }
 
+/* Until the queue is empty: what is left of an answer that did not come whole would be taken for
+ * that to the next request, and so on for ever. After each that failed, and, should the queue not
+ * have been emptied then, before all that the caller may ask for. */
+static void
+drain(struct gvs_link *l)
+{
+    uint8_t b[64]; /* the rest of each is cut off */
+    ssize_t n;
+
+    do
+        n = recv(nl_socket_get_fd(l->sk), b, sizeof b, MSG_DONTWAIT);
+    while (n >= 0 || errno == ENOBUFS || errno == EINTR);
+}
+
 /* A libnl result as one of ours, with errno. */
 static int
 result(struct gvs_link *l, int err)
@@ -69,6 +83,8 @@ result(struct gvs_link *l, int err)
     l->error = 0;
     if (err >= 0)
         return GVS_OK;
+    if (error == 0)
+        drain(l);
     if (error == 0)
         error = err == -NLE_NOMEM ? ENOMEM : err == -NLE_AGAIN ? ETIMEDOUT : EIO;
     errno = error;
@@ -331,8 +347,8 @@ look_up_route(struct gvs_link *l, const struct gvs_addr *vip)
     nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, see_route, &seen);
     nl_complete_msg(l->sk, m);
     nlmsg_hdr(m)->nlmsg_flags &= (uint16_t)~NLM_F_ACK; /* the route, or an error, is the answer */
-    if (nl_send(l->sk, m) >= 0)
-        (void)nl_recvmsgs(l->sk, cb);
+    if (nl_send(l->sk, m) >= 0 && nl_recvmsgs(l->sk, cb) < 0 && l->error == 0)
+        drain(l);
     seen.answered |= l->error != 0; /* by there is none */
     l->error = 0;
 out:
@@ -358,8 +374,10 @@ route_is_right(const struct route_seen *seen, const struct gvs_addr *source)
 bool
 gvs_link_serves(struct gvs_link *l, const struct gvs_addr *vip)
 {
-    struct route_seen seen = look_up_route(l, vip);
+    struct route_seen seen;
 
+    drain(l);
+    seen = look_up_route(l, vip);
     return !seen.answered || route_is_right(&seen, source_of(l, vip));
 }
 
@@ -388,6 +406,7 @@ gvs_link_add(struct gvs_link *l, const struct gvs_addr *vip, bool *changed)
     int rc;
 
     GVS_ASSERT(!l->observe);
+    drain(l);
     *changed = false;
     rc = add_addr(l, vip, changed);
     if (*changed && vip->family == GVS_FAMILY_V6)
@@ -414,6 +433,7 @@ gvs_link_del(struct gvs_link *l, const struct gvs_addr *vip, bool *changed)
     int rc;
 
     GVS_ASSERT(!l->observe);
+    drain(l);
     *changed = false;
     rc = del_route(l, vip, protocol_of(vip), changed);
     if (rc < 0)
@@ -436,8 +456,10 @@ int
 gvs_link_addresses(struct gvs_link *l, bool on_dummy, gvs_link_found_fn fn, void *ctx)
 {
     struct nl_cache *links = NULL, *addrs = NULL;
-    int err = rtnl_link_alloc_cache(l->sk, AF_UNSPEC, &links);
+    int err;
 
+    drain(l);
+    err = rtnl_link_alloc_cache(l->sk, AF_UNSPEC, &links);
     if (err >= 0)
         err = rtnl_addr_alloc_cache(l->sk, &addrs);
     if (err < 0)
@@ -548,8 +570,10 @@ gvs_link_open_on(struct gvs_link **out, int fd, const char *interface, bool obse
 int
 gvs_link_program(struct gvs_link *l)
 {
-    int rc = *l->name ? ensure_interface(l) : GVS_OK;
+    int rc;
 
+    drain(l);
+    rc = *l->name ? ensure_interface(l) : GVS_OK;
     l->observe = rc != GVS_OK || !*l->name;
     return rc;
 }

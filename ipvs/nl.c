@@ -152,6 +152,13 @@ gvs_nl_apply(struct gvs_nl *nl, const struct gvs_op *ops, size_t count, int *err
 }
 
 static int
+code_of(int error)
+{
+    errno = error;
+    return error == EPERM ? GVS_E_REFUSED : error ? GVS_E_SYS : GVS_OK;
+}
+
+static int
 dump_once(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn, void *ctx)
 {
     struct gvs_nl_dump d = {.seq = nl->seq, .family = nl->family, .svc = svc, .fn = fn, .ctx = ctx};
@@ -173,10 +180,7 @@ dump_once(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn, vo
         drain(nl); /* of an earlier dump that fell silent: reading this answer set it going again */
         return GVS_E_LOST;
     }
-    errno = d.error;
-    if (d.error == EPERM)
-        return GVS_E_REFUSED;
-    return d.error ? GVS_E_SYS : GVS_OK;
+    return code_of(d.error);
 }
 
 /* Again if the family has another id, as in gvs_nl_apply; nothing was found under the old one. */
@@ -206,22 +210,52 @@ gvs_nl_dests(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn,
     return dump(nl, svc, fn, ctx);
 }
 
+/* The answer to one request of `len` bytes in nl->out: its length in nl->in. */
+static int
+ask(struct gvs_nl *nl, size_t len)
+{
+    int rc = send_bytes(nl, nl->out, len);
+
+    return rc < 0 ? rc : receive(nl);
+}
+
 /* The version, which also tells whether this thread may ask anything at all. */
 static int
 ask_version(struct gvs_nl *nl)
 {
-    int rc = send_bytes(nl, nl->out, gvs_nl_encode_info(nl->out, nl->family, nl->seq)), error;
+    int rc = ask(nl, gvs_nl_encode_info(nl->out, nl->family, nl->seq)), error;
 
-    if (rc < 0)
+    if (rc >= 0)
+        rc = gvs_nl_info(&nl->version, &error, nl->seq++, nl->in, (size_t)rc);
+    return rc < 0 ? rc : code_of(error);
+}
+
+static int
+ask_timeouts(struct gvs_nl *nl, struct gvs_timeouts *out)
+{
+    uint32_t seq = nl->seq++;
+    int rc = ask(nl, gvs_nl_encode_config(nl->out, nl->family, seq)), error;
+
+    if (rc >= 0)
+        rc = gvs_nl_config(out, &error, seq, nl->in, (size_t)rc);
+    if (rc == GVS_E_LOST)
+        drain(nl);
+    return rc < 0 ? rc : code_of(error);
+}
+
+/* Again if the family has another id, as in gvs_nl_apply. */
+int
+gvs_nl_timeouts(struct gvs_nl *nl, struct gvs_timeouts *out)
+{
+    int rc = ask_timeouts(nl, out), error = errno, found;
+
+    if (rc != GVS_E_SYS)
         return rc;
-    rc = receive(nl);
-    if (rc < 0)
-        return rc;
-    rc = gvs_nl_info(&nl->version, &error, nl->seq++, nl->in, (size_t)rc);
-    if (rc < 0 || error == 0)
-        return rc;
+    found = find_family(nl);
+    if (found > 0)
+        return ask_timeouts(nl, out);
     errno = error;
-    return error == EPERM ? GVS_E_REFUSED : GVS_E_SYS;
+    return found < 0 ? found : rc;
 }
 
 int

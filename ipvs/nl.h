@@ -67,6 +67,13 @@ typedef bool (*gvs_nl_found_fn)(void *ctx, const struct gvs_nl_found *found);
 int gvs_nl_services(struct gvs_nl *nl, gvs_nl_found_fn fn, void *ctx);
 int gvs_nl_dests(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn, void *ctx);
 
+/* After so many seconds of silence a connection is forgotten: one that is open, one that a side has
+ * closed, a client's datagrams. 0: the kernel says nothing of it. */
+struct gvs_timeouts {
+    uint32_t tcp, tcpfin, udp;
+};
+int gvs_nl_timeouts(struct gvs_nl *nl, struct gvs_timeouts *out); /* GVS_OK, or as above */
+
 /* What the kernel calls itself: "1.2.1". */
 void gvs_nl_version(const struct gvs_nl *nl, char text[static 16]);
 

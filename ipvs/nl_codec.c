@@ -208,6 +208,12 @@ gvs_nl_encode_info(uint8_t *out, uint16_t family, uint32_t seq)
     return encode_query(out, IPVS_CMD_GET_INFO, 0, NULL, family, seq);
 }
 
+size_t
+gvs_nl_encode_config(uint8_t *out, uint16_t family, uint32_t seq)
+{
+    return encode_query(out, IPVS_CMD_GET_CONFIG, 0, NULL, family, seq);
+}
+
 /* Answers. */
 
 static const struct nla_policy info_policy[IPVS_INFO_ATTR_MAX + 1] = {
@@ -217,6 +223,9 @@ static const struct nla_policy info_policy[IPVS_INFO_ATTR_MAX + 1] = {
 static const struct nla_policy command_policy[IPVS_CMD_ATTR_MAX + 1] = {
     [IPVS_CMD_ATTR_SERVICE] = {.type = NLA_NESTED},
     [IPVS_CMD_ATTR_DEST] = {.type = NLA_NESTED},
+    [IPVS_CMD_ATTR_TIMEOUT_TCP] = {.type = NLA_U32},
+    [IPVS_CMD_ATTR_TIMEOUT_TCP_FIN] = {.type = NLA_U32},
+    [IPVS_CMD_ATTR_TIMEOUT_UDP] = {.type = NLA_U32},
 };
 
 static const struct nla_policy service_policy[IPVS_SVC_ATTR_MAX + 1] = {
@@ -530,10 +539,11 @@ gvs_nl_dump(struct gvs_nl_dump *d, void *b, size_t len)
     return left > 0 ? GVS_E_LOST : GVS_OK;
 }
 
-int
-gvs_nl_info(uint32_t *version, int *error, uint32_t seq, void *b, size_t len)
+/* One answer, of at most `max` attributes: an errno that is not 0, or 0 and what there is in tb. */
+static int
+read_answer(struct nlattr **tb, int max, const struct nla_policy *policy, int *error, uint32_t seq,
+            void *b, size_t len)
 {
-    struct nlattr *tb[IPVS_INFO_ATTR_MAX + 1];
     struct nlmsghdr *h = b;
 
     *error = 0;
@@ -543,8 +553,40 @@ gvs_nl_info(uint32_t *version, int *error, uint32_t seq, void *b, size_t len)
         *error = error_of(h);
         return *error > 0 ? GVS_OK : GVS_E_LOST;
     }
-    if (genlmsg_parse(h, 0, tb, IPVS_INFO_ATTR_MAX, info_policy) < 0 || !tb[IPVS_INFO_ATTR_VERSION])
+    return genlmsg_parse(h, 0, tb, max, policy) < 0 ? GVS_E_LOST : GVS_OK;
+}
+
+int
+gvs_nl_info(uint32_t *version, int *error, uint32_t seq, void *b, size_t len)
+{
+    struct nlattr *tb[IPVS_INFO_ATTR_MAX + 1];
+    int rc = read_answer(tb, IPVS_INFO_ATTR_MAX, info_policy, error, seq, b, len);
+
+    if (rc < 0 || *error > 0)
+        return rc;
+    if (!tb[IPVS_INFO_ATTR_VERSION])
         return GVS_E_LOST;
     *version = nla_get_u32(tb[IPVS_INFO_ATTR_VERSION]);
+    return GVS_OK;
+}
+
+/* A protocol that was not built in is left out. */
+static uint32_t
+get_seconds(struct nlattr *a)
+{
+    return a ? nla_get_u32(a) : 0;
+}
+
+int
+gvs_nl_config(struct gvs_timeouts *out, int *error, uint32_t seq, void *b, size_t len)
+{
+    struct nlattr *tb[IPVS_CMD_ATTR_MAX + 1];
+    int rc = read_answer(tb, IPVS_CMD_ATTR_MAX, command_policy, error, seq, b, len);
+
+    if (rc < 0 || *error > 0)
+        return rc;
+    out->tcp = get_seconds(tb[IPVS_CMD_ATTR_TIMEOUT_TCP]);
+    out->tcpfin = get_seconds(tb[IPVS_CMD_ATTR_TIMEOUT_TCP_FIN]);
+    out->udp = get_seconds(tb[IPVS_CMD_ATTR_TIMEOUT_UDP]);
     return GVS_OK;
 }

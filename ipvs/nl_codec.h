@@ -18,9 +18,10 @@ size_t gvs_nl_encode(uint8_t *out, const struct gvs_op *ops, size_t count, uint1
                      uint32_t seq);
 
 /* One request each, into GVS_NL_REQUEST_LEN_MAX bytes: for all services (svc NULL) or the
- * destinations of one; for the version. Likewise. */
+ * destinations of one; for the version; for the timeouts. Likewise. */
 size_t gvs_nl_encode_dump(uint8_t *out, const struct gvs_svcid *svc, uint16_t family, uint32_t seq);
 size_t gvs_nl_encode_info(uint8_t *out, uint16_t family, uint32_t seq);
+size_t gvs_nl_encode_config(uint8_t *out, uint16_t family, uint32_t seq);
 
 /* The answers to a batch. */
 struct gvs_nl_answers {
@@ -48,3 +49,5 @@ int gvs_nl_dump(struct gvs_nl_dump *d, void *b, size_t len); /* likewise */
 /* The answer to the question for the version: GVS_OK with *version, or with *error, an errno that
  * is not 0; or GVS_E_LOST. */
 int gvs_nl_info(uint32_t *version, int *error, uint32_t seq, void *b, size_t len);
+/* The same of that for the timeouts. */
+int gvs_nl_config(struct gvs_timeouts *out, int *error, uint32_t seq, void *b, size_t len);

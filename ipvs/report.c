@@ -283,6 +283,12 @@ gvs_kernel_refresh_conns(struct gvs_kernel *k, const struct gvs_svcid *svc)
     return rc == GVS_OK ? gvs_look_conns(s, &k->look.dests) : rc;
 }
 
+int
+gvs_kernel_timeouts(struct gvs_kernel *k, struct gvs_timeouts *out)
+{
+    return k->nl ? gvs_nl_timeouts(k->nl, out) : GVS_E_UNSUPPORTED;
+}
+
 size_t
 gvs_kernel_leaving(const struct gvs_kernel *k, const struct gvs_svcid *svc, struct gvs_item *out,
                    size_t max)

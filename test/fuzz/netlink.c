@@ -46,10 +46,12 @@ check_answers(void *b, size_t len)
 static void
 check_info(void *b, size_t len)
 {
+    struct gvs_timeouts timeouts;
     uint32_t version = 0;
     int error = 0;
 
     gvs_nl_info(&version, &error, SEQ, b, len);
+    gvs_nl_config(&timeouts, &error, SEQ, b, len);
 }
 
 static void

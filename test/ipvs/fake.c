@@ -342,6 +342,14 @@ gvs_nl_dests(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn,
     return dump_lost(f) ? GVS_E_LOST : GVS_OK;
 }
 
+int
+gvs_nl_timeouts(struct gvs_nl *nl, struct gvs_timeouts *out)
+{
+    (void)nl;
+    *out = (struct gvs_timeouts){900, 120, 300};
+    return GVS_OK;
+}
+
 void
 gvs_nl_version(const struct gvs_nl *nl, char text[static 16])
 {

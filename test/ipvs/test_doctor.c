@@ -31,16 +31,28 @@ enum {
     LATER = 1 << 16,     /* it is loaded when it is asked for */
     LINK_RIGHT = 1 << 17,
     TOO_MUCH = 1 << 18, /* is reserved already to be read */
+    NO_TCP = 1 << 19,
+    REMOTE = 1 << 20, /* two of three servers are behind routers */
+    MASQUERADE = 1 << 21,
+    NO_TIMEOUTS = 1 << 22, /* were told */
+    NO_SERVER = 1 << 23,
+    UDP_SHORT = 1 << 24, /* by a second */
+    TCP_900 = 1 << 25,
 };
 
 static void
 set_up(struct gvs_doctor_use *u, struct gvs_doctor_seen *s, unsigned is)
 {
     *u = (struct gvs_doctor_use){.items = is & MANY ? 5001 : 2,
+                                 .tcp = !(is & NO_TCP),
                                  .udp = is & UDP,
                                  .persistent = is & PERSISTENT,
                                  .nat4 = !(is & NO_NAT4),
                                  .nat6 = is & NAT6,
+                                 .server_count = is & NO_SERVER ? 0 : 3,
+                                 .servers = {{.family = GVS_FAMILY_V4, .b = {10, 77, 0, 101}},
+                                             {.family = GVS_FAMILY_V4, .b = {10, 66, 0, 1}},
+                                             {.family = GVS_FAMILY_V4, .b = {10, 66, 0, 2}}},
                                  .members = is & MEMBERS ? 3 : 1,
                                  .port = 7900,
                                  .scheduler_count = 2,
@@ -50,6 +62,15 @@ set_up(struct gvs_doctor_use *u, struct gvs_doctor_seen *s, unsigned is)
         .kernel = GVS_DOCTOR_KERNEL(6, 1),
         .ip_vs = !(is & NO_IP_VS),
         .rules = is & RULES,
+        .masquerade = is & MASQUERADE,
+        .remote = {false, is & REMOTE, is & REMOTE},
+        .tcp_s = is & NO_TIMEOUTS ? 0
+                 : is & TCP_900   ? 900
+                                  : 7201,
+        .tcpfin_s = is & NO_TIMEOUTS ? 0 : 120,
+        .udp_s = is & NO_TIMEOUTS ? 0
+                 : is & UDP_SHORT ? 119
+                                  : 120,
         .unpacks = is & UNPACKS,
         .schedulers = {GVS_DOCTOR_MODULE_LOADED, is & NO_MODULE ? GVS_DOCTOR_MODULE_MISSING
                                                  : is & LATER   ? GVS_DOCTOR_MODULE_THERE
@@ -57,7 +78,8 @@ set_up(struct gvs_doctor_use *u, struct gvs_doctor_seen *s, unsigned is)
         .sysctl = {[GVS_DOCTOR_EXPIRE_NODEST_CONN] = 1,
                    [GVS_DOCTOR_CONN_REUSE_MODE] = 1,
                    [GVS_DOCTOR_RUN_ESTIMATION] = 1,
-                   [GVS_DOCTOR_IP_FORWARD] = 1},
+                   [GVS_DOCTOR_IP_FORWARD] = 1,
+                   [GVS_DOCTOR_TCP_KEEPALIVE_TIME] = 7200},
         .port_first = is & IN_RANGE ? 1024 : 32768,
         .port_last = 60999,
         .reserved_more = is & TOO_MUCH,
@@ -156,6 +178,17 @@ static const struct row {
     {"a rule that sees nothing", "conntrack", RULES, NONE, 0, BAD, "0, rules with -m ipvs",
      VS "conntrack=1"},
     {"a rule that does", "conntrack", RULES | REUSES, NONE, 0, OK, "1, rules with -m ipvs", ""},
+    {"keepalive comes in time", "timeouts", UDP, NONE, 0, OK, "tcp 7201, tcpfin 120, udp 120", ""},
+    {"and too late", "timeouts", 0, GVS_DOCTOR_TCP_KEEPALIVE_TIME, 7201, WARN, NULL, ""},
+    {"by default, too", "timeouts", TCP_900, NONE, 0, WARN, "tcp 900, tcpfin 120, udp 120", ""},
+    {"and where nothing is known of it", "timeouts", TCP_900, GVS_DOCTOR_TCP_KEEPALIVE_TIME, -1,
+     WARN, NULL, ""},
+    {"no tcp", "timeouts", TCP_900 | NO_TCP | UDP, NONE, 0, OK, NULL, ""},
+    {"udp clients who pause", "timeouts", UDP | UDP_SHORT, NONE, 0, WARN, NULL, ""},
+    {"no udp", "timeouts", UDP_SHORT, NONE, 0, OK, NULL, ""},
+    {"neither", "timeouts", NO_TCP | UDP_SHORT | TCP_900, NONE, 0, UNNEEDED, "", ""},
+    {"no answer", "timeouts", NO_TIMEOUTS, NONE, 0, WARN, "", ""},
+    {"no answer without ip_vs", "timeouts", NO_TIMEOUTS | NO_IP_VS, NONE, 0, UNNEEDED, "", ""},
     {"a small table", "run_estimation", 0, NONE, 0, UNNEEDED, "1", VS "run_estimation=0"},
     {"a large one", "run_estimation", MANY, NONE, 0, WARN, "1", VS "run_estimation=0"},
     {"a large one, off", "run_estimation", MANY, GVS_DOCTOR_RUN_ESTIMATION, 0, OK, "0", ""},
@@ -173,6 +206,16 @@ static const struct row {
     {"not ours to write", "ipv6_forwarding", NAT6, NONE, 0, BAD, "0", ""},
     {"set", "ipv6_forwarding", NAT6, GVS_DOCTOR_IPV6_FORWARDING, 1, OK, "1", ""},
 
+    {"servers next door", "masquerade", 0, NONE, 0, OK, "servers in this node's networks", ""},
+    {"no servers", "masquerade", NO_SERVER | REMOTE, NONE, 0, UNNEEDED, "", ""},
+    {"servers elsewhere", "masquerade", REMOTE, NONE, 0, WARN,
+     "10.66.0.1 behind a router, and 1 more, no rule, conntrack 0", ""},
+    {"conntrack alone is none", "masquerade", REMOTE, GVS_DOCTOR_CONNTRACK, 1, WARN,
+     "10.66.0.1 behind a router, and 1 more, no rule", ""},
+    {"a rule that sees nothing", "masquerade", REMOTE | MASQUERADE, NONE, 0, WARN,
+     "10.66.0.1 behind a router, and 1 more, rules that masquerade, conntrack 0", ""},
+    {"a rule that does", "masquerade", REMOTE | MASQUERADE, GVS_DOCTOR_CONNTRACK, 1, OK,
+     "10.66.0.1 behind a router, and 1 more, rules that masquerade", ""},
     {"strict, and nothing unpacked", "rp_filter", 0, GVS_DOCTOR_RP_FILTER, 1, UNNEEDED, "tunl0 1",
      CONF "tunl0/rp_filter=2"},
     {"strict for all", "rp_filter", UNPACKS, GVS_DOCTOR_RP_FILTER, 1, BAD, "tunl0 1",
@@ -384,6 +427,36 @@ test_an_empty_table_is_judged_as_for_the_first_vip(void **state)
     assert_int_equal(f.state, BAD);
     gvs_doctor_judge(index_of("schedulers"), &u, &s, &f);
     assert_string_equal(f.found, "wlc");
+    s.tcp_s = 900;
+    gvs_doctor_judge(index_of("timeouts"), &u, &s, &f);
+    assert_int_equal(f.state, WARN);
+}
+
+/* Seconds that put both right, and leave alone what is. */
+static void
+test_timeouts_are_wanted_as_they_are_set(void **state)
+{
+    static const struct {
+        unsigned is;
+        const char *wanted, *fix;
+    } cases[] = {
+        {UDP | TCP_900, "tcp over 7200, udp 120 or more", "ipvsadm --set 7440 0 0 ("},
+        {UDP | UDP_SHORT, "tcp over 7200, udp 120 or more", "ipvsadm --set 0 0 120 ("},
+        {UDP | UDP_SHORT | TCP_900, "tcp over 7200, udp 120 or more", "ipvsadm --set 7440 0 120 ("},
+        {NO_TCP | UDP | UDP_SHORT, "udp 120 or more", "ipvsadm --set 0 0 120 ("},
+        {TCP_900, "tcp over 7200", "ipvsadm --set 7440 0 0 ("},
+    };
+    static struct gvs_doctor_finding f;
+    static struct gvs_doctor_seen s;
+    struct gvs_doctor_use u;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        set_up(&u, &s, cases[i].is);
+        gvs_doctor_judge(index_of("timeouts"), &u, &s, &f);
+        assert_string_equal(f.wanted, cases[i].wanted);
+        assert_memory_equal(f.fix, cases[i].fix, strlen(cases[i].fix));
+    }
 }
 
 /* As many links as there may be, under the longest names. */
@@ -405,6 +478,9 @@ test_the_bounds_hold(void **state)
     assert_int_equal(f.write_count, 2 * GVS_DOCTOR_LINKS_MAX);
     assert_int_equal(strlen(f.found), sizeof f.found - 1);
     assert_string_equal(f.found + sizeof f.found - 4, "...");
+    u.server_count = GVS_DOCTOR_SERVERS_MAX;
+    gvs_doctor_judge(index_of("masquerade"), &u, &s, &f);
+    assert_string_equal(f.found, "servers in this node's networks (64 looked at)");
     memset(s.reserved, '7', sizeof s.reserved - 1);
     gvs_doctor_judge(index_of("local_ports"), &u, &s, &f);
     assert_int_equal(f.write_count, 1);
@@ -420,6 +496,7 @@ main(void)
         cmocka_unit_test(test_what_was_set_is_right),
         cmocka_unit_test(test_the_path_of_a_tunnel_has_room_for_what_is_around),
         cmocka_unit_test(test_an_empty_table_is_judged_as_for_the_first_vip),
+        cmocka_unit_test(test_timeouts_are_wanted_as_they_are_set),
         cmocka_unit_test(test_the_bounds_hold),
     };
 

@@ -131,6 +131,9 @@ test_questions_are_these_bytes(void **state)
     len = from_hex(want, HEAD("14", "0100", "0f"));
     assert_int_equal(gvs_nl_encode_info(got, FAMILY, SEQ), len);
     assert_memory_equal(got, want, len);
+    len = from_hex(want, HEAD("14", "0100", "0d"));
+    assert_int_equal(gvs_nl_encode_config(got, FAMILY, SEQ), len);
+    assert_memory_equal(got, want, len);
 }
 
 /* Numbers in a message, where the test looks at it. */

@@ -518,6 +518,35 @@ test_the_version_is_read(void **state)
     assert_int_equal(gvs_nl_info(&version, &error, SEQ, o.b, o.len), GVS_E_LOST);
 }
 
+static void
+test_the_timeouts_are_read(void **state)
+{
+    struct bytes body = {.b = {13, 1}, .len = 4}, o = {0};
+    struct gvs_timeouts t = {1, 1, 1};
+    int error;
+
+    (void)state;
+    put32(&body, 4, 900);
+    put32(&body, 6, 300); /* a protocol that is not built in is left out */
+    put_message(&o, FAMILY, 0, SEQ, body.b, body.len);
+    assert_int_equal(gvs_nl_config(&t, &error, SEQ, o.b, o.len), GVS_OK);
+    assert_int_equal(error, 0);
+    assert_int_equal(t.tcp, 900);
+    assert_int_equal(t.tcpfin, 0);
+    assert_int_equal(t.udp, 300);
+    put32(&body, 5, 120);
+    o.len = 0;
+    put_message(&o, FAMILY, 0, SEQ, body.b, body.len);
+    assert_int_equal(gvs_nl_config(&t, &error, SEQ, o.b, o.len), GVS_OK);
+    assert_int_equal(t.tcpfin, 120);
+    assert_int_equal(gvs_nl_config(&t, &error, SEQ + 1, o.b, o.len), GVS_E_LOST);
+    assert_int_equal(gvs_nl_config(&t, &error, SEQ, o.b, o.len - 1), GVS_E_LOST);
+    o.len = 0;
+    put_answer(&o, SEQ, -EPERM);
+    assert_int_equal(gvs_nl_config(&t, &error, SEQ, o.b, o.len), GVS_OK);
+    assert_int_equal(error, EPERM);
+}
+
 /* Anything may come: nothing is read or written beyond it, and all ends. */
 static void
 feed_all(const uint8_t *b, size_t len)
@@ -528,6 +557,7 @@ feed_all(const uint8_t *b, size_t len)
     struct gvs_nl_answers a = {.seq = SEQ - 5, .count = GVS_NL_BATCH_MAX, .errors = errors};
     struct found found;
     struct gvs_nl_dump d = dump_of(NULL, &found);
+    struct gvs_timeouts timeouts;
     uint32_t version;
 
     assert_non_null(exact);
@@ -537,6 +567,7 @@ feed_all(const uint8_t *b, size_t len)
     gvs_nl_dump(&d, exact, len);
     gvs_nl_answers(&a, exact, len);
     gvs_nl_info(&version, &error, SEQ, exact, len);
+    gvs_nl_config(&timeouts, &error, SEQ, exact, len);
     for (size_t i = 0; i < GVS_NL_BATCH_MAX; i++)
         assert_true(errors[i] >= 0);
     free(exact);
@@ -597,6 +628,7 @@ main(void)
         cmocka_unit_test(test_errors_find_their_requests),
         cmocka_unit_test(test_answers_that_make_no_sense_are_lost),
         cmocka_unit_test(test_the_version_is_read),
+        cmocka_unit_test(test_the_timeouts_are_read),
         cmocka_unit_test_teardown(test_random_bytes_do_no_harm, test_seed_teardown),
         cmocka_unit_test_teardown(test_spoiled_answers_do_no_harm, test_seed_teardown),
     };

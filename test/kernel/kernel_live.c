@@ -380,6 +380,33 @@ check_crash(void)
     end(pid);
 }
 
+/* Of the 2,000 that check_crash leaves: the first, one in the middle, the last. */
+static void
+check_one_of_many(void)
+{
+    static const unsigned which[] = {0, MANY / 2, MANY - 1};
+    static const char *const names[] = {"first", "middle one", "last"};
+    struct table many = {.count = MANY, .dests = 2, .weight = 1, .without = MANY, .sched = "wlc"};
+    char fact[96];
+    pid_t pid;
+
+    for (size_t i = 0; i < sizeof which / sizeof *which; i++) {
+        many.without = which[i];
+        pid = start(&many, "", LEDGER, -1);
+        snprintf(fact, sizeof fact, "the %s of 2,000 goes by one operation", names[i]);
+        check(comes(60, in_step) && operations() == 1 && shared()->status.service_del == 1, fact);
+        end(pid);
+        many.without = MANY;
+        pid = start(&many, "", LEDGER, -1);
+        snprintf(fact, sizeof fact, "and comes by three, no other is touched");
+        check(comes(60, in_step) && operations() == 3 && shared()->status.service_add == 1 &&
+                  shared()->status.dest_add == 2,
+              fact);
+        end(pid);
+    }
+    check(holds("test $(ipvsadm -Sn | grep -c '^-a') = 4000"), "ipvsadm sees all of them again");
+}
+
 /* A dump of the services is a megabyte, in dozens of messages; then one dump for each of them. */
 static void
 check_large(void)
@@ -421,6 +448,7 @@ main(void)
     check_foreign();
     check_second();
     check_crash();
+    check_one_of_many();
     check_large();
     return *live_failed();
 }

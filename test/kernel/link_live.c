@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -312,6 +313,36 @@ test_many(struct gvs_link *l)
            (t[5] - t[4]) * 5e5 / MANY);
 }
 
+/* What is left of an answer that was lost, as in a queue that overflowed: somebody has asked for
+ * all addresses on our socket and never listened. */
+static bool
+leaves(int fd)
+{
+    struct {
+        struct nlmsghdr h;
+        struct rtgenmsg g;
+    } ask = {{sizeof ask, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, 1, 0}, {AF_UNSPEC}};
+
+    return send(fd, &ask, sizeof ask, 0) == (ssize_t)sizeof ask;
+}
+
+static void
+test_left_over(void)
+{
+    int fd = gvs_link_socket();
+    struct gvs_link *l;
+
+    check(gvs_link_open_on(&l, fd, "gossipvs0", false) == GVS_OK, "open on a socket");
+    check(leaves(fd) && lists(l, false, &node4, "eth0"),
+          "what is left of a lost answer is no answer to a list");
+    check(leaves(fd) && adds(l, &other4, true) && lists(l, true, &other4, "gossipvs0"),
+          "nor to an add");
+    check(leaves(fd) && gvs_link_serves(l, &other4), "nor to the question for a route");
+    check(leaves(fd) && gvs_link_program(l) == GVS_OK, "nor for the interface");
+    check(leaves(fd) && dels(l, &other4, true) && dels(l, &other4, false), "nor to a removal");
+    gvs_link_close(l);
+}
+
 static void
 test_refused(void)
 {
@@ -362,6 +393,7 @@ main(void)
     }
     check(l, "open");
     gvs_link_close(l);
+    test_left_over();
     test_refused();
     kill(server, SIGKILL);
     return *live_failed();

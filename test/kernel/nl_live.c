@@ -650,6 +650,23 @@ test_namespaces(struct gvs_nl *nl)
     free(want);
 }
 
+static bool
+timeouts_are(struct gvs_nl *nl, uint32_t tcp, uint32_t tcpfin, uint32_t udp)
+{
+    struct gvs_timeouts t;
+
+    return gvs_nl_timeouts(nl, &t) == GVS_OK && t.tcp == tcp && t.tcpfin == tcpfin && t.udp == udp;
+}
+
+static void
+test_timeouts(struct gvs_nl *nl)
+{
+    check(timeouts_are(nl, 900, 120, 300), "the timeouts as the kernel starts with them");
+    check(holds("ipvsadm --set 7440 121 299") && timeouts_are(nl, 7440, 121, 299),
+          "and as ipvsadm sets them");
+    check(holds("ipvsadm --set 900 120 300"), "and back");
+}
+
 /* Last, for it takes the module away. Only where that is a module, as in user-mode Linux. */
 static void
 test_reload(struct gvs_nl *nl)
@@ -676,6 +693,7 @@ test_reload(struct gvs_nl *nl)
     empty_table();
     check(holds(unload) && gvs_nl_services(nl, stop, &calls) == GVS_OK && calls == 0,
           "so does a dump");
+    check(holds(unload) && timeouts_are(nl, 900, 120, 300), "so does asking for the timeouts");
     check(holds(unload) && holds("echo /bin/false >/proc/sys/kernel/modprobe"),
           "no module any more");
     check(gvs_nl_apply(nl, ops, 2, errors) == GVS_E_UNSUPPORTED, "then a batch is UNSUPPORTED");
@@ -694,6 +712,7 @@ main(void)
         return 1;
     gvs_nl_version(nl, version);
     check(holds("ipvsadm -Ln >/tmp/version") && strlen(version) >= 5, "the version");
+    test_timeouts(nl);
     test_ipvsadm_reads_what_we_write(nl);
     test_we_read_what_ipvsadm_writes(nl);
     test_random_tables_come_back(nl);

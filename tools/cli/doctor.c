@@ -18,9 +18,10 @@ struct doctor {
     struct gvs_doctor_seen seen;
     bool assumed; /* the table is empty */
     const char *interface;
-    const char *netns; /* the one that is looked at */
-    json_t *checks;    /* all of them, or */
-    json_t *set;       /* what was set */
+    const char *netns;      /* the one that is looked at */
+    const json_t *timeouts; /* of IPVS there */
+    json_t *checks;         /* all of them, or */
+    json_t *set;            /* what was set */
 };
 
 static bool
@@ -53,6 +54,23 @@ read_tunnels(struct gvs_doctor_use *u, const json_t *list)
     }
 }
 
+static void
+read_servers(struct gvs_doctor_use *u, const json_t *list)
+{
+    const json_t *o;
+    size_t i;
+
+    json_array_foreach(list, i, o)
+    {
+        const char *addr = json_string_value(o);
+
+        if (!addr || gvs_addr_parse(&u->servers[u->server_count], addr, strlen(addr), NULL) < 0)
+            continue;
+        if (++u->server_count == GVS_DOCTOR_SERVERS_MAX)
+            return;
+    }
+}
+
 static bool
 has_word(const json_t *list, const char *word)
 {
@@ -81,6 +99,7 @@ read_use(struct doctor *d, const json_t *doc)
     size_t i;
 
     u->items = count_of(doc, "services") + count_of(doc, "destinations");
+    u->tcp = json_is_true(json_object_get(doc, "tcp"));
     u->udp = json_is_true(json_object_get(doc, "udp"));
     u->persistent = json_is_true(json_object_get(doc, "persistent"));
     u->nat4 = has_word(json_object_get(doc, "nat"), "ipv4");
@@ -92,6 +111,7 @@ read_use(struct doctor *d, const json_t *doc)
         snprintf(u->schedulers[u->scheduler_count++], sizeof *u->schedulers, "%s",
                  json_string_value(o));
     read_tunnels(u, json_object_get(doc, "tunnels"));
+    read_servers(u, json_object_get(doc, "servers"));
     d->interface = interface ? interface : "";
     d->assumed = gvs_doctor_assume(u);
 }
@@ -122,6 +142,7 @@ enter(struct doctor *d, const json_t *o)
     char path[256];
 
     d->netns = name ? name : "?";
+    d->timeouts = json_object_get(o, "timeouts");
     if (is_host(d))
         return enter_host(d, dev, ino);
     snprintf(path, sizeof path, "/run/netns/%s", d->netns);
@@ -199,11 +220,20 @@ concerns(const struct doctor *d, const struct gvs_doctor_finding *f, bool first)
 }
 
 static void
+look(struct doctor *d)
+{
+    gvs_doctor_look(&d->seen, &d->use, d->interface);
+    d->seen.tcp_s = (uint32_t)count_of(d->timeouts, "tcp");
+    d->seen.tcpfin_s = (uint32_t)count_of(d->timeouts, "tcpfin");
+    d->seen.udp_s = (uint32_t)count_of(d->timeouts, "udp");
+}
+
+static void
 examine(struct doctor *d, bool first)
 {
     struct gvs_doctor_finding f;
 
-    gvs_doctor_look(&d->seen, &d->use, d->interface);
+    look(d);
     for (size_t i = 0; i < gvs_doctor_count(); i++) {
         gvs_doctor_judge(i, &d->use, &d->seen, &f);
         if (concerns(d, &f, first))
@@ -426,7 +456,7 @@ mend(struct doctor *d, size_t check, struct gvs_fault *fault)
         if (set_one(d, &f, &f.writes[i], fault) < 0)
             return -1;
     if (f.write_count > 0) {
-        gvs_doctor_look(&d->seen, &d->use, d->interface);
+        look(d);
         gvs_doctor_judge(check, &d->use, &d->seen, &f);
     }
     if (f.fix[0])
@@ -439,7 +469,7 @@ mend(struct doctor *d, size_t check, struct gvs_fault *fault)
 static int
 mend_all(struct doctor *d, struct gvs_fault *fault)
 {
-    gvs_doctor_look(&d->seen, &d->use, d->interface);
+    look(d);
     for (size_t i = 1; i < d->cli->count; i++)
         if (mend(d, (size_t)index_of(d->cli->words[i]), fault) < 0)
             return -1;

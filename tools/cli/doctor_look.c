@@ -143,11 +143,11 @@ look_for_scheduler(const char *release, const char *name)
     return built_in < 0 || there < 0 ? GVS_DOCTOR_MODULE_UNKNOWN : GVS_DOCTOR_MODULE_MISSING;
 }
 
-/* A rule holds the module of its match: "xt_ipvs 16384 1 - Live 0x0" has one. */
+/* A rule holds the module of its match and of its target: of "xt_ipvs 16384 1 - Live 0x0" one does.
+ * `module` ends with a blank. */
 static bool
-has_ipvs_rules(void)
+has_rules(const char *module)
 {
-    static const char module[] = "xt_ipvs ";
     FILE *f = fopen("/proc/modules", "re");
     unsigned long numbers[2], used = 0;
     char line[256];
@@ -173,7 +173,8 @@ look_at_kernel(struct gvs_doctor_seen *s, const struct gvs_doctor_use *use)
         s->kernel = GVS_DOCTOR_KERNEL((uint32_t)version[0], (uint32_t)version[1]);
     }
     s->ip_vs = access("/proc/net/ip_vs", F_OK) == 0;
-    s->rules = has_ipvs_rules();
+    s->rules = has_rules("xt_ipvs ");
+    s->masquerade = has_rules("xt_MASQUERADE ") || has_rules("nft_masq ");
     for (size_t i = 0; i < use->scheduler_count; i++)
         s->schedulers[i] = look_for_scheduler(s->release, use->schedulers[i]);
 }
@@ -259,6 +260,40 @@ is_addr(const struct sockaddr *a, const struct gvs_addr *addr)
     return false;
 }
 
+static const uint8_t *
+bytes_of(const struct sockaddr *a)
+{
+    return a->sa_family == AF_INET
+               ? (const uint8_t *)&((const struct sockaddr_in *)(const void *)a)->sin_addr
+               : (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+}
+
+/* Does it lie in the network of this address? */
+static bool
+is_in(const struct ifaddrs *i, const struct gvs_addr *addr)
+{
+    bool v6 = addr->family == GVS_FAMILY_V6;
+    const uint8_t *own, *mask;
+
+    if (!i->ifa_addr || !i->ifa_netmask || i->ifa_addr->sa_family != (v6 ? AF_INET6 : AF_INET))
+        return false;
+    own = bytes_of(i->ifa_addr);
+    mask = bytes_of(i->ifa_netmask);
+    for (size_t n = 0; n < (v6 ? 16 : 4); n++)
+        if ((own[n] ^ addr->b[n]) & mask[n])
+            return false;
+    return true;
+}
+
+static bool
+is_remote(const struct ifaddrs *all, const struct gvs_addr *addr)
+{
+    for (; all; all = all->ifa_next)
+        if (is_in(all, addr))
+            return false;
+    return true;
+}
+
 static void
 look_at_links(struct gvs_doctor_seen *s, const struct gvs_doctor_use *use, const char *interface)
 {
@@ -266,6 +301,8 @@ look_at_links(struct gvs_doctor_seen *s, const struct gvs_doctor_use *use, const
 
     if (getifaddrs(&all) < 0)
         return;
+    for (size_t n = 0; n < use->server_count; n++)
+        s->remote[n] = is_remote(all, &use->servers[n]);
     for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
         if (!i->ifa_addr)
             continue;

@@ -9,7 +9,8 @@
 #include "core/err.h"
 #include "ipvs/doctor.h"
 
-/* What cannot be read is not there. `interface` carries the VIPs; "": none does. */
+/* All but IPVS's timeouts, which the agent tells. What cannot be read is not there. `interface`
+ * carries the VIPs; "": none does. */
 void gvs_doctor_look(struct gvs_doctor_seen *seen, const struct gvs_doctor_use *use,
                      const char *interface);
 
