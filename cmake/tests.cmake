@@ -92,6 +92,10 @@ foreach(module agent agent_disk agent_peers checker claims config fault health_r
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
 
+# As others have it: the shared library, and what its header exports.
+gvs_test(tools/library test/tools/test_library.c
+    LIBS gossipvs_shared PkgConfig::UV PkgConfig::JANSSON)
+
 if(MICROHTTPD_FOUND)
     target_compile_definitions(test_tools_config PRIVATE GVS_MICROHTTPD)
 endif()
