@@ -29,3 +29,36 @@ set_target_properties(gossipvs_shared PROPERTIES
 get_target_property(options gossipvs_shared LINK_OPTIONS)
 list(FILTER options EXCLUDE REGEX nodlopen)
 set_target_properties(gossipvs_shared PROPERTIES LINK_OPTIONS "${options}")
+
+include(GNUInstallDirs)
+install(TARGETS gossipvs_shared
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development)
+install(TARGETS gossipvs_static
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(FILES tools/agent/gossipvs.h
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+install(FILES docs/example.c
+    DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/libgossipvs-dev COMPONENT development)
+
+# What a static link needs, by the names that pkg-config knows it by. libmicrohttpd by its own alone:
+# its pkg-config file wants gnutls and whatever that is made of, some of which a Debian with
+# libmicrohttpd-dev has not, and a shared libmicrohttpd needs none of it named.
+set(private -pthread)
+foreach(need ${needs})
+    if(need STREQUAL NL)
+        list(APPEND modules ${NL_MODULES})
+    elseif(need STREQUAL MICROHTTPD)
+        string(APPEND private " -lmicrohttpd")
+    elseif(NOT need STREQUAL UV)
+        list(APPEND modules ${${need}_MODULE_NAME})
+    endif()
+endforeach()
+list(JOIN modules " " modules)
+install(CODE "set(source \"${PROJECT_SOURCE_DIR}\")
+set(binary \"${CMAKE_BINARY_DIR}\")
+set(includedir \"${CMAKE_INSTALL_INCLUDEDIR}\")
+set(libdir \"${CMAKE_INSTALL_LIBDIR}\")
+set(version \"${PROJECT_VERSION}\")
+set(requires \"${modules}\")
+set(private \"${private}\")" COMPONENT development)
+install(SCRIPT cmake/install_pc.cmake COMPONENT development)

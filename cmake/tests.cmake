@@ -81,7 +81,7 @@ foreach(part nl link kernel model)
 endforeach()
 
 # All but the unit tests and what they alone use.
-add_custom_target(programs DEPENDS gossipvsd gossipvs sim flood
+add_custom_target(programs DEPENDS gossipvsd gossipvs sim flood gossipvs_shared gossipvs_static
     kernel_live link_live model_live nl_live traffic completion)
 if(TARGET man)
     add_dependencies(programs man)
@@ -187,5 +187,6 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
     add_test(NAME hardening COMMAND "${PROJECT_SOURCE_DIR}/test/hardening"
         $<TARGET_FILE:gossipvsd> $<TARGET_FILE:gossipvs>)
-    set_tests_properties(hardening PROPERTIES LABELS build)
+    add_test(NAME library COMMAND "${PROJECT_SOURCE_DIR}/test/library" "${CMAKE_BINARY_DIR}")
+    set_tests_properties(hardening library PROPERTIES LABELS build)
 endif()
