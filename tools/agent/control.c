@@ -470,8 +470,19 @@ give_to_group(struct gvs_control *c)
                       strerror(errno));
 }
 
-/* 0660 from the first moment, and without the umask, which is the process's: bind(2) gives the file
- * the socket's own mode, less what the umask has. */
+/* What the umask took of 0660; by name, but not through a link that somebody put there. */
+static int
+give_back(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && (st.st_mode & 0660) == 0660)
+        return 0;
+    return fchmodat(AT_FDCWD, path, 0660, AT_SYMLINK_NOFOLLOW);
+}
+
+/* 0660 at most from the first moment, and without the umask, which is the process's: bind(2) gives
+ * the file the socket's own mode, less what the umask has. */
 static int
 bind_at(struct gvs_control *c, const char *path)
 {
@@ -489,7 +500,7 @@ bind_at(struct gvs_control *c, const char *path)
     rc = uv_pipe_open(&c->pipe, fd);
     if (rc != 0)
         close(fd);
-    else if (fchmodat(AT_FDCWD, path, 0660, AT_SYMLINK_NOFOLLOW) < 0)
+    else if (give_back(path) < 0)
         rc = uv_translate_sys_error(errno);
     return rc;
 }
