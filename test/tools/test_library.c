@@ -857,7 +857,7 @@ test_the_process_stays_as_it_is(void **state)
     struct traces open, after;
     int threads, fds;
     struct bench b;
-    char more[64];
+    char more[96];
 
     (void)state;
     look(&after); /* cmocka has handlers of its own for each test */
@@ -893,7 +893,7 @@ test_the_process_stays_as_it_is(void **state)
     end(&b);
 }
 
-/* Of an argument, a pattern, those whose names match: test/tools/mutants_agents tries single ones. */
+/* An argument is a pattern of names: test/tools/mutants_agents tries single tests. */
 int
 main(int argc, char **argv)
 {
