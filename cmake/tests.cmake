@@ -83,7 +83,7 @@ foreach(part nl link kernel model)
 endforeach()
 
 # All but the unit tests and what they alone use.
-add_custom_target(programs DEPENDS gossipvsd gossipvs sim flood
+add_custom_target(programs DEPENDS gossipvsd gossipvs sim flood gossipvs_shared gossipvs_static
     kernel_live link_live model_live nl_live tracer traffic completion)
 if(TARGET man)
     add_dependencies(programs man)
@@ -93,6 +93,10 @@ foreach(module agent agent_disk agent_peers checker claims config fault health_r
         names runner store store_file)
     gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
 endforeach()
+
+# As others have it: the shared library, and what its header exports.
+gvs_test(tools/library test/tools/test_library.c
+    LIBS gossipvs_shared PkgConfig::UV PkgConfig::JANSSON)
 
 if(MICROHTTPD_FOUND)
     target_compile_definitions(test_tools_config PRIVATE GVS_MICROHTTPD)
@@ -186,5 +190,6 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
     add_test(NAME hardening COMMAND "${PROJECT_SOURCE_DIR}/test/hardening"
         $<TARGET_FILE:gossipvsd> $<TARGET_FILE:gossipvs>)
-    set_tests_properties(hardening PROPERTIES LABELS build)
+    add_test(NAME library COMMAND "${PROJECT_SOURCE_DIR}/test/library" "${CMAKE_BINARY_DIR}")
+    set_tests_properties(hardening library PROPERTIES LABELS build)
 endif()

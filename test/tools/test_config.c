@@ -188,6 +188,39 @@ test_defaults_are_those_of_the_manual(void **state)
 #define LISTEN(why) "built without libmicrohttpd; gossipvs metrics has the same"
 #endif
 
+/* "" is none; what a program around an agent does not name is none, too. */
+static void
+test_there_need_be_no_socket_and_no_services(void **state)
+{
+    struct gvs_config c;
+    struct gvs_fault fault;
+
+    (void)state;
+    if (read_text(&c,
+                  "cluster=x\nnode { name = a bind = \"127.0.0.1:1\" services = \"\" }\n"
+                  "control { socket = \"\" }\n",
+                  &fault) < 0)
+        fail_msg("%s", fault.text);
+    assert_string_equal(c.services, "");
+    assert_string_equal(c.maintenance, "");
+    assert_string_equal(c.socket, "");
+
+    if (read_text(&c, "cluster=x\nnode { name = a bind = \"127.0.0.1:1\" }\n", &fault) < 0)
+        fail_msg("%s", fault.text);
+    gvs_config_embed(&c);
+    assert_string_equal(c.services, "");
+    assert_string_equal(c.maintenance, "");
+    assert_string_equal(c.socket, "");
+    assert_string_equal(c.state, "/var/lib/gossipvs");
+
+    if (read_text(&c, WHOLE, &fault) < 0)
+        fail_msg("%s", fault.text);
+    gvs_config_embed(&c);
+    assert_string_equal(c.services, "/services.d");
+    assert_string_equal(c.maintenance, "/maintenance.d");
+    assert_string_equal(c.socket, "/s.sock");
+}
+
 static void
 test_metrics_are_given_where_it_says(void **state)
 {
@@ -283,8 +316,8 @@ test_each_wrong_value_is_named(void **state)
          "gossipvs.conf:3: interface = abcdefghijklmnop: longer than 15 characters"},
         {"an interface with a slash", NODE "kernel { interface = \"a/b\" }",
          "gossipvs.conf:3: interface = a/b: no name for an interface"},
-        {"an empty path", NODE "control { socket = \"\" }",
-         "gossipvs.conf:3: socket = \"\": must not be empty"},
+        {"an empty path", "cluster=x\nnode { state = \"\" }",
+         "gossipvs.conf:2: state = \"\": must not be empty"},
         {"a prefix with host bits", NODE "kernel { vip-allow = { \"10.99.0.1/16\" } }",
          "gossipvs.conf:3: vip-allow = 10.99.0.1/16: the length is out of range, or the host's "
          "bits are not 0"},
@@ -879,6 +912,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_option_arrives),
+        cmocka_unit_test(test_there_need_be_no_socket_and_no_services),
         cmocka_unit_test(test_metrics_are_given_where_it_says),
         cmocka_unit_test(test_defaults_are_those_of_the_manual),
         cmocka_unit_test(test_each_wrong_value_is_named),

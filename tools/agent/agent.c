@@ -265,11 +265,14 @@ begin_anew(struct gvs_agent *a, struct gvs_fault *fault)
     gvs_store_close(a->store);
     a->node = NULL;
     a->store = NULL;
+    if (a->keyless)
+        gvs_code_free(a);
     if (gvs_store_retire(a->cfg.state, fault) < 0 || open_store(a, fault) < 0 ||
         open_node(a, fault) < 0)
         return -1;
     a->events.seq = seq;
     a->events.first = seq + 1;
+    gvs_code_store(a); /* as files are claimed anew */
     gvs_agent_log(a, GVS_LOG_WARN, "%s: its store is set aside in %s, and it joins with a new id",
                   why, a->cfg.state);
     return GVS_OK;
@@ -407,6 +410,7 @@ free_agent(struct gvs_agent *a)
     gvs_hook_free(a);
     gvs_checks_free(a);
     gvs_maintenance_free(a);
+    gvs_code_free(a);
     if (a->node)
         gvs_node_close(a->node);
     gvs_agent_free_overwrites(a);
@@ -420,6 +424,7 @@ free_agent(struct gvs_agent *a)
     for (int i = 0; i < 2; i++)
         free(a->held.set[i]);
     free(a->trials);
+    free(a->status);
     free(a->view);
     free(a->items);
     free(a);
@@ -445,9 +450,28 @@ handle_closed(uv_handle_t *h)
     gvs_agent_handle_closed(h->data);
 }
 
+static int
+read_config(const struct gvs_agent *a, struct gvs_config *c, struct gvs_fault *fault)
+{
+    int rc = gvs_config_read(c, a->config_path, fault);
+
+    if (rc == GVS_OK && a->embedded)
+        gvs_config_embed(c);
+    return rc;
+}
+
 int
 gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *config, gvs_log_fn log,
                void *log_ctx, struct gvs_fault *fault)
+{
+    const struct gvs_agent_setup setup = {loop, config, log, log_ctx, .embedded = false};
+
+    return gvs_agent_set_up(out, &setup, fault);
+}
+
+int
+gvs_agent_set_up(struct gvs_agent **out, const struct gvs_agent_setup *setup,
+                 struct gvs_fault *fault)
 {
     struct gvs_agent *a = calloc(1, sizeof *a);
     int rc = -1;
@@ -455,20 +479,22 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     *out = NULL;
     if (!a)
         return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
-    a->loop = loop;
-    a->log = log;
-    a->log_ctx = log_ctx;
+    a->loop = setup->loop;
+    a->log = setup->log;
+    a->log_ctx = setup->log_ctx;
+    a->embedded = setup->embedded;
     a->started = gvs_udp_now();
     a->out_of_step = a->started;
     a->withdraw = a->claims_again = GVS_MONO_NEVER;
     a->helper.fd = a->runner.fd = -1;
-    snprintf(a->config_path, sizeof a->config_path, "%s", config);
+    snprintf(a->config_path, sizeof a->config_path, "%s", setup->config);
     if (gvs_crypto_init() < 0) {
         gvs_fault_set(fault, GVS_EXIT_NO, "libsodium does not start");
         goto out;
     }
-    if (gvs_config_read(&a->cfg, config, fault) < 0)
+    if (read_config(a, &a->cfg, fault) < 0)
         goto out;
+    snprintf(a->program, sizeof a->program, "%s@%s", program_invocation_short_name, a->cfg.name);
     a->configured = a->started_wall = gvs_udp_wall();
     gvs_netns_fork(a);
     gvs_hook_fork(a);
@@ -476,8 +502,11 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
         gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
         goto out;
     }
-    if (open_store(a, fault) < 0 || open_sets(a, fault) < 0 || open_node(a, fault) < 0 ||
-        ((a->keyless || gvs_node_retired(a->node)) && begin_anew(a, fault) < 0) ||
+    if (open_store(a, fault) < 0 || open_sets(a, fault) < 0 || open_node(a, fault) < 0)
+        goto out;
+    if (a->embedded)
+        gvs_code_load(a);
+    if (((a->keyless || gvs_node_retired(a->node)) && begin_anew(a, fault) < 0) ||
         gvs_netns_open(a, fault) < 0 || open_udp(a, fault) < 0)
         goto out;
     a->handles++; /* the socket's */
@@ -614,7 +643,8 @@ refuse_fixed(const struct gvs_config *old, const struct gvs_config *new, struct 
 static int
 refuse_missing(const struct gvs_config *old, const struct gvs_config *new, struct gvs_fault *fault)
 {
-    if (strcmp(old->services, new->services) == 0 || access(new->services, F_OK) == 0)
+    if (strcmp(old->services, new->services) == 0 || new->services[0] == '\0' ||
+        access(new->services, F_OK) == 0)
         return GVS_OK;
     return gvs_fault_set(fault, GVS_EXIT_USAGE, "%s: services = %s: %s; nothing reloaded",
                          new->path, new->services, strerror(errno));
@@ -647,8 +677,7 @@ gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
         gvs_secret_free(ring);
         return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
     }
-    if (gvs_config_read(new, a->config_path, fault) == GVS_OK &&
-        refuse_fixed(&a->cfg, new, fault) == GVS_OK &&
+    if (read_config(a, new, fault) == GVS_OK && refuse_fixed(&a->cfg, new, fault) == GVS_OK &&
         refuse_missing(&a->cfg, new, fault) == GVS_OK && refuse_checked(a, new, fault) == GVS_OK &&
         gvs_keys_check(a, new, force, ring, fault) == GVS_OK &&
         gvs_http_move(a, &new->metrics, fault) == GVS_OK)

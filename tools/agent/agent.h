@@ -6,7 +6,9 @@
  *     peers.c      the bootstrap peers: names to addresses, again and again
  *     netns.c      the network namespaces that are programmed, and the helper that opens them
  *     hook.c       the program that is told of changes
+ *     gossipvs.c   what gossipvs.h has for a program around the agent
  *     own.c        this node's claims from services.d, written as entries
+ *     code.c       those of the program around the agent
  *     checks.c     health checks of what they claim (by health.h); maintenance.c, what they drain
  *     owners.c     who takes part: whose claims are hidden (by hide.h), who is in sync
  *     events.c     what watch shows
@@ -41,7 +43,7 @@
 #include "ipvs/kernel.h"
 #include "net/node.h"
 #include "net/udp.h"
-#include "tools/agent/gossipvs.h"
+#include "tools/agent/daemon.h"
 #include "tools/agent/hide.h"
 #include "tools/agent/names.h"
 #include "tools/process/helper.h"
@@ -78,7 +80,7 @@ enum gvs_seldom {
     GVS_SELDOM_FORBIDDEN, /* a change by somebody who may not */
     GVS_SELDOM_CLIENT,    /* a client that was hung up on */
     GVS_SELDOM_HOOK,      /* the hook failed */
-    GVS_SELDOM_CLAIM,     /* a claim of services.d that the table does not take */
+    GVS_SELDOM_CLAIM,     /* a claim of this node's that the table does not take */
     GVS_SELDOM_LATE,      /* a check that had to wait for a place */
     GVS_SELDOM_COUNT
 };
@@ -103,6 +105,19 @@ struct gvs_maintenance {   /* maintenance.c */
     struct dirent **names; /* ascending */
     size_t count;
     int fault; /* errno, if they could not be read */
+};
+
+struct gvs_coded;
+
+struct gvs_code {            /* code.c: claims of the program's */
+    struct gvs_coded **list; /* ascending by key */
+    size_t count, cap;
+    bool due; /* what has changed could not be written yet */
+};
+
+struct gvs_watcher { /* gossipvs.c: of the program's */
+    void (*event)(void *ctx, const char *line);
+    void *ctx;
 };
 
 struct gvs_events {
@@ -195,6 +210,7 @@ struct gvs_agent {
     struct gvs_node *node;
     struct gvs_udp *udp;
     struct gvs_claims claims;
+    struct gvs_code code;
     struct gvs_checks *checks;
     struct gvs_maintenance maintenance;
     struct gvs_control *control;
@@ -290,6 +306,12 @@ struct gvs_agent {
 
     struct gvs_names names; /* of services that are shown, or on their way out of the kernel */
 
+    /* gossipvs.c */
+    bool embedded, ending;
+    char program[160]; /* its name, @node: who asks */
+    struct gvs_watcher watcher;
+    char *status; /* as last lent */
+
     enum gvs_via via; /* who causes what happens now */
     const char *by;   /* the user, if via is CLI or API */
 
@@ -341,6 +363,16 @@ struct gvs_agent {
 };
 
 /* agent.c */
+struct gvs_agent_setup {
+    struct uv_loop_s *loop;
+    const char *config;
+    gvs_log_fn log;
+    void *log_ctx;
+    bool embedded; /* as gossipvs.h has it: without what the file does not name, and with claims
+                      from code */
+};
+int gvs_agent_set_up(struct gvs_agent **out, const struct gvs_agent_setup *setup,
+                     struct gvs_fault *fault);
 void gvs_agent_log(struct gvs_agent *a, enum gvs_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The first of a class at once, then one a minute, which tells how many it stands for. */
@@ -445,6 +477,26 @@ void gvs_agent_claim_backend(struct gvs_agent *a, const struct gvs_svcid *svc,
 bool gvs_agent_claim_held(const struct gvs_agent *a, const struct gvs_svcid *svc,
                           const struct gvs_ep *ep, char *text, size_t cap);
 
+/* Writes an entry in our own name, unless the table says so already; what it does not take is tried
+ * again. */
+void gvs_agent_write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone,
+                           const uint8_t *value, size_t len);
+
+/* code.c. _load: the durable ones, before the loop runs; _store: puts them into a new store.
+ * _write: makes the table say all of them. */
+void gvs_code_load(struct gvs_agent *a);
+void gvs_code_store(struct gvs_agent *a);
+void gvs_code_write(struct gvs_agent *a);
+void gvs_code_free(struct gvs_agent *a);
+bool gvs_code_has(const struct gvs_agent *a, const struct gvs_key *key); /* whoever the owner is */
+int gvs_code_claim(struct gvs_agent *a, const char *vip, const char *backend, const char *words,
+                   bool durable, struct gvs_fault *f);
+int gvs_code_withdraw(struct gvs_agent *a, const char *vip, const char *backend,
+                      struct gvs_fault *f);
+/* Are there claims that end with the agent, in the table? And: a change that ends them. */
+bool gvs_code_any_passing(const struct gvs_agent *a);
+bool gvs_code_end_passing(struct gvs_request *r);
+
 /* checks.c. _fork before any key is read (false: out of memory); _begin once all is open; _sync
  * when the files, or this node's right to write what they say, have changed. _fixed: another
  * directory takes a restart. */
@@ -548,6 +600,10 @@ void gvs_request_touch(struct gvs_request *r, const struct gvs_svcid *svc);
 void gvs_request_sync(struct gvs_request *r);
 void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
                          const struct gvs_fault *f /* or NULL */);
+/* A request of the program's own that is no line: `run` begins it, under the name of the program.
+ * */
+void gvs_request_run(struct gvs_agent *a, uint64_t timeout_ms, void (*run)(struct gvs_request *r),
+                     gvs_reply_fn reply, void *ctx);
 /* gvs_agent_command, with all that is known of who asks; copied. */
 void gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
                        gvs_reply_fn reply, void *ctx);
@@ -756,6 +812,6 @@ const char *gvs_text_withheld(const struct gvs_agent *a, char *text, size_t cap,
 /* port.c: "pid 812 (gossipvsd)", or "another process" if that cannot be seen. */
 void gvs_port_owner(char *text, size_t cap, uint16_t port);
 
-/* control.c: the socket of cfg.socket. */
+/* control.c: the socket of cfg.socket; *out NULL where there is to be none. */
 int gvs_control_open(struct gvs_control **out, struct gvs_agent *a, struct gvs_fault *fault);
 void gvs_control_close(struct gvs_control *c); /* counts in a->handles */

@@ -6,6 +6,7 @@
  * hold is bounded: a megabyte and one answer unread, 64 KiB of a request for five seconds, 64
  * requests, and of sixteen connections twelve for those who may only look. */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #define LINE_MAX_BYTES 65536
 #define BACKLOG_MAX_BYTES (1 << 20)
 #define UNFINISHED_MS 5000
+#define GROUP_LEN_MAX (1 << 16) /* of the users' database, members included */
 
 struct gvs_control {
     struct gvs_agent *a;
@@ -32,6 +34,7 @@ struct gvs_control {
     unsigned handles; /* of these two, open */
     size_t clients, readers;
     struct client *first;
+    bool bound;               /* the file is ours, to be removed */
     bool closed;              /* they are; the last client frees the rest */
     gid_t group, admin_group; /* (gid_t)-1: no such group */
 };
@@ -56,14 +59,18 @@ struct client {
 static gid_t
 group_id(struct gvs_agent *a, const char *name)
 {
-    struct group *g = name[0] ? getgrnam(name) : NULL;
+    char *room = malloc(GROUP_LEN_MAX);
+    struct group one, *g = NULL;
+    gid_t id;
 
-    if (g)
-        return g->gr_gid;
-    if (name[0])
+    if (room && name[0])
+        (void)getgrnam_r(name, &one, room, GROUP_LEN_MAX, &g);
+    id = g ? g->gr_gid : (gid_t)-1;
+    free(room);
+    if (!g && name[0])
         gvs_agent_log(a, GVS_LOG_WARN, "no group '%s': only root and the agent's user are in it",
                       name);
-    return (gid_t)-1;
+    return id;
 }
 
 /* The supplementary groups of the process at the other end; to be freed, if they are not `few`. */
@@ -101,7 +108,8 @@ identify(struct client *c)
     struct ucred cred = {.uid = (uid_t)-1};
     socklen_t len = sizeof cred;
     gid_t few[64], *groups;
-    struct passwd *pw;
+    struct passwd one, *pw = NULL;
+    char room[1024];
     uv_os_fd_t fd;
     size_t count;
 
@@ -110,7 +118,7 @@ identify(struct client *c)
     if (uv_fileno((uv_handle_t *)&c->pipe, &fd) != 0 ||
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
         return;
-    pw = getpwuid(cred.uid);
+    (void)getpwuid_r(cred.uid, &one, room, sizeof room, &pw);
     if (pw)
         snprintf(c->who.name, sizeof c->who.name, "%s@%s", pw->pw_name, control->a->cfg.name);
     else
@@ -462,14 +470,50 @@ give_to_group(struct gvs_control *c)
                       strerror(errno));
 }
 
+/* What the umask took of 0660; by name, but not through a link that somebody put there. */
+static int
+give_back(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && (st.st_mode & 0660) == 0660)
+        return 0;
+    return fchmodat(AT_FDCWD, path, 0660, AT_SYMLINK_NOFOLLOW);
+}
+
+/* 0660 at most from the first moment, and without the umask, which is the process's: bind(2) gives
+ * the file the socket's own mode, less what the umask has. */
+static int
+bind_at(struct gvs_control *c, const char *path)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
+    if (fd < 0 || fchmod(fd, 0660) < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0) {
+        rc = uv_translate_sys_error(errno);
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    c->bound = true;
+    rc = uv_pipe_open(&c->pipe, fd);
+    if (rc != 0)
+        close(fd);
+    else if (give_back(path) < 0)
+        rc = uv_translate_sys_error(errno);
+    return rc;
+}
+
 int
 gvs_control_open(struct gvs_control **out, struct gvs_agent *a, struct gvs_fault *fault)
 {
     struct gvs_control *c;
-    mode_t mask;
     int rc;
 
     *out = NULL;
+    if (a->cfg.socket[0] == '\0')
+        return GVS_OK;
     if (clear_path(a->cfg.socket, fault) < 0)
         return -1;
     c = calloc(1, sizeof *c);
@@ -485,9 +529,7 @@ gvs_control_open(struct gvs_control **out, struct gvs_agent *a, struct gvs_fault
     c->handles = 2;
     a->handles++;
     *out = c;
-    mask = umask(0117); /* 0660 from the first moment */
-    rc = uv_pipe_bind(&c->pipe, a->cfg.socket);
-    umask(mask);
+    rc = bind_at(c, a->cfg.socket);
     if (rc == 0)
         give_to_group(c);
     if (rc == 0)
@@ -516,6 +558,8 @@ gvs_control_close(struct gvs_control *c)
         next = client->next;
         drop(client);
     }
+    if (c->bound)
+        unlink(c->a->cfg.socket);
     uv_close((uv_handle_t *)&c->pipe, server_closed);
     uv_close((uv_handle_t *)&c->turn, server_closed);
 }

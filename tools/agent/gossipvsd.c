@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "net/keyring.h"
-#include "tools/agent/gossipvs.h"
+#include "tools/agent/daemon.h"
 #include "tools/agent/notify.h"
 #include "tools/process/confine.h"
 #include "tools/words/claims.h"

@@ -70,15 +70,15 @@ refused(struct gvs_agent *a, const struct gvs_key *key)
     gvs_svcid_format(vip, &key->svc);
     gvs_agent_log_seldom(
         a, GVS_SELDOM_CLAIM,
-        "the table (%zu of %zu entries) does not take a claim of services.d on vip "
+        "the table (%zu of %zu entries) does not take a claim of this node's on vip "
         "'%s'; it is tried again",
         gvs_table_count(gvs_node_claims(a->node)), a->cfg.limits.entries, vip);
     a->claims_again = gvs_mono_add_ms(gvs_udp_now(), REFUSED_MS);
 }
 
-static void
-write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone, const uint8_t *value,
-            size_t len)
+void
+gvs_agent_write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone,
+                      const uint8_t *value, size_t len)
 {
     const struct gvs_table *t = gvs_node_claims(a->node);
     struct gvs_keybuf kb;
@@ -105,7 +105,7 @@ write_backend(struct gvs_agent *a, const struct gvs_claim_service *s,
 
     if (gvs_maintenance_covers(a, s->attr.name) || gvs_checks_down(a, &s->id, &b->ep))
         attr.weight = 0;
-    write_claim(a, &key, false, value, gvs_backend_encode(value, &attr));
+    gvs_agent_write_claim(a, &key, false, value, gvs_backend_encode(value, &attr));
 }
 
 static void
@@ -114,7 +114,7 @@ write_service(struct gvs_agent *a, const struct gvs_claim_service *s)
     struct gvs_key key = {.kind = GVS_KEY_SERVICE, .svc = s->id, .owner = gvs_node_self(a->node)};
     uint8_t value[GVS_VALUE_LEN_MAX];
 
-    write_claim(a, &key, false, value, gvs_service_encode(value, &s->attr));
+    gvs_agent_write_claim(a, &key, false, value, gvs_service_encode(value, &s->attr));
     for (size_t i = 0; i < s->backend_count; i++)
         write_backend(a, s, &s->backends[i]);
 }
@@ -144,12 +144,13 @@ withdraw_others(struct gvs_agent *a, struct claim *all, size_t count)
         at.len = e.key_len;
         memcpy(at.b, e.key, e.key_len);
         if (e.tombstone || gvs_key_parse(&key, e.key, e.key_len) < 0 ||
-            key.kind == GVS_KEY_OVERRIDE || gvs_id_cmp(&key.owner, &self) != 0)
+            key.kind == GVS_KEY_OVERRIDE || gvs_id_cmp(&key.owner, &self) != 0 ||
+            gvs_code_has(a, &key))
             continue;
         s = find_service(all, count, &key.svc);
         if (key.kind == GVS_KEY_SERVICE ? s != NULL : gvs_claims_find_backend(s, &key.ep) != NULL)
             continue;
-        write_claim(a, &key, true, value, gvs_tombstone_encode(value, false));
+        gvs_agent_write_claim(a, &key, true, value, gvs_tombstone_encode(value, false));
     }
 }
 
@@ -172,6 +173,7 @@ make_so(struct gvs_agent *a, bool withdraw)
     gvs_agent_absorb(a);
     a->via = GVS_VIA_PEER;
     free(all);
+    gvs_code_write(a);
 }
 
 static void
@@ -218,11 +220,11 @@ gvs_agent_read_claims(struct gvs_agent *a)
     if (changed || !a->claims_read)
         gvs_checks_sync(a);
     if (a->claims_fault.text[0]) { /* unreadable: what it claimed before stays */
-        if (drained)
+        if (drained || a->code.due)
             make_so(a, false);
         return;
     }
-    if (changed || drained || !a->claims_read || must_insist(a, own_name, now)) {
+    if (changed || drained || a->code.due || !a->claims_read || must_insist(a, own_name, now)) {
         a->claims_read = true;
         a->own_name = own_name;
         a->insist = gvs_mono_add_ms(now, GVS_CLONE_MS);

@@ -621,17 +621,15 @@ gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may
     gvs_request_begin(a, line, &who, reply, ctx);
 }
 
-void
-gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
-                  gvs_reply_fn reply, void *ctx)
+/* NULL, having answered: no memory. */
+static struct gvs_request *
+new_request(struct gvs_agent *a, const struct gvs_who *who, gvs_reply_fn reply, void *ctx)
 {
     struct gvs_request *r = calloc(1, sizeof *r);
-    const struct command *command;
-    struct gvs_fault f;
 
     if (!r) {
         reply(ctx, "{\"error\":{\"code\":\"no\",\"message\":\"out of memory\",\"hint\":\"\"}}", 1);
-        return;
+        return NULL;
     }
     r->a = a;
     r->reply = reply;
@@ -640,6 +638,35 @@ gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *w
     r->began = gvs_udp_now();
     r->next = a->requests;
     a->requests = r;
+    return r;
+}
+
+void
+gvs_request_run(struct gvs_agent *a, uint64_t timeout_ms, void (*run)(struct gvs_request *r),
+                gvs_reply_fn reply, void *ctx)
+{
+    struct gvs_who who = {.uid = -1, .may_change = true};
+    struct gvs_request *r;
+
+    snprintf(who.name, sizeof who.name, "%s", a->program);
+    r = new_request(a, &who, reply, ctx);
+    if (!r)
+        return;
+    r->deadline = gvs_mono_add_ms(r->began, timeout_ms);
+    run(r);
+    gvs_agent_pump(a);
+}
+
+void
+gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
+                  gvs_reply_fn reply, void *ctx)
+{
+    struct gvs_request *r = new_request(a, who, reply, ctx);
+    const struct command *command;
+    struct gvs_fault f;
+
+    if (!r)
+        return;
     if (read_request(r, line, &f) < 0 || find_command(r, &command, &f) < 0) {
         gvs_request_fault(r, &f);
     } else {

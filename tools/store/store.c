@@ -88,13 +88,11 @@ static uint8_t
 kind_of(enum gvs_bucket bucket)
 {
     static const uint8_t kinds[] = {
-        [GVS_BUCKET_ENTRY] = 'e',
-        [GVS_BUCKET_MEMBER] = 'm',
-        [GVS_BUCKET_META] = 't',
-        [GVS_BUCKET_LEDGER] = 'z',
+        [GVS_BUCKET_ENTRY] = 'e',  [GVS_BUCKET_MEMBER] = 'm', [GVS_BUCKET_META] = 't',
+        [GVS_BUCKET_LEDGER] = 'z', [GVS_BUCKET_CODE] = 'c',
     };
 
-    GVS_ASSERT(bucket <= GVS_BUCKET_LEDGER);
+    GVS_ASSERT(bucket <= GVS_BUCKET_CODE);
     return kinds[bucket];
 }
 

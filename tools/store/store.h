@@ -2,6 +2,7 @@
  *
  *     entry   key bytes of the claim          entry bytes    checksum
  *     member  key bytes of the member         entry bytes    checksum
+ *     code    key bytes of a claim of the program's, with no owner   value bytes   checksum
  *     meta    "init_floor" "seq" "stamp_floor"             checksum
  *             "former" "vector" and a number
  *     ledger  record of ipvs/ledger.h, "place"  (empty)      checksum
@@ -40,7 +41,13 @@
 struct uv_loop_s;
 struct gvs_store;
 
-enum gvs_bucket { GVS_BUCKET_ENTRY, GVS_BUCKET_MEMBER, GVS_BUCKET_META, GVS_BUCKET_LEDGER };
+enum gvs_bucket {
+    GVS_BUCKET_ENTRY,
+    GVS_BUCKET_MEMBER,
+    GVS_BUCKET_META,
+    GVS_BUCKET_LEDGER,
+    GVS_BUCKET_CODE,
+};
 
 /* Makes the directory if it is missing (0700; its parent must exist), locks it, opens LMDB. A
  * directory that another agent holds: exit 2, naming its pid. *set_aside tells that what data.mdb

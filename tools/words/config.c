@@ -116,16 +116,17 @@ static const struct gvs_syntax_word file_words[] = {
 };
 
 enum kind {
-    NOTHING,  /* a section */
-    PATH,     /* not empty */
-    PROGRAM,  /* an absolute path, or empty */
-    WORD,     /* 1 to size - 1 letters, digits, '.', '_', '-' */
-    NAME,     /* a label */
-    LINK,     /* a network interface, or empty */
-    ENDPOINT, /* ADDRESS:PORT */
-    LISTEN,   /* the same, or empty */
-    PEER,     /* HOST:PORT, appended */
-    PREFIX,   /* appended */
+    NOTHING,    /* a section */
+    PATH,       /* not empty */
+    MAYBE_PATH, /* or empty */
+    PROGRAM,    /* an absolute path, or empty */
+    WORD,       /* 1 to size - 1 letters, digits, '.', '_', '-' */
+    NAME,       /* a label */
+    LINK,       /* a network interface, or empty */
+    ENDPOINT,   /* ADDRESS:PORT */
+    LISTEN,     /* the same, or empty */
+    PEER,       /* HOST:PORT, appended */
+    PREFIX,     /* appended */
     SECONDS,
     COUNT, /* a size_t */
     MODE,
@@ -149,7 +150,7 @@ static const struct rule {
     [NODE_PEERS] = {.kind = PEER},
     [NODE_KEYRING] = {.kind = PATH, PLACE(keyring)},
     [NODE_STATE] = {.kind = PATH, PLACE(state)},
-    [NODE_SERVICES] = {.kind = PATH, PLACE(services)},
+    [NODE_SERVICES] = {.kind = MAYBE_PATH, PLACE(services)},
     [NODE_ADMISSION] = {.kind = ADMISSION},
     [NODE_ALLOW] = {.kind = IDS},
     [NODE_DENY] = {.kind = IDS},
@@ -159,7 +160,7 @@ static const struct rule {
     [KERNEL_NAMESPACES] = {.kind = NETNS},
     [KERNEL_INTERFACE] = {.kind = LINK, PLACE(interface)},
     [KERNEL_VIP_ALLOW] = {.kind = PREFIX},
-    [CONTROL_SOCKET] = {.kind = PATH, PLACE(socket)},
+    [CONTROL_SOCKET] = {.kind = MAYBE_PATH, PLACE(socket)},
     [CONTROL_GROUP] = {.kind = WORD, PLACE(group)},
     [CONTROL_ADMIN_GROUP] = {.kind = WORD, PLACE(admin_group)},
     [METRICS_LISTEN] = {.kind = LISTEN},
@@ -397,7 +398,7 @@ give_text(struct parse *p, const struct gvs_syntax_event *ev, const struct rule 
         return refuse(p, ev, fault, "letters, digits, '.', '_', '-' expected");
     if (rule->kind == PROGRAM && len > 0 && ev->text[0] != '/')
         return refuse(p, ev, fault, "the whole path of a program expected");
-    if (len == 0 && rule->kind != LINK && rule->kind != PROGRAM)
+    if (len == 0 && rule->kind != LINK && rule->kind != PROGRAM && rule->kind != MAYBE_PATH)
         return refuse(p, ev, fault, "must not be empty");
     if (set_text(field, rule->size, ev->text) < 0)
         return refuse(p, ev, fault, "longer than %zu characters", rule->size - 1);
@@ -429,6 +430,7 @@ give(struct parse *p, const struct gvs_syntax_event *ev, struct gvs_fault *fault
 
     switch (rule->kind) {
     case PATH:
+    case MAYBE_PATH:
     case PROGRAM:
     case WORD:
     case NAME:
@@ -505,6 +507,9 @@ set_maintenance(struct gvs_config *c)
 {
     size_t len = strlen(c->services);
 
+    c->maintenance[0] = '\0';
+    if (len == 0)
+        return;
     while (len > 1 && c->services[len - 1] == '/')
         len--;
     while (len > 0 && c->services[len - 1] != '/')
@@ -578,6 +583,16 @@ gvs_config_read(struct gvs_config *out, const char *path, struct gvs_fault *faul
         return -1;
     *out = p.config;
     return GVS_OK;
+}
+
+void
+gvs_config_embed(struct gvs_config *c)
+{
+    if (c->lines[CONTROL_SOCKET] == 0)
+        c->socket[0] = '\0';
+    if (c->lines[NODE_SERVICES] == 0)
+        c->services[0] = '\0';
+    set_maintenance(c);
 }
 
 /* What is in force. */
@@ -710,10 +725,11 @@ static int
 unreadable(const char *path, struct gvs_fault *fault)
 {
     int err = errno;
-    const struct passwd *pw = getpwuid(geteuid());
-    char uid[32];
+    struct passwd one, *pw = NULL;
+    char uid[32], room[1024];
 
     snprintf(uid, sizeof uid, "uid %ld", (long)geteuid());
+    (void)getpwuid_r(geteuid(), &one, room, sizeof room, &pw);
     gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot read key %s: %s (running as %s)", path,
                   strerror(err), pw != NULL ? pw->pw_name : uid);
     if (err == ENOENT)

@@ -33,7 +33,7 @@ struct gvs_config {
     char keyring[GVS_CONFIG_PATH_MAX];
     struct gvs_admission admission; /* admission, allow and deny of node { } */
     char state[GVS_CONFIG_PATH_MAX];
-    char services[GVS_CONFIG_PATH_MAX];
+    char services[GVS_CONFIG_PATH_MAX];         /* "" = none */
     char maintenance[GVS_CONFIG_PATH_MAX + 16]; /* maintenance.d beside that: no option */
     bool observe;
     bool netns_host;    /* "host" is among the namespaces */
@@ -44,7 +44,7 @@ struct gvs_config {
     char interface[16];     /* "" = none */
     size_t allow_count;
     struct gvs_prefix allow[GVS_CONFIG_ALLOW_MAX]; /* vip-allow */
-    char socket[108];
+    char socket[108];                              /* "" = none */
     char group[32], admin_group[32];
     struct gvs_ep metrics; /* where HTTP is answered; family NONE: nowhere */
     struct gvs_limits limits;
@@ -56,6 +56,10 @@ struct gvs_config {
 /* GVS_OK, or a negative number with *fault filled and *out untouched. Relative paths stay as they
  * are: they count from where the agent was started. Only one thread may read at a time. */
 int gvs_config_read(struct gvs_config *out, const char *path, struct gvs_fault *fault);
+
+/* Of a program around an agent (gossipvs.h): what the file does not name of socket and services is
+ * none. */
+void gvs_config_embed(struct gvs_config *c);
 
 /* What is in force, option by option, in the order of gossipvs.conf(5). */
 struct gvs_config_option {
