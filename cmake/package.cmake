@@ -49,8 +49,9 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_NAME gossipvs)
 set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_SHLIBDEPS ON)
+# procps has the unit's /bin/kill.
 set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_DEPENDS
-    "init-system-helpers (>= 1.54~), systemd | systemd-standalone-sysusers")
+    "init-system-helpers (>= 1.54~), procps, systemd | systemd-standalone-sysusers")
 set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_SUGGESTS "ipvsadm")
 foreach(script postinst prerm postrm)
     list(APPEND CPACK_DEBIAN_UNSPECIFIED_PACKAGE_CONTROL_EXTRA

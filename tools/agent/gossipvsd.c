@@ -75,23 +75,28 @@ static const struct argp_option known[] = {
 
 /* systemd's journal takes the level from a prefix; a terminal is spared it. */
 static void
+say(enum gvs_log_level level, const char *what, const char *line)
+{
+    if (getenv("JOURNAL_STREAM"))
+        fprintf(stderr, "<%d>", (int)level);
+    fprintf(stderr, "%s: %s\n", what, line);
+}
+
+static void
 log_line(void *ctx, enum gvs_log_level level, const char *line)
 {
     struct process *p = ctx;
 
-    if (level > p->level)
-        return;
-    if (getenv("JOURNAL_STREAM"))
-        fprintf(stderr, "<%d>", (int)level);
-    fprintf(stderr, "gossipvsd: %s\n", line);
+    if (level <= p->level)
+        say(level, "gossipvsd", line);
 }
 
 static int
 report(const struct gvs_fault *f)
 {
-    fprintf(stderr, "gossipvsd: %s\n", f->text);
+    say(GVS_LOG_ERR, "gossipvsd", f->text);
     if (f->hint[0])
-        fprintf(stderr, "hint: %s\n", f->hint);
+        say(GVS_LOG_ERR, "hint", f->hint);
     return (int)f->exit;
 }
 
