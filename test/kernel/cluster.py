@@ -309,11 +309,19 @@ class Watch(threading.Thread):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(lb.socket)
         args = [] if since is None else ["--since", str(since)]
-        self.socket.sendall(json.dumps({"command": "watch", "args": args}).encode() + b"\n")
+        requests = {"command": "version"}, {"command": "watch", "args": args}
+        self.socket.sendall(b"".join(json.dumps(r).encode() + b"\n" for r in requests))
+        self.rest = b""
+        while b"\n" not in self.rest:  # answered in turn: what comes after this, it sees
+            piece = self.socket.recv(1 << 20)
+            if not piece:
+                raise ConnectionError(f"{lb.name}: closed before it answered")
+            self.rest += piece
+        self.rest = self.rest.split(b"\n", 1)[1]
         self.start()
 
     def run(self):
-        rest = b""
+        rest = self.rest
         while True:
             try:
                 piece = self.socket.recv(1 << 20)
