@@ -59,7 +59,7 @@ static int
 receive(struct gvs_nl *nl)
 {
     int fd = nl_socket_get_fd(nl->sk);
-    struct sockaddr_nl from;
+    struct sockaddr_nl from = {.nl_pid = 0};
     socklen_t from_len;
     ssize_t n;
 
