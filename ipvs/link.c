@@ -33,6 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ipvs/nl.h"
+
 /* The kernel answers before sendmsg returns; this is for an answer that was lost. */
 #define SILENCE_S 2
 
@@ -60,18 +62,12 @@ keep_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *ctx)
     return NL_STOP;
 }
 
-/* Until the queue is empty: what is left of an answer that did not come whole would be taken for
- * that to the next request, and so on for ever. After each that failed, and, should the queue not
- * have been emptied then, before all that the caller may ask for. */
+/* After each answer that did not come whole, and, should more of it have come since, before all
+ * that the caller may ask for: else no request would have its own answer ever again. */
 static void
 drain(struct gvs_link *l)
 {
-    uint8_t b[64]; /* the rest of each is cut off */
-    ssize_t n;
-
-    do
-        n = recv(nl_socket_get_fd(l->sk), b, sizeof b, MSG_DONTWAIT);
-    while (n >= 0 || errno == ENOBUFS || errno == EINTR);
+    gvs_nl_drain(nl_socket_get_fd(l->sk));
 }
 
 /* A libnl result as one of ours, with errno. */

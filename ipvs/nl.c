@@ -70,17 +70,22 @@ receive(struct gvs_nl *nl)
     return n > 0 && n <= (ssize_t)sizeof nl->in ? (int)n : GVS_E_LOST;
 }
 
-/* Until the queue is empty: a dump of which a message was left would make the next one fail with
- * EBUSY, and the kernel sends nothing to a socket that overflowed until it is empty. */
-static void
-drain(struct gvs_nl *nl)
+void
+gvs_nl_drain(int fd)
 {
-    int fd = nl_socket_get_fd(nl->sk);
+    uint8_t b[64]; /* the rest of each is cut off */
     ssize_t n;
 
     do
-        n = recv(fd, nl->in, sizeof nl->in, MSG_DONTWAIT);
+        n = recv(fd, b, sizeof b, MSG_DONTWAIT);
     while (n >= 0 || errno == ENOBUFS || errno == EINTR);
+}
+
+/* A dump of which a message was left would make the next one fail with EBUSY. */
+static void
+drain(struct gvs_nl *nl)
+{
+    gvs_nl_drain(nl_socket_get_fd(nl->sk));
 }
 
 /* Looks the family up, which loads the module. 1 if its id is another than it was, 0 if not. */

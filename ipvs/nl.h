@@ -67,6 +67,11 @@ typedef bool (*gvs_nl_found_fn)(void *ctx, const struct gvs_nl_found *found);
 int gvs_nl_services(struct gvs_nl *nl, gvs_nl_found_fn fn, void *ctx);
 int gvs_nl_dests(struct gvs_nl *nl, const struct gvs_svcid *svc, gvs_nl_found_fn fn, void *ctx);
 
+/* Reads a netlink socket, of whatever family, until its queue is empty: what is left of an answer
+ * would be taken for that to the next request, and to a socket that overflowed the kernel sends
+ * nothing before. */
+void gvs_nl_drain(int fd);
+
 /* After so many seconds of silence a connection is forgotten: one that is open, one that a side has
  * closed, a client's datagrams. 0: the kernel says nothing of it. */
 struct gvs_timeouts {
