@@ -2,7 +2,7 @@
 # objects that our own programs are linked with. What is exported is what tools/agent/gossipvs.h marks
 # GVS_PUBLIC: everything else is compiled hidden.
 
-set(parts gvs_core gvs_net gvs_udp gvs_ipvs libgossipvs)
+set(parts gvs_core gvs_net gvs_udp gvs_ipvs gvs_agent)
 list(TRANSFORM parts REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
 set(needs UV MSGPACK NL SODIUM LMDB CONFUSE JANSSON)
 if(GVS_CONFINES)

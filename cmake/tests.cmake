@@ -91,7 +91,7 @@ endif()
 
 foreach(module agent agent_disk agent_peers checker claims config fault health_rule helper hide
         names runner store store_file)
-    gvs_test(tools/${module} test/tools/test_${module}.c LIBS libgossipvs)
+    gvs_test(tools/${module} test/tools/test_${module}.c LIBS gvs_agent)
 endforeach()
 
 # As others have it: the shared library, and what its header exports.
@@ -103,8 +103,8 @@ if(MICROHTTPD_FOUND)
 endif()
 
 # Against a kernel in memory, too.
-gvs_test(tools/braked test/tools/test_braked.c test/ipvs/fake.c LIBS libgossipvs)
-gvs_test(tools/withdraw test/tools/test_withdraw.c test/ipvs/fake.c LIBS libgossipvs)
+gvs_test(tools/braked test/tools/test_braked.c test/ipvs/fake.c LIBS gvs_agent)
+gvs_test(tools/withdraw test/tools/test_withdraw.c test/ipvs/fake.c LIBS gvs_agent)
 
 gvs_test(tools/confined test/tools/test_confine.c
     tools/process/confine.c tools/process/confine_calls.c LIBS)
@@ -165,13 +165,13 @@ endforeach()
 gvs_fuzz(cursor LIBS gvs_net PkgConfig::MSGPACK)
 gvs_fuzz(netlink LIBS gvs_ipvs)
 foreach(target config store text)
-    gvs_fuzz(${target} LIBS libgossipvs)
+    gvs_fuzz(${target} LIBS gvs_agent)
 endforeach()
 # On a kernel in memory, which the linker finds before netlink.
-gvs_fuzz(request test/ipvs/fake.c LIBS libgossipvs)
-gvs_fuzz(import tools/cli/import_ipvsadm.c tools/cli/import_keepalived.c LIBS libgossipvs)
+gvs_fuzz(request test/ipvs/fake.c LIBS gvs_agent)
+gvs_fuzz(import tools/cli/import_ipvsadm.c tools/cli/import_keepalived.c LIBS gvs_agent)
 gvs_fuzz(screen tools/cli/print.c tools/cli/screen.c tools/cli/screen_changes.c
-    LIBS libgossipvs PkgConfig::SMARTCOLS m)
+    LIBS gvs_agent PkgConfig::SMARTCOLS m)
 
 add_test(NAME tools/sim COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_sim")
 set_tests_properties(tools/sim PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}")
