@@ -469,16 +469,13 @@ gvs_agent_open(struct gvs_agent **out, struct uv_loop_s *loop, const char *confi
     return gvs_agent_set_up(out, &setup, fault);
 }
 
-int
-gvs_agent_set_up(struct gvs_agent **out, const struct gvs_agent_setup *setup,
-                 struct gvs_fault *fault)
+static struct gvs_agent *
+new_agent(const struct gvs_agent_setup *setup)
 {
     struct gvs_agent *a = calloc(1, sizeof *a);
-    int rc = -1;
 
-    *out = NULL;
     if (!a)
-        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
+        return NULL;
     a->loop = setup->loop;
     a->log = setup->log;
     a->log_ctx = setup->log_ctx;
@@ -488,6 +485,19 @@ gvs_agent_set_up(struct gvs_agent **out, const struct gvs_agent_setup *setup,
     a->withdraw = a->claims_again = GVS_MONO_NEVER;
     a->helper.fd = a->runner.fd = -1;
     snprintf(a->config_path, sizeof a->config_path, "%s", setup->config);
+    return a;
+}
+
+int
+gvs_agent_set_up(struct gvs_agent **out, const struct gvs_agent_setup *setup,
+                 struct gvs_fault *fault)
+{
+    struct gvs_agent *a = new_agent(setup);
+    int rc = -1;
+
+    *out = NULL;
+    if (!a)
+        return gvs_fault_set(fault, GVS_EXIT_NO, "out of memory");
     if (gvs_crypto_init() < 0) {
         gvs_fault_set(fault, GVS_EXIT_NO, "libsodium does not start");
         goto out;
