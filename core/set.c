@@ -102,6 +102,12 @@ gvs_set_del_service(struct gvs_set *s, const struct gvs_svcid *svc)
 }
 
 void
+gvs_set_del_first(struct gvs_set *s, size_t count)
+{
+    cut(s, 0, count);
+}
+
+void
 gvs_set_clear(struct gvs_set *s)
 {
     s->count = 0;

@@ -24,6 +24,7 @@ int gvs_set_put(struct gvs_set *s, const struct gvs_item *item);
 bool gvs_set_del(struct gvs_set *s, const struct gvs_item *identity); /* was it there? */
 /* The service with its destinations; returns how many items went. */
 size_t gvs_set_del_service(struct gvs_set *s, const struct gvs_svcid *svc);
+void gvs_set_del_first(struct gvs_set *s, size_t count); /* at most as many as it has */
 void gvs_set_clear(struct gvs_set *s);
 
 const struct gvs_item *gvs_set_get(const struct gvs_set *s, const struct gvs_item *identity);

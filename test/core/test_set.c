@@ -144,6 +144,11 @@ test_a_service_is_a_range_and_goes_as_one(void **state)
     assert_int_equal(gvs_set_count(s), 3);
     assert_int_equal(gvs_set_services(s), 2);
     assert_true(gvs_item_equal(gvs_set_get(s, &items[5]), &items[5]));
+    gvs_set_del_first(s, 0);
+    gvs_set_del_first(s, 2);
+    assert_int_equal(gvs_set_count(s), 1);
+    assert_int_equal(gvs_set_services(s), 1 - (items[5].kind == GVS_ITEM_DEST));
+    assert_true(gvs_item_equal(gvs_set_get(s, &items[5]), &items[5]));
     free(s);
 }
 

@@ -42,13 +42,13 @@ test_a_page_escapes_all_that_it_shows(void **state)
     (void)state;
     begin(&b);
     open_agent(&b);
-    gvs_event_emit(b.agent, "vip.add", NULL, NULL, NULL, NULL, NULL,
+    gvs_event_emit(b.agent, "vip.add", NULL, NULL, NULL,
                    json_pack("{s:s%, s:s, s:{s:s}, s:{s:s}}", "backend", by, sizeof by - 2,
                              "reason", "<i>why</i>", "before", "<u>", "<s>", "after", "<u>",
                              "<p onclick='x'>"));
     b.agent->via = GVS_VIA_API;
     b.agent->by = "<b>you & me</b>";
-    gvs_event_emit(b.agent, "vip.del", NULL, NULL, NULL, NULL, NULL, NULL);
+    gvs_event_emit(b.agent, "vip.del", NULL, NULL, NULL, NULL);
     b.agent->by = NULL;
     text = gvs_page_text(b.agent, &len);
     assert_non_null(text);

@@ -120,11 +120,32 @@ struct gvs_watcher { /* gossipvs.c: of the program's */
     void *ctx;
 };
 
+/* When something was, by both clocks. Where reading them is a system call it is worth reading them
+ * once for many. */
+struct gvs_moment {
+    struct gvs_mono mono;
+    struct gvs_wall wall;
+};
+
+/* An event, in words only once somebody looks: of a burst few ever do. */
+struct gvs_event {
+    struct gvs_moment when;
+    char event[32], node[GVS_NAME_LEN_MAX + 1], name[GVS_NAME_LEN_MAX + 1]; /* "": it has none */
+    char by[160], netns[GVS_HELPER_NAME_MAX + 1];
+    enum gvs_via via;
+    bool has_svc, has_ep;
+    struct gvs_svcid svc;
+    struct gvs_ep ep;
+    struct gvs_item before, after; /* of no kind: there is nothing */
+    json_t *extra;                 /* what else, in words; owned */
+    json_t *doc;                   /* all of it, once it was looked at; owned */
+};
+
 struct gvs_events {
-    json_t *ring[GVS_AGENT_RING]; /* slot seq % GVS_AGENT_RING */
-    uint64_t seq;                 /* of the latest; 0 = none ever */
-    uint64_t first;               /* the oldest that the ring holds */
-    uint64_t stored;              /* as in the store */
+    struct gvs_event ring[GVS_AGENT_RING]; /* slot seq % GVS_AGENT_RING */
+    uint64_t seq;                          /* of the latest; 0 = none ever */
+    uint64_t first;                        /* the oldest that the ring holds */
+    uint64_t stored;                       /* as in the store */
 };
 
 /* Services that are looked at again after a time, one to two intervals. */
@@ -333,6 +354,7 @@ struct gvs_agent {
     bool newborn;                /* the node's key was made at this start */
     bool keyless;                /* for a store that had one: it was another node's */
     bool lost;                   /* some of its records were: its vector is not to be trusted */
+    bool news_taken;             /* entries whose vector is not queued yet */
     uint64_t vector_changes;     /* of the vector on disk, */
     struct gvs_mono vector_at;   /* written then */
     struct gvs_mono out_of_step; /* since when; NEVER while in step */
@@ -387,7 +409,10 @@ void gvs_agent_handle_closed(struct gvs_agent *a); /* one of a->handles is gone 
 /* flow.c: lets everything that has happened take effect; safe to call at any time, also from within
  * itself. */
 void gvs_agent_pump(struct gvs_agent *a);
-void gvs_agent_take_news(struct gvs_agent *a); /* queues them for the store, marks services */
+/* _take_entries: what changed in the table is queued for the store, and its services are marked.
+ * _take_news: that, and what goes along with it: by the end of the callback at the latest. */
+void gvs_agent_take_entries(struct gvs_agent *a);
+void gvs_agent_take_news(struct gvs_agent *a);
 /* Of the i-th chunk of the version vector, in META. */
 #define GVS_VECTOR_KEY_LEN 8
 void gvs_agent_vector_key(uint8_t key[static GVS_VECTOR_KEY_LEN], size_t i);
@@ -478,9 +503,10 @@ bool gvs_agent_claim_held(const struct gvs_agent *a, const struct gvs_svcid *svc
                           const struct gvs_ep *ep, char *text, size_t cap);
 
 /* Writes an entry in our own name, unless the table says so already; what it does not take is tried
- * again. */
-void gvs_agent_write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone,
-                           const uint8_t *value, size_t len);
+ * again. To be absorbed. */
+void gvs_agent_write_claim(struct gvs_agent *a, const struct gvs_moment *now,
+                           const struct gvs_key *key, bool tombstone, const uint8_t *value,
+                           size_t len);
 
 /* code.c. _load: the durable ones, before the loop runs; _store: puts them into a new store.
  * _write: makes the table say all of them. */
@@ -518,15 +544,19 @@ bool gvs_maintenance_read(struct gvs_agent *a);
 void gvs_maintenance_free(struct gvs_agent *a);
 bool gvs_maintenance_covers(const struct gvs_agent *a, const char *name);
 
-/* events.c: `event` is "vip.add" and the like; before and after may be NULL and are stolen. */
+struct gvs_moment gvs_agent_moment(void);
+
+/* events.c: `event` is "check.up" and the like; all others may be NULL. `node`: who caused it, if
+ * it was not this one; `extra`: further keys, or these with other values; stolen. */
 void gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
-                    const struct gvs_ep *ep, const struct gvs_id *node, json_t *before,
-                    json_t *after, json_t *extra);
+                    const struct gvs_ep *ep, const struct gvs_id *node, json_t *extra);
 void gvs_event_items(struct gvs_agent *a, struct gvs_range before, struct gvs_range after,
                      const struct gvs_id *node);
 void gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns,
-                      const struct gvs_kernel_event *ev);
+                      const struct gvs_kernel_event *ev, const struct gvs_moment *when);
 void gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev);
+/* The event of a number that the ring holds; borrowed, and not to be changed. */
+json_t *gvs_event_doc(struct gvs_events *e, uint64_t seq);
 void gvs_events_free(struct gvs_events *e);
 
 /* request.c */
@@ -759,7 +789,8 @@ char *gvs_page_text(struct gvs_agent *a, size_t *len);
  * and not one that mends drift. */
 extern const uint32_t gvs_spread_bounds_ms[GVS_SPREAD_BOUNDS];
 void gvs_spread_begin(struct gvs_agent *a, const struct gvs_entry *e, const struct gvs_key *key);
-void gvs_spread_end(struct gvs_agent *a, const struct gvs_item *item);
+void gvs_spread_end(struct gvs_agent *a, const struct gvs_item *item,
+                    const struct gvs_moment *when);
 
 /* http.c: metrics { listen }. begin opens what cfg names; where that is not possible, it is a
  * problem of status's, and tick, called once a second, tries again. move goes over to another

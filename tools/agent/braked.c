@@ -47,7 +47,7 @@ static void
 emit(struct gvs_agent *a, const struct gvs_netns *ns, const char *event, struct gvs_tally held,
      const char *reason)
 {
-    gvs_event_emit(a, event, NULL, NULL, NULL, NULL, NULL,
+    gvs_event_emit(a, event, NULL, NULL, NULL,
                    json_pack("{s:s, s:I, s:I, s:s}", "namespace", ns->name, "services",
                              (json_int_t)held.services, "destinations",
                              (json_int_t)held.destinations, "reason", reason));

@@ -109,7 +109,7 @@ tell(struct gvs_agent *a, const struct check *c)
     gvs_agent_log(a, c->health.up ? GVS_LOG_INFO : GVS_LOG_WARN, "check of %s, vip '%s': %s%s%s",
                   ep, vip, c->health.up ? "up" : "down", c->why[0] ? ": " : "", c->why);
     a->via = GVS_VIA_NONE;
-    gvs_event_emit(a, event, &c->svc, &c->ep, NULL, NULL, NULL,
+    gvs_event_emit(a, event, &c->svc, &c->ep, NULL,
                    c->why[0] ? json_pack("{s:s}", "reason", c->why) : NULL);
     a->via = via;
     gvs_agent_claim_backend(a, &c->svc, &c->ep);

@@ -179,13 +179,14 @@ is_filed(const struct gvs_agent *a, const struct gvs_key *key)
 static void
 write_key(struct gvs_agent *a, const struct gvs_coded *c, bool tombstone)
 {
+    struct gvs_moment now = gvs_agent_moment();
     uint8_t value[GVS_VALUE_LEN_MAX];
     struct gvs_key key = c->key;
 
     if (is_filed(a, &key))
         return;
     key.owner = gvs_node_self(a->node);
-    gvs_agent_write_claim(a, &key, tombstone, value,
+    gvs_agent_write_claim(a, &now, &key, tombstone, value,
                           tombstone ? gvs_tombstone_encode(value, false) : encode(value, c));
 }
 

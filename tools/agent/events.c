@@ -35,7 +35,7 @@ matches(const json_t *event, const char *glob)
 static void
 feed(struct gvs_request *r)
 {
-    const struct gvs_events *e = &r->a->events;
+    struct gvs_events *e = &r->a->events;
 
     if (r->since + 1 < e->first) {
         gvs_request_answer(r,
@@ -45,7 +45,7 @@ feed(struct gvs_request *r)
         r->since = e->first - 1;
     }
     while (r->since < e->seq) {
-        json_t *event = e->ring[++r->since % GVS_AGENT_RING];
+        json_t *event = gvs_event_doc(e, ++r->since);
 
         if (matches(event, r->glob))
             gvs_request_answer(r, json_incref(event), false);
@@ -91,68 +91,117 @@ gvs_show_watch(struct gvs_request *r)
     feed(r);
 }
 
+struct gvs_moment
+gvs_agent_moment(void)
+{
+    return (struct gvs_moment){gvs_udp_now(), gvs_udp_wall()};
+}
+
 /* What it is about; a key that does not apply is there all the same. An address that went with its
  * last service is of none, and stands alone: no mark is 0. */
 static void
-put_object(const struct gvs_agent *a, json_t *o, const struct gvs_svcid *svc,
-           const struct gvs_ep *ep)
+put_object(json_t *o, const struct gvs_event *e)
 {
-    const char *name = svc ? gvs_names_get(&a->names, svc) : NULL;
     char vip[GVS_SVCID_TEXT_LEN], backend[GVS_EP_TEXT_LEN];
 
-    if (svc && svc->proto == GVS_PROTO_FWMARK && svc->fwmark == 0)
-        gvs_addr_format(vip, &svc->addr);
-    else if (svc)
-        gvs_svcid_format(vip, svc);
-    if (ep)
-        gvs_ep_format(backend, ep);
-    json_object_set_new(o, "vip", svc ? json_string(vip) : json_null());
-    if (name)
-        json_object_set_new(o, "name", json_string(name));
-    json_object_set_new(o, "backend", ep ? json_string(backend) : json_null());
+    if (e->has_svc && e->svc.proto == GVS_PROTO_FWMARK && e->svc.fwmark == 0)
+        gvs_addr_format(vip, &e->svc.addr);
+    else if (e->has_svc)
+        gvs_svcid_format(vip, &e->svc);
+    if (e->has_ep)
+        gvs_ep_format(backend, &e->ep);
+    json_object_set_new(o, "vip", e->has_svc ? json_string(vip) : json_null());
+    if (e->name[0])
+        json_object_set_new(o, "name", json_string(e->name));
+    json_object_set_new(o, "backend", e->has_ep ? json_string(backend) : json_null());
+}
+
+static json_t *
+item_doc(const struct gvs_item *item)
+{
+    return item->kind ? gvs_text_item(item) : json_object();
+}
+
+static json_t *
+make_doc(const struct gvs_event *e, uint64_t seq)
+{
+    json_t *o = json_object();
+    char time[32];
+
+    gvs_text_time(time, e->when.wall.ms);
+    json_object_set_new(o, "seq", json_integer((json_int_t)seq));
+    json_object_set_new(o, "time", json_string(time));
+    json_object_set_new(o, "monotonic_us", json_integer((json_int_t)e->when.mono.us));
+    json_object_set_new(o, "node", json_string(e->node));
+    json_object_set_new(o, "event", json_string(e->event));
+    put_object(o, e);
+    json_object_set_new(o, "before", item_doc(&e->before));
+    json_object_set_new(o, "after", item_doc(&e->after));
+    if (e->netns[0])
+        json_object_set_new(o, "namespace", json_string(e->netns));
+    if (e->extra)
+        json_object_update(o, e->extra);
+    json_object_set_new(o, "by", e->by[0] ? json_string(e->by) : json_null());
+    json_object_set_new(o, "via",
+                        e->via != GVS_VIA_NONE ? json_string(via_name(e->via)) : json_null());
+    return o;
+}
+
+json_t *
+gvs_event_doc(struct gvs_events *events, uint64_t seq)
+{
+    struct gvs_event *e = &events->ring[seq % GVS_AGENT_RING];
+
+    GVS_ASSERT(seq >= events->first && seq <= events->seq);
+    if (!e->doc)
+        e->doc = make_doc(e, seq);
+    return e->doc;
 }
 
 static void
-put_cause(const struct gvs_agent *a, json_t *o)
+forget(struct gvs_event *e)
 {
-    bool any = a->via != GVS_VIA_NONE;
+    json_decref(e->extra);
+    json_decref(e->doc);
+    e->extra = e->doc = NULL;
+}
 
-    json_object_set_new(o, "by", any && a->by ? json_string(a->by) : json_null());
-    json_object_set_new(o, "via", any ? json_string(via_name(a->via)) : json_null());
+/* The next event, about which only who caused it is known. */
+static struct gvs_event *
+next_event(struct gvs_agent *a, const char *event, const struct gvs_moment *when,
+           const struct gvs_svcid *svc, const struct gvs_ep *ep, const struct gvs_id *node)
+{
+    struct gvs_id self = gvs_node_self(a->node);
+    struct gvs_events *ring = &a->events;
+    struct gvs_event *e = &ring->ring[++ring->seq % GVS_AGENT_RING];
+    const char *name = svc ? gvs_names_get(&a->names, svc) : NULL;
+    const char *by = a->via != GVS_VIA_NONE ? a->by : NULL;
+
+    forget(e);
+    e->when = *when;
+    snprintf(e->event, sizeof e->event, "%s", event);
+    gvs_text_id_name(a, node ? node : &self, e->node, sizeof e->node);
+    snprintf(e->name, sizeof e->name, "%s", name ? name : "");
+    snprintf(e->by, sizeof e->by, "%s", by ? by : "");
+    e->netns[0] = 0;
+    e->via = a->via;
+    e->has_svc = svc;
+    e->has_ep = ep;
+    e->svc = svc ? *svc : (struct gvs_svcid){0};
+    e->ep = ep ? *ep : (struct gvs_ep){0};
+    e->before = e->after = (struct gvs_item){0};
+    if (ring->seq - ring->first >= GVS_AGENT_RING)
+        ring->first = ring->seq - GVS_AGENT_RING + 1;
+    return e;
 }
 
 void
 gvs_event_emit(struct gvs_agent *a, const char *event, const struct gvs_svcid *svc,
-               const struct gvs_ep *ep, const struct gvs_id *node, json_t *before, json_t *after,
-               json_t *extra)
+               const struct gvs_ep *ep, const struct gvs_id *node, json_t *extra)
 {
-    struct gvs_id self = gvs_node_self(a->node);
-    struct gvs_events *ring = &a->events;
-    char time[32], name[GVS_NAME_LEN_MAX + 1];
-    json_t *o = json_object(), **slot;
+    struct gvs_moment now = gvs_agent_moment();
 
-    ring->seq++;
-    gvs_text_time(time, gvs_udp_wall().ms);
-    gvs_text_id_name(a, node ? node : &self, name, sizeof name);
-    json_object_set_new(o, "seq", json_integer((json_int_t)ring->seq));
-    json_object_set_new(o, "time", json_string(time));
-    json_object_set_new(o, "monotonic_us", json_integer((json_int_t)gvs_udp_now().us));
-    json_object_set_new(o, "node", json_string(name));
-    json_object_set_new(o, "event", json_string(event));
-    put_object(a, o, svc, ep);
-    json_object_set_new(o, "before", before ? before : json_object());
-    json_object_set_new(o, "after", after ? after : json_object());
-    if (extra) {
-        json_object_update(o, extra);
-        json_decref(extra);
-    }
-    put_cause(a, o);
-
-    slot = &ring->ring[ring->seq % GVS_AGENT_RING];
-    json_decref(*slot);
-    *slot = o;
-    if (ring->seq - ring->first >= GVS_AGENT_RING)
-        ring->first = ring->seq - GVS_AGENT_RING + 1;
+    next_event(a, event, &now, svc, ep, node)->extra = extra;
 }
 
 void
@@ -165,20 +214,23 @@ gvs_event_items(struct gvs_agent *a, struct gvs_range before, struct gvs_range a
     };
     const struct gvs_item *from, *to;
     enum gvs_diff_op op;
+    struct gvs_moment now = gvs_agent_moment();
     struct gvs_diff d;
 
     gvs_diff_init(&d, before, after);
     while ((op = gvs_diff_next(&d, &from, &to)) != GVS_DIFF_END) {
         const struct gvs_item *item = to ? to : from;
+        struct gvs_event *e = next_event(a, names[item->kind][op], &now, &item->svc,
+                                         item->kind == GVS_ITEM_DEST ? &item->ep : NULL, node);
 
-        gvs_event_emit(a, names[item->kind][op], &item->svc,
-                       item->kind == GVS_ITEM_DEST ? &item->ep : NULL, node,
-                       from ? gvs_text_item(from) : NULL, to ? gvs_text_item(to) : NULL, NULL);
+        e->before = from ? *from : (struct gvs_item){0};
+        e->after = to ? *to : (struct gvs_item){0};
     }
 }
 
 void
-gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct gvs_kernel_event *ev)
+gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct gvs_kernel_event *ev,
+                 const struct gvs_moment *when)
 {
     const struct gvs_op *op = &ev->op;
     bool dest = op->item.kind == GVS_ITEM_DEST;
@@ -186,15 +238,15 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct g
     bool fields = !address && op->kind != GVS_OP_ANCHOR_ADD && op->kind != GVS_OP_ANCHOR_DEL;
     enum gvs_via via = a->via;
     char event[48], why[192], vip[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN] = "";
-    json_t *extra;
+    struct gvs_event *e;
+    json_t *extra = NULL;
 
     if (ev->what == GVS_KERNEL_BRAKE_ON || ev->what == GVS_KERNEL_BRAKE_OFF) {
         gvs_agent_brake_event(a, ns, ev);
         return;
     }
     if (ev->what == GVS_KERNEL_DONE && !ev->repair && fields)
-        gvs_spread_end(a, &op->item);
-    extra = json_pack("{s:s}", "namespace", ns->name);
+        gvs_spread_end(a, &op->item, when);
     if (ev->what == GVS_KERNEL_REFUSED) {
         gvs_kernel_explain(ns->kernel, why, sizeof why, op, ev->error);
         gvs_svcid_format(vip, &op->item.svc);
@@ -202,8 +254,7 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct g
             gvs_ep_format(ep, &op->item.ep);
         gvs_agent_log(a, GVS_LOG_ERR, "%s%s%s%s%s: %s (%s)", ns->host ? "" : ns->name,
                       ns->host ? "" : ": ", vip, dest ? " " : "", ep, why, gvs_op_name(op->kind));
-        json_object_set_new(extra, "operation", json_string(gvs_op_name(op->kind)));
-        json_object_set_new(extra, "reason", json_string(why));
+        extra = json_pack("{s:s, s:s}", "operation", gvs_op_name(op->kind), "reason", why);
     }
     snprintf(event, sizeof event, "kernel.%s",
              ev->what == GVS_KERNEL_DRIFT     ? "drift"
@@ -211,10 +262,14 @@ gvs_event_kernel(struct gvs_agent *a, const struct gvs_netns *ns, const struct g
                                               : gvs_op_name(op->kind));
     /* The kernel does what the table wants; who wanted it stands in the table's own event. */
     a->via = ev->what == GVS_KERNEL_DRIFT || ev->repair ? GVS_VIA_AUDIT : GVS_VIA_NONE;
-    gvs_event_emit(a, event, &op->item.svc, dest ? &op->item.ep : NULL, NULL,
-                   fields && op->before.kind ? gvs_text_item(&op->before) : NULL,
-                   fields && op->item.kind ? gvs_text_item(&op->item) : NULL, extra);
+    e = next_event(a, event, when, &op->item.svc, dest ? &op->item.ep : NULL, NULL);
     a->via = via;
+    snprintf(e->netns, sizeof e->netns, "%s", ns->name);
+    e->extra = extra;
+    if (fields) {
+        e->before = op->before;
+        e->after = op->item;
+    }
 }
 
 void
@@ -223,6 +278,7 @@ gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev)
     static const char *const states[] = {"alive", "suspect", "dead", "left"};
     struct gvs_id self = gvs_node_self(a->node);
     char name[GVS_NAME_LEN_MAX + 1], event[32];
+    json_t *extra;
 
     if (gvs_id_cmp(&ev->member, &self) == 0)
         return; /* who asks is answered by somebody alive */
@@ -233,14 +289,15 @@ gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev)
     gvs_agent_log(a, ev->after == GVS_ALIVE ? GVS_LOG_INFO : GVS_LOG_WARN, "member %s: %s%s%s",
                   name, ev->first ? "" : states[ev->before], ev->first ? "" : " -> ",
                   states[ev->after]);
-    gvs_event_emit(a, event, NULL, NULL, &ev->member,
-                   ev->first ? NULL : json_pack("{s:s}", "state", states[ev->before]),
-                   json_pack("{s:s}", "state", states[ev->after]), NULL);
+    extra = json_pack("{s:{s:s}}", "after", "state", states[ev->after]);
+    if (!ev->first)
+        json_object_set_new(extra, "before", json_pack("{s:s}", "state", states[ev->before]));
+    gvs_event_emit(a, event, NULL, NULL, &ev->member, extra);
 }
 
 void
 gvs_events_free(struct gvs_events *e)
 {
     for (size_t i = 0; i < GVS_AGENT_RING; i++)
-        json_decref(e->ring[i]);
+        forget(&e->ring[i]);
 }

@@ -169,13 +169,13 @@ store_vector(struct gvs_agent *a, struct gvs_mono now)
  * before the entries that it covers; nor is a removal there before the vector that stands in for
  * what was removed. By itself it may be late: an older one only promises less. */
 static void
-save_vector(struct gvs_agent *a, bool any_news)
+save_vector(struct gvs_agent *a)
 {
     struct gvs_mono now = gvs_udp_now();
 
     if (a->vector_changes == gvs_node_vector_changes(a->node))
         return;
-    if (any_news || gvs_mono_due(gvs_mono_add_ms(a->vector_at, VECTOR_MS), now))
+    if (a->news_taken || gvs_mono_due(gvs_mono_add_ms(a->vector_at, VECTOR_MS), now))
         store_vector(a, now);
 }
 
@@ -195,13 +195,12 @@ raise_stamp_floor(struct gvs_agent *a)
 }
 
 void
-gvs_agent_take_news(struct gvs_agent *a)
+gvs_agent_take_entries(struct gvs_agent *a)
 {
     struct gvs_entry e;
     struct gvs_key key;
-    bool any = false;
 
-    for (; gvs_node_news(a->node, &e); any = true) {
+    for (; gvs_node_news(a->node, &e); a->news_taken = true) {
         bool member = e.kind == GVS_KEY_MEMBER;
 
         gvs_store_put(a->store, member ? GVS_BUCKET_MEMBER : GVS_BUCKET_ENTRY, e.key, e.key_len,
@@ -214,9 +213,16 @@ gvs_agent_take_news(struct gvs_agent *a)
             gvs_spread_begin(a, &e, &key);
         }
     }
-    if (any)
+}
+
+void
+gvs_agent_take_news(struct gvs_agent *a)
+{
+    gvs_agent_take_entries(a);
+    if (a->news_taken)
         raise_stamp_floor(a);
-    save_vector(a, any);
+    save_vector(a);
+    a->news_taken = false;
 }
 
 static void
@@ -407,16 +413,8 @@ refresh_dirty(struct gvs_agent *a, size_t max)
     count = more ? max : count;
     for (size_t i = 0; i < count; i++)
         refresh_service(a, &all.at[i].svc, false, NULL); /* which marks nothing dirty */
-    if (!more) {
-        gvs_set_clear(a->dirty);
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct gvs_svcid svc = gvs_set_all(a->dirty).at->svc;
-
-        gvs_set_del_service(a->dirty, &svc);
-    }
-    return true;
+    gvs_set_del_first(a->dirty, count);
+    return more;
 }
 
 /* Looks at those that have waited long enough; the others, and whoever waits anew, are next. */
@@ -556,12 +554,16 @@ store_ledgers(struct gvs_agent *a)
 static void
 take_kernel_events(struct gvs_agent *a)
 {
+    struct gvs_moment now = {0};
     struct gvs_kernel_event ev;
     uint64_t missed;
 
-    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
-        while (gvs_kernel_event(ns->kernel, &ev, &missed))
-            gvs_event_kernel(a, ns, &ev);
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        while (gvs_kernel_event(ns->kernel, &ev, &missed)) {
+            now = now.mono.us ? now : gvs_agent_moment();
+            gvs_event_kernel(a, ns, &ev, &now);
+        }
+    }
 }
 
 static void

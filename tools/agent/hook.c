@@ -37,7 +37,7 @@ failed(struct gvs_agent *a, const char *how)
 static json_t *
 next_event(struct gvs_agent *a)
 {
-    const struct gvs_events *e = &a->events;
+    struct gvs_events *e = &a->events;
     uint64_t missed;
 
     if (a->hook_seq + 1 < e->first) {
@@ -45,7 +45,7 @@ next_event(struct gvs_agent *a)
         a->hook_seq = e->first - 1;
         return json_pack("{s:s, s:I}", "event", "gap", "missed", (json_int_t)missed);
     }
-    return json_incref(e->ring[++a->hook_seq % GVS_AGENT_RING]);
+    return json_incref(gvs_event_doc(e, ++a->hook_seq));
 }
 
 /* GOSSIPVS_NAME=value; NULL: it is neither text nor a whole number, and stands in the input only.

@@ -77,8 +77,8 @@ refused(struct gvs_agent *a, const struct gvs_key *key)
 }
 
 void
-gvs_agent_write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombstone,
-                      const uint8_t *value, size_t len)
+gvs_agent_write_claim(struct gvs_agent *a, const struct gvs_moment *now, const struct gvs_key *key,
+                      bool tombstone, const uint8_t *value, size_t len)
 {
     const struct gvs_table *t = gvs_node_claims(a->node);
     struct gvs_keybuf kb;
@@ -88,14 +88,13 @@ gvs_agent_write_claim(struct gvs_agent *a, const struct gvs_key *key, bool tombs
     if (gvs_table_get(t, kb.b, kb.len, &e) && e.tombstone == tombstone &&
         (tombstone || (e.value_len == len && memcmp(e.value, value, len) == 0)))
         return;
-    if (gvs_node_write(a->node, gvs_udp_now(), gvs_udp_wall(), key, tombstone, value, len, NULL) <
-        0)
+    if (gvs_node_write(a->node, now->mono, now->wall, key, tombstone, value, len, NULL) < 0)
         refused(a, key);
-    gvs_agent_take_news(a); /* the node lends them one write at a time */
+    gvs_agent_take_entries(a); /* the node lends them one write at a time */
 }
 
 static void
-write_backend(struct gvs_agent *a, const struct gvs_claim_service *s,
+write_backend(struct gvs_agent *a, const struct gvs_moment *now, const struct gvs_claim_service *s,
               const struct gvs_claim_backend *b)
 {
     struct gvs_key key = {
@@ -105,18 +104,19 @@ write_backend(struct gvs_agent *a, const struct gvs_claim_service *s,
 
     if (gvs_maintenance_covers(a, s->attr.name) || gvs_checks_down(a, &s->id, &b->ep))
         attr.weight = 0;
-    gvs_agent_write_claim(a, &key, false, value, gvs_backend_encode(value, &attr));
+    gvs_agent_write_claim(a, now, &key, false, value, gvs_backend_encode(value, &attr));
 }
 
 static void
 write_service(struct gvs_agent *a, const struct gvs_claim_service *s)
 {
     struct gvs_key key = {.kind = GVS_KEY_SERVICE, .svc = s->id, .owner = gvs_node_self(a->node)};
+    struct gvs_moment now = gvs_agent_moment();
     uint8_t value[GVS_VALUE_LEN_MAX];
 
-    gvs_agent_write_claim(a, &key, false, value, gvs_service_encode(value, &s->attr));
+    gvs_agent_write_claim(a, &now, &key, false, value, gvs_service_encode(value, &s->attr));
     for (size_t i = 0; i < s->backend_count; i++)
-        write_backend(a, s, &s->backends[i]);
+        write_backend(a, &now, s, &s->backends[i]);
 }
 
 /* Does some file that is bad now have nothing good from before? */
@@ -132,6 +132,7 @@ unknown_claims(const struct gvs_claims *c)
 static void
 withdraw_others(struct gvs_agent *a, struct claim *all, size_t count)
 {
+    struct gvs_moment now = gvs_agent_moment();
     struct gvs_id self = gvs_node_self(a->node);
     struct gvs_keybuf at = {0};
     struct gvs_entry e;
@@ -150,7 +151,7 @@ withdraw_others(struct gvs_agent *a, struct claim *all, size_t count)
         s = find_service(all, count, &key.svc);
         if (key.kind == GVS_KEY_SERVICE ? s != NULL : gvs_claims_find_backend(s, &key.ep) != NULL)
             continue;
-        gvs_agent_write_claim(a, &key, true, value, gvs_tombstone_encode(value, false));
+        gvs_agent_write_claim(a, &now, &key, true, value, gvs_tombstone_encode(value, false));
     }
 }
 
@@ -246,12 +247,13 @@ gvs_agent_claim_backend(struct gvs_agent *a, const struct gvs_svcid *svc, const 
 {
     const struct gvs_claim_service *s = gvs_claims_find(&a->claims, svc, NULL);
     const struct gvs_claim_backend *b = gvs_claims_find_backend(s, ep);
+    struct gvs_moment now = gvs_agent_moment();
 
     if (!b || gvs_node_retired(a->node))
         return;
     gvs_agent_absorb(a);
     a->via = GVS_VIA_FILE;
-    write_backend(a, s, b);
+    write_backend(a, &now, s, b);
     gvs_agent_absorb(a);
     a->via = GVS_VIA_PEER;
 }

@@ -356,12 +356,12 @@ put_event(FILE *f, const json_t *e)
 
 /* The latest first. */
 static void
-put_events(FILE *f, const struct gvs_events *e)
+put_events(FILE *f, struct gvs_events *e)
 {
     gvs_page_table(f, "e", "Latest events",
                    "<th>time (UTC)<th>event<th>VIP<th>server<th>what<th>node<th>via<th>by");
     for (uint64_t seq = e->seq, n = 0; seq >= e->first && seq > 0 && n < EVENTS_MAX; seq--, n++)
-        put_event(f, e->ring[seq % GVS_AGENT_RING]);
+        put_event(f, gvs_event_doc(e, seq));
     gvs_page_table_end(f, 0);
 }
 

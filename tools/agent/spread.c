@@ -47,17 +47,16 @@ count(struct gvs_spread *s, uint64_t ms)
 }
 
 void
-gvs_spread_end(struct gvs_agent *a, const struct gvs_item *item)
+gvs_spread_end(struct gvs_agent *a, const struct gvs_item *item, const struct gvs_moment *when)
 {
-    struct gvs_mono now = gvs_udp_now();
-    uint64_t wall = gvs_udp_wall().ms;
+    uint64_t wall = when->wall.ms;
 
     for (size_t i = 0; i < GVS_SPREAD_UNDER_WAY; i++) {
         struct gvs_under_way *u = &a->spread.under_way[i];
 
         if (u->until.us == 0 || gvs_item_cmp(&u->item, item) != 0)
             continue;
-        if (!gvs_mono_due(u->until, now))
+        if (!gvs_mono_due(u->until, when->mono))
             count(&a->spread, wall > u->ms ? wall - u->ms : 0);
         u->until = (struct gvs_mono){0};
     }

@@ -110,7 +110,7 @@ emit(struct gvs_agent *a, const char *event, const struct gvs_agent_trial *t,
 
     gvs_text_hex64(number, t->number);
     gvs_text_time(deadline, t->deadline_ms);
-    gvs_event_emit(a, event, NULL, NULL, who, NULL, NULL,
+    gvs_event_emit(a, event, NULL, NULL, who,
                    json_pack("{s:s, s:s}", "apply", number, "deadline", deadline));
 }
 

@@ -3,13 +3,14 @@
  * Every value is a string to libconfuse, with a callback: a callback knows the line, and strtol
  * with its octal 010 is never asked. What the library's tree ends up with is not looked at.
  *
- * Three words that no file can contain are declared besides those of the caller ('|' separates the
- * parts of a path in libconfuse, so that a name with one inside is never found):
- *   CONTEXT first in every section, carries our pointer to callbacks that have no argument for it;
- *   OPENER, second, has a default value, which libconfuse parses when it enters a section: the only
- *          way to hear of that, and of its line;
- * and at the top of the file END, given by a line that we append: a file cut inside a section would
- * else be accepted, and one cut inside a comment hides that line. */
+ * Two words that no file can contain are declared besides those of the caller. CONTEXT, first in
+ * every section, carries our pointer to callbacks that have no argument for it ('|' separates the
+ * parts of a path in libconfuse, so that a name with one inside is never found). END, at the top of
+ * the file, is given by a line that we append: a file cut inside a section would else be accepted,
+ * and one cut inside a comment hides that line.
+ *
+ * When it enters a section libconfuse calls nobody. So whoever is called next looks where that is,
+ * and tells of what was opened on the way; the lines of the braces are noted before. */
 #include "tools/words/syntax.h"
 
 #include <assert.h>
@@ -26,15 +27,15 @@
 #include "core/err.h"
 
 #define CONTEXT "context|"
-#define OPENER "opener|"
 #define END "__end"
-#define FIRST_WORD 2 /* behind CONTEXT and OPENER */
+#define FIRST_WORD 1 /* behind CONTEXT */
 #define DEPTH_MAX 4
 #define OPTS_MAX (FIRST_WORD + GVS_SYNTAX_WORDS_MAX + 2) /* END, and what ends the array */
 
 struct level {
+    const cfg_t *cfg;
     const struct gvs_syntax_word *section, *words; /* section: NULL at the top */
-    unsigned line, seen;                           /* seen: a bit a word */
+    unsigned line, seen, closed;                   /* a bit a word; closed: a section of its kind */
 };
 
 struct reading {
@@ -49,6 +50,8 @@ struct reading {
     bool ended;     /* END was met */
     struct level level[DEPTH_MAX];
     size_t depth;
+    unsigned *braces; /* the lines of those that open a section, in order */
+    size_t brace_count, opened;
 };
 
 void
@@ -161,6 +164,73 @@ reading_of(const cfg_t *cfg)
     return *cfg->opts[0].simple_value.ptr;
 }
 
+/* Events. */
+
+static int
+tell(struct reading *r, enum gvs_syntax_what what, const struct gvs_syntax_word *word,
+     const char *text, unsigned line)
+{
+    struct gvs_syntax_event ev = {what, word, text, line};
+
+    if (r->rc == GVS_OK)
+        r->rc = r->fn(r->ctx, &ev, r->fault);
+    return r->rc;
+}
+
+/* Notes that a word is there; a fault if it was already. */
+static void
+see_word(struct reading *r, int i, unsigned line)
+{
+    struct level *l = top(r);
+
+    if ((l->seen & 1u << i) != 0)
+        fault_at(r, line, "%s is given twice", l->words[i].name);
+    l->seen |= 1u << i;
+}
+
+/* The section that was opened last in this one, and is open still; *i is its word. */
+static const cfg_t *
+open_section(const struct level *l, int *i)
+{
+    const struct gvs_syntax_word *words = l->words;
+
+    for (*i = 0; words[*i].name != NULL; ++*i) {
+        cfg_opt_t *opt = &l->cfg->opts[FIRST_WORD + *i];
+        unsigned closed = l->closed >> *i & 1;
+
+        if (words[*i].words != NULL && cfg_opt_size(opt) > closed)
+            return cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    }
+    return NULL;
+}
+
+static void
+push(struct reading *r, const cfg_t *cfg, const struct gvs_syntax_word *section,
+     const struct gvs_syntax_word *words, unsigned line)
+{
+    GVS_ASSERT(r->depth < DEPTH_MAX);
+    r->level[r->depth++] =
+        (struct level){.cfg = cfg, .section = section, .words = words, .line = line};
+}
+
+/* Tells of the sections that were opened since the last callback, down to this one. */
+static void
+enter(struct reading *r, const cfg_t *cfg)
+{
+    const cfg_t *inner;
+    int i;
+
+    while (r->rc == GVS_OK && top(r)->cfg != cfg && (inner = open_section(top(r), &i)) != NULL) {
+        const struct gvs_syntax_word *word = &top(r)->words[i];
+        unsigned line = r->opened < r->brace_count ? r->braces[r->opened++] : r->lines;
+
+        if (word->form == GVS_SYNTAX_SECTION)
+            see_word(r, i, line);
+        push(r, inner, word, word->words, line);
+        tell(r, GVS_SYNTAX_OPENED, word, inner->title, line);
+    }
+}
+
 /* What libconfuse 3.3 complains of, in our words: those that name something, and those that do not.
  * A message that is not among them is still a fault. */
 static void
@@ -180,6 +250,7 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
     struct reading *r = reading_of(cfg);
     unsigned line = (unsigned)cfg->line;
 
+    enter(r, cfg);
     if (line > r->lines) {
         fault_cut(r);
         return;
@@ -195,19 +266,8 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
     fault_at(r, line, "not understood");
 }
 
-/* Events. A callback that finds its word is inside the section that is open; libconfuse also takes
- * paths ("kernel|audit" at the top), which we do not. */
-
-static int
-tell(struct reading *r, enum gvs_syntax_what what, const struct gvs_syntax_word *word,
-     const char *text, unsigned line)
-{
-    struct gvs_syntax_event ev = {what, word, text, line};
-
-    if (r->rc == GVS_OK)
-        r->rc = r->fn(r->ctx, &ev, r->fault);
-    return r->rc;
-}
+/* A callback that finds its word is inside the section that is open; libconfuse also takes paths
+ * ("kernel|audit" at the top), which we do not. */
 
 /* The word's number in the open section; negative: none. */
 static int
@@ -222,17 +282,6 @@ word_of(struct reading *r, const cfg_t *cfg, const cfg_opt_t *opt)
     return -1;
 }
 
-/* Notes that a word is there; a fault if it was already. */
-static void
-see_word(struct reading *r, int i, unsigned line)
-{
-    struct level *l = top(r);
-
-    if ((l->seen & 1u << i) != 0)
-        fault_at(r, line, "%s is given twice", l->words[i].name);
-    l->seen |= 1u << i;
-}
-
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
@@ -241,6 +290,7 @@ on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     int i;
 
     *(const char **)result = value;
+    enter(r, cfg);
     if (r->rc < 0)
         return 1;
     i = word_of(r, cfg, opt);
@@ -263,50 +313,6 @@ on_end(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
         no_such_word(r, (unsigned)cfg->line, opt->name);
     r->ended = true;
     return r->rc < 0;
-}
-
-static void
-push(struct reading *r, const struct gvs_syntax_word *section, const struct gvs_syntax_word *words,
-     unsigned line)
-{
-    GVS_ASSERT(r->depth < DEPTH_MAX);
-    r->level[r->depth++] = (struct level){section, words, line, 0};
-}
-
-static void
-enter(struct reading *r, const cfg_t *cfg)
-{
-    const struct gvs_syntax_word *words = top(r)->words;
-    unsigned line = (unsigned)cfg->line;
-    int i = 0;
-
-    while (words[i].name != NULL && strcmp(words[i].name, cfg->name) != 0)
-        i++;
-    if (words[i].name == NULL) {
-        no_such_word(r, line, cfg->name);
-        return;
-    }
-    if (words[i].form == GVS_SYNTAX_SECTION)
-        see_word(r, i, line);
-    if (r->rc < 0)
-        return;
-    push(r, &words[i], words[i].words, line);
-    tell(r, GVS_SYNTAX_OPENED, &words[i], cfg->title, line);
-}
-
-/* libconfuse aborts if a default value is refused, so a fault waits for the next callback. */
-static int
-on_open(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-    struct reading *r = reading_of(cfg);
-
-    (void)opt;
-    *(const char **)result = value;
-    if (r->depth == 0)
-        push(r, NULL, r->words, 0);
-    else if (r->rc == GVS_OK)
-        enter(r, cfg);
-    return 0;
 }
 
 /* A list without a value has had no callback. */
@@ -332,6 +338,7 @@ on_close(cfg_t *cfg, cfg_opt_t *opt)
     unsigned line = (unsigned)cfg->line;
     const struct gvs_syntax_word *section;
 
+    enter(r, cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1));
     if (r->rc < 0)
         return 1;
     section = top(r)->section;
@@ -341,6 +348,8 @@ on_close(cfg_t *cfg, cfg_opt_t *opt)
     else /* at each new one the library searches all that it keeps, of 20 kB and more */
         cfg_opt_rmnsec(opt, cfg_opt_size(opt) - 1);
     r->depth--;
+    if (section->form == GVS_SYNTAX_SECTION)
+        top(r)->closed |= 1u << (section - top(r)->words);
     return tell(r, GVS_SYNTAX_CLOSED, section, NULL, line) < 0;
 }
 
@@ -353,8 +362,6 @@ declare(struct reading *r, const struct gvs_syntax_word *words)
 
     GVS_ASSERT(opts != NULL);
     *opt++ = (cfg_opt_t){.name = CONTEXT, .type = CFGT_PTR, .simple_value.ptr = &r->self};
-    *opt++ = (cfg_opt_t){
-        .name = OPENER, .type = CFGT_STR, .parsecb = on_open, .def.parsed = (char *)"x"};
     for (; words->name != NULL; words++, opt++) {
         GVS_ASSERT(opt < opts + FIRST_WORD + GVS_SYNTAX_WORDS_MAX);
         *opt = (cfg_opt_t){.name = words->name, .type = CFGT_STR, .parsecb = on_value};
@@ -393,6 +400,7 @@ parse(struct reading *r, const char *text)
     GVS_ASSERT(cfg != NULL);
     forget(opts);
     cfg_set_error_function(cfg, on_error);
+    push(r, cfg, NULL, r->words, 0);
     if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
         fault_at(r, r->lines, "not understood");
     else if (!r->ended)
@@ -438,12 +446,24 @@ skip_quoted(char *p)
     return NULL;
 }
 
+static void
+note_brace(struct reading *r, unsigned line)
+{
+    if ((r->brace_count & (r->brace_count - 1)) == 0) { /* at 0, 1, 2, 4 ...: for twice as many */
+        r->braces = reallocarray(r->braces, 2 * r->brace_count + 1, sizeof *r->braces);
+        GVS_ASSERT(r->braces != NULL);
+    }
+    r->braces[r->brace_count++] = line;
+}
+
 /* Blanks comments: libconfuse takes them between options only, not inside a list. And refuses what
- * it would take further than anyone means: a quote that swallows lines, and ${NAME}. */
+ * it would take further than anyone means: a quote that swallows lines, and ${NAME}. Notes where
+ * sections are opened: a brace behind '=' opens a list. */
 static void
 prepare(struct reading *r, char *text)
 {
     unsigned line = 1;
+    char before = '\0'; /* the last that is no blank */
 
     for (char *p = text; *p != '\0';) {
         if (*p == '#' || (*p == '/' && (p[1] == '/' || p[1] == '*') && begins_token(text, p))) {
@@ -462,10 +482,15 @@ prepare(struct reading *r, char *text)
                 return;
             }
             p = end;
+            before = '"';
         } else if (*p == '$' && p[1] == '{') {
             fault_at(r, line, "'${' in a value");
             return;
         } else {
+            if (*p == '{' && before != '=')
+                note_brace(r, line);
+            if (strchr(" \t\r\n", *p) == NULL)
+                before = *p;
             line += *p++ == '\n';
         }
     }
@@ -545,6 +570,7 @@ gvs_syntax_text(char *text, size_t len, const char *label, const struct gvs_synt
         memcpy(text + len, end, sizeof end);
         parse(&r, text);
     }
+    free(r.braces);
     return r.rc;
 }
 
