@@ -125,7 +125,8 @@ job_sim()
     else
         # shellcheck disable=SC2086 # options
         set -- $gvs_sim
-        try "planted errors are found" env GVS_MUTANTS="$gvs_sim_mutants" test/tools/mutants_sim
+        try "planted errors are found" env GVS_MUTANTS="$gvs_sim_mutants" \
+            GVS_BIN="$PWD/build/release" test/tools/mutants_sim
     fi
     try "sim $*" build/release/sim "$@" --jobs 2
     # More than have sessions all with all; no seed has so many.
