@@ -1,6 +1,13 @@
 # The tests that ctest runs. Those that need a kernel with IPVS are test/kernel/t_*, which
 # tools/check runs.
 
+# What several of them have, compiled once.
+add_library(cluster OBJECT test/lib/cluster.c)
+add_library(fake OBJECT test/ipvs/fake.c)
+
+# All unit tests, and what they run, but for the simulator.
+add_custom_target(tests DEPENDS gossipvsd gossipvs)
+
 # gvs_test(core/diff test/core/test_diff.c [MORE.c...] LIBS gvs_core): one program, one test of
 # that name. It runs at the top of the source tree, so that it finds its data; what it writes
 # belongs elsewhere, since several builds are tested at once.
@@ -17,6 +24,7 @@ function(gvs_test name)
         LABELS unit
         ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}"
     )
+    add_dependencies(tests ${target})
 endfunction()
 
 foreach(module
@@ -32,12 +40,9 @@ foreach(module cookie crossing crypto cursor flood hostile keylog keyring keys m
     gvs_test(net/${module} test/net/test_${module}.c
         LIBS gvs_net PkgConfig::MSGPACK PkgConfig::SODIUM)
 endforeach()
-gvs_test(net/node test/net/test_node.c test/lib/cluster.c LIBS gvs_net)
-gvs_test(net/faults test/net/test_faults.c test/lib/cluster.c LIBS gvs_net)
-gvs_test(net/clocks test/net/test_clocks.c test/lib/cluster.c LIBS gvs_net)
-gvs_test(net/apart test/net/test_apart.c test/lib/cluster.c LIBS gvs_net)
-gvs_test(net/age test/net/test_age.c test/lib/cluster.c LIBS gvs_net)
-gvs_test(net/rotate test/net/test_rotate.c test/lib/cluster.c LIBS gvs_net)
+foreach(module age apart clocks faults node rotate)
+    gvs_test(net/${module} test/net/test_${module}.c LIBS gvs_net cluster)
+endforeach()
 gvs_test(net/udp test/net/test_udp.c LIBS gvs_udp PkgConfig::UV)
 
 foreach(module doctor ledger nl nl_answers)
@@ -46,7 +51,7 @@ endforeach()
 
 # Against a kernel in memory, which the linker finds before netlink.
 foreach(part "" _brake _drain _faults _random _state)
-    gvs_test(ipvs/kernel${part} test/ipvs/test_kernel${part}.c test/ipvs/fake.c LIBS gvs_ipvs)
+    gvs_test(ipvs/kernel${part} test/ipvs/test_kernel${part}.c LIBS fake gvs_ipvs)
 endforeach()
 
 # What tools/bench runs, and the tests of agents.
@@ -54,8 +59,8 @@ add_executable(bench_diff test/core/bench_diff.c)
 target_link_libraries(bench_diff PRIVATE gvs_core)
 add_executable(bench_table test/core/bench_table.c)
 target_link_libraries(bench_table PRIVATE gvs_core)
-add_executable(bench_detector test/net/bench_detector.c test/lib/cluster.c)
-target_link_libraries(bench_detector PRIVATE gvs_net)
+add_executable(bench_detector test/net/bench_detector.c)
+target_link_libraries(bench_detector PRIVATE gvs_net cluster)
 add_executable(bench_nl test/kernel/bench_nl.c)
 target_link_libraries(bench_nl PRIVATE gvs_ipvs)
 add_executable(bench_gossip test/net/bench_gossip.c test/lib/loopback.c)
@@ -72,6 +77,7 @@ set_target_properties(bench_detector bench_diff bench_gossip bench_nl bench_tabl
 # That it still runs, and that what it counts can be: not how fast it is.
 add_test(NAME net/bench_gossip COMMAND bench_gossip latency -n 3 -c 20 -s 1)
 set_tests_properties(net/bench_gossip PROPERTIES LABELS unit)
+add_dependencies(tests bench_gossip flood)
 
 # What the scripts test/kernel/t_* run inside the virtual machine.
 foreach(part nl link kernel model)
@@ -103,8 +109,8 @@ if(MICROHTTPD_FOUND)
 endif()
 
 # Against a kernel in memory, too.
-gvs_test(tools/braked test/tools/test_braked.c test/ipvs/fake.c LIBS gvs_agent)
-gvs_test(tools/withdraw test/tools/test_withdraw.c test/ipvs/fake.c LIBS gvs_agent)
+gvs_test(tools/braked test/tools/test_braked.c LIBS fake gvs_agent)
+gvs_test(tools/withdraw test/tools/test_withdraw.c LIBS fake gvs_agent)
 
 gvs_test(tools/confined test/tools/test_confine.c
     tools/process/confine.c tools/process/confine_calls.c LIBS)
@@ -140,6 +146,7 @@ set_tests_properties(tools/agents PROPERTIES COST 100)
 # wants clang, they are linked with libFuzzer, for tools/fuzz, and are no tests.
 option(GVS_FUZZ "link test/fuzz with libFuzzer" OFF)
 add_custom_target(fuzz)
+add_library(replay OBJECT EXCLUDE_FROM_ALL test/fuzz/replay.c)
 function(gvs_fuzz name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS")
     add_executable(fuzz_${name} test/fuzz/${name}.c ${arg_UNPARSED_ARGUMENTS})
@@ -151,10 +158,11 @@ function(gvs_fuzz name)
     if(GVS_FUZZ)
         target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     else()
-        target_sources(fuzz_${name} PRIVATE test/fuzz/replay.c)
+        target_link_libraries(fuzz_${name} PRIVATE replay)
         add_test(NAME fuzz/${name} COMMAND fuzz_${name} test/fuzz/corpus/${name}
             WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
         set_tests_properties(fuzz/${name} PROPERTIES LABELS unit)
+        add_dependencies(tests fuzz_${name})
     endif()
 endfunction()
 
@@ -168,7 +176,7 @@ foreach(target config store text)
     gvs_fuzz(${target} LIBS gvs_agent)
 endforeach()
 # On a kernel in memory, which the linker finds before netlink.
-gvs_fuzz(request test/ipvs/fake.c LIBS gvs_agent)
+gvs_fuzz(request LIBS fake gvs_agent)
 gvs_fuzz(import tools/cli/import_ipvsadm.c tools/cli/import_keepalived.c LIBS gvs_agent)
 gvs_fuzz(screen tools/cli/print.c tools/cli/screen.c tools/cli/screen_changes.c
     LIBS gvs_agent PkgConfig::SMARTCOLS m)

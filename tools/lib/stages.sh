@@ -13,6 +13,7 @@
 #   gvs_limit         seconds that one test may take, a unit test or one in the virtual machine
 #   gvs_unit          a pattern of the unit tests that run without sanitizers; empty: all
 #   gvs_unit_seeds    GVS_SEEDS for them
+#   gvs_asan_options  ASAN_OPTIONS for the unit tests under sanitizers
 #   gvs_asan_seeds    GVS_SEEDS for the unit tests under sanitizers
 #   gvs_asan_not      a pattern of the unit tests that do not run under sanitizers; may be empty
 #   gvs_clang_builds  not empty: clang builds everything; empty: clang-tidy only reads it
@@ -79,8 +80,8 @@ ctests()
 # shellcheck disable=SC2154 # the caller's
 job_asan()
 {
-    try "build with AddressSanitizer" build asan || return
-    GVS_SEEDS=$gvs_asan_seeds ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
+    try "build with AddressSanitizer" build asan ${gvs_asan_not:+--target tests} || return
+    GVS_SEEDS=$gvs_asan_seeds ASAN_OPTIONS=strict_string_checks=1:$gvs_asan_options \
         UBSAN_OPTIONS=print_stacktrace=1 ctests asan -L unit ${gvs_asan_not:+-E "$gvs_asan_not"}
 }
 
@@ -125,7 +126,8 @@ job_sim()
     else
         # shellcheck disable=SC2086 # options
         set -- $gvs_sim
-        try "planted errors are found" env GVS_MUTANTS="$gvs_sim_mutants" test/tools/mutants_sim
+        try "planted errors are found" env GVS_MUTANTS="$gvs_sim_mutants" \
+            GVS_BIN="$PWD/build/release" test/tools/mutants_sim
     fi
     try "sim $*" build/release/sim "$@" --jobs 2
     # More than have sessions all with all; no seed has so many.
