@@ -747,6 +747,7 @@ struct gvs_table_counts gvs_show_table(const struct gvs_agent *a);
 struct gvs_kernel_status gvs_show_kernels(const struct gvs_agent *a);
 bool gvs_show_in_sync(const struct gvs_agent *a, const struct gvs_node_member *m);
 bool gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m);
+bool gvs_show_observes(const struct gvs_agent *a, const struct gvs_node_member *m);
 
 /* metrics.c. The text is to be freed; NULL: no memory. */
 char *gvs_metrics_text(const struct gvs_agent *a, size_t *len);
