@@ -125,6 +125,26 @@ claimed_by_node(struct gvs_request *r, const struct gvs_id *owners, size_t count
     return true;
 }
 
+/* How that claim goes, for the hint: with its file, which only its node knows. */
+static void
+hint_claimed(struct gvs_request *r, const struct gvs_id *owners, size_t count,
+             const struct gvs_ep *ep, const char *before, struct gvs_fault *f)
+{
+    struct gvs_id self = gvs_node_self(r->a->node), owner = owners[has_cluster(owners, count)];
+    const char *cluster = has_cluster(owners, count)
+                              ? "; what the cluster says of it: gossipvs(1), CLAIMS THAT DISAGREE"
+                              : "";
+    char name[64];
+
+    gvs_text_id_name(r->a, &owner, name, sizeof name);
+    if (gvs_id_cmp(&owner, &self) != 0)
+        gvs_fault_hint(f, "%son %s the same command names its file%s", before, name, cluster);
+    else if (gvs_agent_claim_file(r->a, &r->a->view->id, ep))
+        gvs_fault_hint(f, "%sit goes when that file says so no more%s", before, cluster);
+    else
+        gvs_fault_hint(f, "%sit goes when the program withdraws it%s", before, cluster);
+}
+
 /* --if-stamp, of the service that the view holds or of one of its backends (NULL: it is not there).
  */
 static int
@@ -370,17 +390,23 @@ refuse_claimed(struct gvs_request *r, struct gvs_fault *f)
     const struct gvs_view_service *v = r->a->view;
     char who[160], ep[GVS_EP_TEXT_LEN];
 
-    if (claimed_by_node(r, v->owners, v->owner_count, NULL, who, sizeof who))
-        return gvs_fault_set(f, GVS_EXIT_CONFLICT, "vip '%s' is claimed by %s; nothing changed",
-                             v->claim.name, who);
+    if (claimed_by_node(r, v->owners, v->owner_count, NULL, who, sizeof who)) {
+        gvs_fault_set(f, GVS_EXIT_CONFLICT, "vip '%s' is claimed by %s; nothing changed",
+                      v->claim.name, who);
+        hint_claimed(r, v->owners, v->owner_count, NULL, "", f);
+        return -1;
+    }
     for (size_t i = 0; i < v->backend_count; i++) {
         const struct gvs_view_backend *b = &v->backends[i];
 
         gvs_ep_format(ep, &b->ep);
-        if (claimed_by_node(r, b->owners, b->owner_count, &b->ep, who, sizeof who))
-            return gvs_fault_set(f, GVS_EXIT_CONFLICT,
-                                 "backend '%s' of vip '%s' is claimed by %s; nothing changed", ep,
-                                 v->claim.name, who);
+        if (claimed_by_node(r, b->owners, b->owner_count, &b->ep, who, sizeof who)) {
+            gvs_fault_set(f, GVS_EXIT_CONFLICT,
+                          "backend '%s' of vip '%s' is claimed by %s; nothing changed", ep,
+                          v->claim.name, who);
+            hint_claimed(r, b->owners, b->owner_count, &b->ep, "", f);
+            return -1;
+        }
     }
     return GVS_OK;
 }
@@ -613,7 +639,7 @@ do_backend_del(struct gvs_request *r)
 {
     bool force = take_force(r);
     struct gvs_view_backend *b;
-    char who[160], text[GVS_EP_TEXT_LEN];
+    char who[160], text[GVS_EP_TEXT_LEN], drain[192];
     struct gvs_svcid svc;
     struct gvs_key key;
     struct gvs_ep ep;
@@ -631,7 +657,9 @@ do_backend_del(struct gvs_request *r)
         gvs_fault_set(&f, GVS_EXIT_CONFLICT,
                       "backend '%s' of vip '%s' is claimed by %s; nothing changed", text,
                       r->a->view->claim.name, who);
-        gvs_fault_hint(&f, "gossipvs backend drain %s %s", r->a->view->claim.name, text);
+        snprintf(drain, sizeof drain, "gossipvs backend drain %s %s; ", r->a->view->claim.name,
+                 text);
+        hint_claimed(r, b->owners, b->owner_count, &ep, drain, &f);
         return fail(r, &f);
     }
     gvs_request_touch(r, &svc);
