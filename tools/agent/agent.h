@@ -735,6 +735,8 @@ void gvs_show_version(struct gvs_request *r);
 void gvs_show_reload(struct gvs_request *r);
 /* True, having answered with a fault, if there are more words than the command takes. */
 bool gvs_show_too_many_words(struct gvs_request *r, size_t max);
+/* There is no such VIP; the hint has what was meant. */
+void gvs_show_no_vip(struct gvs_agent *a, const char *word, struct gvs_fault *f);
 /* The members, ourselves included; to be freed. NULL with *count 0 if memory is short. */
 struct gvs_node_member *gvs_list_members(const struct gvs_agent *a, size_t *count);
 

@@ -46,8 +46,7 @@ find_vip(struct gvs_request *r, const char *arg, struct gvs_svcid *svc, struct g
     }
     if (found)
         return GVS_OK;
-    gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "no vip '%s'", arg);
-    gvs_fault_hint(f, "gossipvs vip list");
+    gvs_show_no_vip(r->a, arg, f);
     return -1;
 }
 
@@ -63,8 +62,27 @@ load_vip(struct gvs_request *r, const char *arg, struct gvs_fault *f)
     if (gvs_view_service(gvs_node_claims(r->a->node), &env, &svc, r->a->view) &&
         r->a->view->claimed)
         return GVS_OK;
-    gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "no vip '%s'", arg);
-    gvs_fault_hint(f, "gossipvs vip list");
+    gvs_show_no_vip(r->a, arg, f);
+    return -1;
+}
+
+/* Of the service that the view holds. Where the port is missing, the hint has the one that is
+ * likeliest: of a backend at that address, of another one, of the VIP. */
+static int
+read_endpoint(const struct gvs_request *r, struct gvs_ep *ep, const char *text, struct gvs_fault *f)
+{
+    const struct gvs_view_service *v = r->a->view;
+    unsigned port = v->backend_count > 0 ? v->backends[0].ep.port : v->id.port;
+    struct gvs_addr addr;
+
+    if (gvs_words_endpoint(ep, text, f) == GVS_OK)
+        return GVS_OK;
+    if (gvs_addr_parse(&addr, text, strlen(text), NULL) < 0 || port == 0)
+        return -1;
+    for (size_t i = 0; i < v->backend_count; i++)
+        if (gvs_addr_cmp(&v->backends[i].ep.addr, &addr) == 0)
+            port = v->backends[i].ep.port;
+    gvs_fault_hint(f, strchr(text, ':') ? "write [%.80s]:%u" : "write %.80s:%u", text, port);
     return -1;
 }
 
@@ -513,7 +531,7 @@ do_backend_add(struct gvs_request *r)
     struct gvs_fault f;
     char text[GVS_EP_TEXT_LEN], diff[192];
 
-    if (load_vip(r, r->argv[0], &f) < 0 || gvs_words_endpoint(&ep, r->argv[1], &f) < 0)
+    if (load_vip(r, r->argv[0], &f) < 0 || read_endpoint(r, &ep, r->argv[1], &f) < 0)
         return fail(r, &f);
     b.forward = v->claim.forward;
     if (gvs_words_backend(&b, r->argv + 2, r->argc - 2, &f) < 0 || check_family(r, &ep, &b, &f) < 0)
@@ -558,7 +576,7 @@ load_backend(struct gvs_request *r, struct gvs_view_backend **out, struct gvs_fa
     char text[GVS_EP_TEXT_LEN];
     struct gvs_ep ep;
 
-    if (load_vip(r, r->argv[0], f) < 0 || gvs_words_endpoint(&ep, r->argv[1], f) < 0)
+    if (load_vip(r, r->argv[0], f) < 0 || read_endpoint(r, &ep, r->argv[1], f) < 0)
         return -1;
     *out = find_backend(r->a->view, &ep);
     if (*out)
@@ -645,7 +663,7 @@ do_backend_del(struct gvs_request *r)
     struct gvs_ep ep;
     struct gvs_fault f;
 
-    if (load_vip(r, r->argv[0], &f) < 0 || gvs_words_endpoint(&ep, r->argv[1], &f) < 0)
+    if (load_vip(r, r->argv[0], &f) < 0 || read_endpoint(r, &ep, r->argv[1], &f) < 0)
         return fail(r, &f);
     svc = r->a->view->id;
     if (force && gvs_write_leaves(r, &svc, &ep))
