@@ -155,28 +155,41 @@ judge_ip_vs(const struct facts *k, struct gvs_doctor_finding *f)
     snprintf(f->fix, sizeof f->fix, "modprobe ip_vs");
 }
 
+/* "loaded: wlc, rr; missing: mh" */
 static void
 judge_schedulers(const struct facts *k, struct gvs_doctor_finding *f)
 {
-    static const char *const words[] = {
-        [GVS_DOCTOR_MODULE_UNKNOWN] = " unknown",
-        [GVS_DOCTOR_MODULE_LOADED] = "",
-        [GVS_DOCTOR_MODULE_THERE] = " not loaded yet",
-        [GVS_DOCTOR_MODULE_MISSING] = " missing",
-    };
+    static const struct {
+        enum gvs_doctor_module module;
+        const char *words;
+    } groups[] = {
+        {GVS_DOCTOR_MODULE_LOADED, "loaded"},
+        {GVS_DOCTOR_MODULE_THERE, "available, not loaded yet"},
+        {GVS_DOCTOR_MODULE_MISSING, "missing"},
+        {GVS_DOCTOR_MODULE_UNKNOWN, "in use, without a list of modules to look them up in"}};
 
-    f->why = "the kernel loads a scheduler when a VIP asks for it, and refuses the VIP if it "
+    f->why = "those in use: the kernel loads one when a VIP asks for it, and refuses the VIP if it "
              "cannot";
-    for (size_t i = 0; i < k->use->scheduler_count; i++) {
-        const char *name = k->use->schedulers[i];
-        enum gvs_doctor_module module = k->seen->schedulers[i];
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+        bool any = false;
 
-        append(f->found, sizeof f->found, "%s%s%s", i ? ", " : "", name, words[module]);
-        if (module != GVS_DOCTOR_MODULE_MISSING)
-            continue;
-        f->state = GVS_DOCTOR_BAD;
-        snprintf(f->fix, sizeof f->fix,
-                 "install the module ip_vs_%s, or gossipvs vip set VIP scheduler wlc", name);
+        for (size_t i = 0; i < k->use->scheduler_count; i++) {
+            const char *name = k->use->schedulers[i];
+
+            if (k->seen->schedulers[i] != groups[g].module)
+                continue;
+            if (any)
+                append(f->found, sizeof f->found, ", %s", name);
+            else
+                append(f->found, sizeof f->found, "%s%s: %s", f->found[0] ? "; " : "",
+                       groups[g].words, name);
+            any = true;
+            if (groups[g].module != GVS_DOCTOR_MODULE_MISSING)
+                continue;
+            f->state = GVS_DOCTOR_BAD;
+            snprintf(f->fix, sizeof f->fix,
+                     "install the module ip_vs_%s, or gossipvs vip set VIP scheduler wlc", name);
+        }
     }
 }
 

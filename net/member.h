@@ -90,7 +90,8 @@ struct gvs_member {
     uint64_t rtt_us; /* smoothed; 0 = unknown */
     bool has_fingerprint;
     uint64_t fingerprint, members_fingerprint;
-    bool in_step, synced, ahead; /* as it said last */
+    bool in_step, synced, ahead; /* as it said last, */
+    bool observes;               /* and that */
     bool met;                    /* it has met all whom it was told of, and we know them */
     struct gvs_mono answered;    /* when the latest probe that it answered was sent */
     bool was_equal;              /* both of its tables were as ours, */

@@ -188,6 +188,12 @@ gvs_node_set_in_step(struct gvs_node *n, bool in_step)
 }
 
 void
+gvs_node_set_observes(struct gvs_node *n, bool observes)
+{
+    n->observes = observes;
+}
+
+void
 gvs_node_probe_all(struct gvs_node *n, struct gvs_mono now)
 {
     gvs_members_probe_all(n->members, now);
@@ -233,6 +239,7 @@ gvs_node_list(const struct gvs_node *n, struct gvs_node_member *out, size_t max)
             .fingerprint = m->fingerprint,
             .members_fingerprint = m->members_fingerprint,
             .in_step = m->in_step,
+            .observes = m->observes,
             .answered = m->answered,
             .gone = m->gone,
             .gone_since = m->gone_since,

@@ -169,6 +169,10 @@ bool gvs_node_overwrite(struct gvs_node *n, struct gvs_node_overwrite *out, uint
  * the next change of that table until told again. */
 void gvs_node_set_in_step(struct gvs_node *n, bool in_step);
 
+/* Do we only observe our kernel? Then nobody has to wait for it. Carried likewise, until told
+ * otherwise. */
+void gvs_node_set_observes(struct gvs_node *n, bool observes);
+
 /* Probe everybody now, not when it is their turn. */
 void gvs_node_probe_all(struct gvs_node *n, struct gvs_mono now);
 
@@ -193,7 +197,7 @@ struct gvs_node_member { /* zero and false where unknown */
     bool has_fingerprint;
     uint64_t fingerprint;         /* of his claims, as of his latest probe or answer, */
     uint64_t members_fingerprint; /* and of his table of members */
-    bool in_step;                 /* likewise */
+    bool in_step, observes;       /* likewise */
     struct gvs_mono answered;     /* when the latest probe that he answered was sent */
 
     /* The table says that he is dead, and our own probe and handshake, begun after that was heard,

@@ -71,6 +71,7 @@ struct gvs_node {
     bool started, synced;
     bool in_step;     /* as the caller said, */
     uint64_t step_of; /* of the table of claims with this fingerprint */
+    bool observes;
     struct gvs_sessions *sessions;
     struct gvs_id self;
     struct gvs_replica replica;

@@ -188,6 +188,7 @@ take_status(struct gvs_node *n, const struct incoming *in, const struct gvs_msg 
     from->fingerprint = m->claims;
     from->members_fingerprint = m->members;
     from->in_step = m->status & GVS_STATUS_IN_STEP;
+    from->observes = m->status & GVS_STATUS_OBSERVES;
     from->synced = m->status & GVS_STATUS_SYNCED;
     gvs_member_ahead(n->members, from, m->status & GVS_STATUS_AHEAD);
     if (!is_days_off(n, in->now, from))

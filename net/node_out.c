@@ -382,8 +382,9 @@ status_of(const struct gvs_node *n, struct gvs_mono now, struct gvs_wall wall)
     uint64_t hour = gvs_age_name(&n->replica.age);
 
     return (gvs_replica_is_ahead(&n->replica, now, wall) ? GVS_STATUS_AHEAD : 0) |
-           (is_in_step(n) ? GVS_STATUS_IN_STEP : 0) | (n->synced ? GVS_STATUS_SYNCED : 0) |
-           (gvs_node_meets_all(n) ? GVS_STATUS_MET : 0) | hour << GVS_STATUS_HOUR_SHIFT;
+           (n->observes ? GVS_STATUS_OBSERVES : 0) | (is_in_step(n) ? GVS_STATUS_IN_STEP : 0) |
+           (n->synced ? GVS_STATUS_SYNCED : 0) | (gvs_node_meets_all(n) ? GVS_STATUS_MET : 0) |
+           hour << GVS_STATUS_HOUR_SHIFT;
 }
 
 static bool

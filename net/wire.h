@@ -46,6 +46,7 @@ enum gvs_table_no { GVS_TABLE_CLAIMS = 0, GVS_TABLE_MEMBERS = 1, GVS_TABLE_COUNT
 #define GVS_STATUS_HOUR_MASK 0x3fu
 #define GVS_STATUS_AHEAD \
     0x200u /* stamps that the sender has seen lie in the future by its clocks */
+#define GVS_STATUS_OBSERVES 0x400u /* the sender writes nothing to its kernel */
 
 #define GVS_ARC_MAX 5 /* net/relay.h */
 

@@ -149,9 +149,10 @@ static const struct row {
     {"6.1 does not wait", "kernel", REUSES, NONE, 0, OK, NULL, ""},
     {"loaded", "ip_vs", 0, NONE, 0, OK, "loaded", ""},
     {"not loaded", "ip_vs", NO_IP_VS, NONE, 0, BAD, "not loaded", ""},
-    {"all are loaded", "schedulers", 0, NONE, 0, OK, "wlc, mh", ""},
-    {"one will be", "schedulers", LATER, NONE, 0, OK, "wlc, mh not loaded yet", ""},
-    {"one is missing", "schedulers", NO_MODULE, NONE, 0, BAD, "wlc, mh missing", ""},
+    {"all are loaded", "schedulers", 0, NONE, 0, OK, "loaded: wlc, mh", ""},
+    {"one will be", "schedulers", LATER, NONE, 0, OK, "loaded: wlc; available, not loaded yet: mh",
+     ""},
+    {"one is missing", "schedulers", NO_MODULE, NONE, 0, BAD, "loaded: wlc; missing: mh", ""},
 
     {"right", "expire_nodest_conn", UDP, NONE, 0, OK, "1", ""},
     {"tcp hangs", "expire_nodest_conn", 0, GVS_DOCTOR_EXPIRE_NODEST_CONN, 0, WARN, "0",
@@ -426,7 +427,11 @@ test_an_empty_table_is_judged_as_for_the_first_vip(void **state)
     gvs_doctor_judge(index_of("ip_forward"), &u, &s, &f);
     assert_int_equal(f.state, BAD);
     gvs_doctor_judge(index_of("schedulers"), &u, &s, &f);
-    assert_string_equal(f.found, "wlc");
+    assert_string_equal(f.found, "loaded: wlc");
+    s.schedulers[0] = GVS_DOCTOR_MODULE_UNKNOWN;
+    gvs_doctor_judge(index_of("schedulers"), &u, &s, &f);
+    assert_string_equal(f.found, "in use, without a list of modules to look them up in: wlc");
+    assert_int_equal(f.state, OK);
     s.tcp_s = 900;
     gvs_doctor_judge(index_of("timeouts"), &u, &s, &f);
     assert_int_equal(f.state, WARN);

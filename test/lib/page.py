@@ -122,7 +122,7 @@ STATE_SIGNS = {"ok": "", "observed": "", "failed": "×", "alive": "", "left": ""
 def compare_status(d, page, status):
     kernel, observes = status["kernel"], status["kernel"]["mode"] == "observe"
     ops = kernel["operations"]
-    here = "Kernel, only observed" if observes else "Kernel"
+    here = "Kernel, observing" if observes else "Kernel"
     for card, name, value, mark in (
             *[("Members", s, status["members"][s], STATE_SIGNS[s])
               for s in ("alive", "suspect", "dead")],
@@ -165,7 +165,6 @@ def compare_members(d, page, status, members):
     differ = 0
     for row, m in zip(rows, members):
         live, known = m["state"] in ("alive", "suspect"), m["fingerprint"] is not None
-        observes = m["self"] and status["kernel"]["mode"] == "observe"
         differs = live and known and not m["in_sync"]
         differ += differs
         d.same("self", row[0].endswith(" (this node)"), m["self"])
@@ -176,8 +175,8 @@ def compare_members(d, page, status, members):
         d.near("clock", row[5], m["clock_offset_seconds"], "s", 1, 3)
         d.same("table", (plain(row[6]), sign(row[6])),
                (m["fingerprint"] or "-", "≠" if differs else ""))
-        d.same("kernel", row[7], "-" if not live else "in step" if m["in_step"] else
-               "observed" if observes else "≠ not in step")
+        d.same("kernel", row[7], "-" if not live else "observing" if m["mode"] == "observe" else
+               "in step" if m["in_step"] else "≠ not in step")
         d.same("version", row[8], m["version"])
     seen = page.cards["Table"]["members with another"]
     d.same("members with another", (plain(seen), sign(seen)), (str(differ), "≠" if differ else ""))

@@ -459,6 +459,27 @@ test_nobody_is_in_step_with_what_it_has_not_looked_at(void **state)
     cluster_close(c);
 }
 
+static void
+test_who_observes_says_that_and_not_that_it_is_in_step(void **state)
+{
+    struct cluster *c = small_cluster(2, 40);
+    struct gvs_node *b = c->host[1].node;
+    struct gvs_node_member other;
+
+    (void)state;
+    assert_false(what_0_knows_of_1(c).observes);
+    gvs_node_set_observes(b, true);
+    other = what_0_knows_of_1(c);
+    assert_true(other.observes && !other.in_step);
+    gvs_node_set_in_step(b, true); /* what it reads is what it wants */
+    other = what_0_knows_of_1(c);
+    assert_true(other.observes && other.in_step);
+    gvs_node_set_observes(b, false);
+    other = what_0_knows_of_1(c);
+    assert_true(!other.observes && other.in_step);
+    cluster_close(c);
+}
+
 /* --- bootstrap peers --- */
 
 static struct gvs_ep
@@ -730,6 +751,7 @@ main(void)
         cmocka_unit_test(test_news_that_nobody_asked_for_are_all_told_later),
         cmocka_unit_test(test_what_the_list_says_of_a_member),
         cmocka_unit_test(test_nobody_is_in_step_with_what_it_has_not_looked_at),
+        cmocka_unit_test(test_who_observes_says_that_and_not_that_it_is_in_step),
         cmocka_unit_test(test_who_stays_in_the_list_of_peers_keeps_its_pace),
         cmocka_unit_test(test_one_address_that_answers_is_the_peer),
         cmocka_unit_test(test_a_hint_is_tried_until_somebody_is_known_there),

@@ -765,6 +765,8 @@ void gvs_show_version(struct gvs_request *r);
 void gvs_show_reload(struct gvs_request *r);
 /* True, having answered with a fault, if there are more words than the command takes. */
 bool gvs_show_too_many_words(struct gvs_request *r, size_t max);
+/* There is no such VIP; the hint has what was meant. */
+void gvs_show_no_vip(struct gvs_agent *a, const char *word, struct gvs_fault *f);
 /* The members, ourselves included; to be freed. NULL with *count 0 if memory is short. */
 struct gvs_node_member *gvs_list_members(const struct gvs_agent *a, size_t *count);
 
@@ -777,6 +779,7 @@ struct gvs_table_counts gvs_show_table(const struct gvs_agent *a);
 struct gvs_kernel_status gvs_show_kernels(const struct gvs_agent *a);
 bool gvs_show_in_sync(const struct gvs_agent *a, const struct gvs_node_member *m);
 bool gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m);
+bool gvs_show_observes(const struct gvs_agent *a, const struct gvs_node_member *m);
 
 /* metrics.c. The text is to be freed; NULL: no memory. */
 char *gvs_metrics_text(const struct gvs_agent *a, size_t *len);

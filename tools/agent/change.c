@@ -46,8 +46,7 @@ find_vip(struct gvs_request *r, const char *arg, struct gvs_svcid *svc, struct g
     }
     if (found)
         return GVS_OK;
-    gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "no vip '%s'", arg);
-    gvs_fault_hint(f, "gossipvs vip list");
+    gvs_show_no_vip(r->a, arg, f);
     return -1;
 }
 
@@ -63,8 +62,27 @@ load_vip(struct gvs_request *r, const char *arg, struct gvs_fault *f)
     if (gvs_view_service(gvs_node_claims(r->a->node), &env, &svc, r->a->view) &&
         r->a->view->claimed)
         return GVS_OK;
-    gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "no vip '%s'", arg);
-    gvs_fault_hint(f, "gossipvs vip list");
+    gvs_show_no_vip(r->a, arg, f);
+    return -1;
+}
+
+/* Of the service that the view holds. Where the port is missing, the hint has the one that is
+ * likeliest: of a backend at that address, of another one, of the VIP. */
+static int
+read_endpoint(const struct gvs_request *r, struct gvs_ep *ep, const char *text, struct gvs_fault *f)
+{
+    const struct gvs_view_service *v = r->a->view;
+    unsigned port = v->backend_count > 0 ? v->backends[0].ep.port : v->id.port;
+    struct gvs_addr addr;
+
+    if (gvs_words_endpoint(ep, text, f) == GVS_OK)
+        return GVS_OK;
+    if (gvs_addr_parse(&addr, text, strlen(text), NULL) < 0 || port == 0)
+        return -1;
+    for (size_t i = 0; i < v->backend_count; i++)
+        if (gvs_addr_cmp(&v->backends[i].ep.addr, &addr) == 0)
+            port = v->backends[i].ep.port;
+    gvs_fault_hint(f, strchr(text, ':') ? "write [%.80s]:%u" : "write %.80s:%u", text, port);
     return -1;
 }
 
@@ -123,6 +141,26 @@ claimed_by_node(struct gvs_request *r, const struct gvs_id *owners, size_t count
     else
         snprintf(text, cap, "%s", name);
     return true;
+}
+
+/* How that claim goes, for the hint: with its file, which only its node knows. */
+static void
+hint_claimed(struct gvs_request *r, const struct gvs_id *owners, size_t count,
+             const struct gvs_ep *ep, const char *before, struct gvs_fault *f)
+{
+    struct gvs_id self = gvs_node_self(r->a->node), owner = owners[has_cluster(owners, count)];
+    const char *cluster = has_cluster(owners, count)
+                              ? "; what the cluster says of it: gossipvs(1), CLAIMS THAT DISAGREE"
+                              : "";
+    char name[64];
+
+    gvs_text_id_name(r->a, &owner, name, sizeof name);
+    if (gvs_id_cmp(&owner, &self) != 0)
+        gvs_fault_hint(f, "%son %s the same command names its file%s", before, name, cluster);
+    else if (gvs_agent_claim_file(r->a, &r->a->view->id, ep))
+        gvs_fault_hint(f, "%sit goes when that file says so no more%s", before, cluster);
+    else
+        gvs_fault_hint(f, "%sit goes when the program withdraws it%s", before, cluster);
 }
 
 /* --if-stamp, of the service that the view holds or of one of its backends (NULL: it is not there).
@@ -370,17 +408,23 @@ refuse_claimed(struct gvs_request *r, struct gvs_fault *f)
     const struct gvs_view_service *v = r->a->view;
     char who[160], ep[GVS_EP_TEXT_LEN];
 
-    if (claimed_by_node(r, v->owners, v->owner_count, NULL, who, sizeof who))
-        return gvs_fault_set(f, GVS_EXIT_CONFLICT, "vip '%s' is claimed by %s; nothing changed",
-                             v->claim.name, who);
+    if (claimed_by_node(r, v->owners, v->owner_count, NULL, who, sizeof who)) {
+        gvs_fault_set(f, GVS_EXIT_CONFLICT, "vip '%s' is claimed by %s; nothing changed",
+                      v->claim.name, who);
+        hint_claimed(r, v->owners, v->owner_count, NULL, "", f);
+        return -1;
+    }
     for (size_t i = 0; i < v->backend_count; i++) {
         const struct gvs_view_backend *b = &v->backends[i];
 
         gvs_ep_format(ep, &b->ep);
-        if (claimed_by_node(r, b->owners, b->owner_count, &b->ep, who, sizeof who))
-            return gvs_fault_set(f, GVS_EXIT_CONFLICT,
-                                 "backend '%s' of vip '%s' is claimed by %s; nothing changed", ep,
-                                 v->claim.name, who);
+        if (claimed_by_node(r, b->owners, b->owner_count, &b->ep, who, sizeof who)) {
+            gvs_fault_set(f, GVS_EXIT_CONFLICT,
+                          "backend '%s' of vip '%s' is claimed by %s; nothing changed", ep,
+                          v->claim.name, who);
+            hint_claimed(r, b->owners, b->owner_count, &b->ep, "", f);
+            return -1;
+        }
     }
     return GVS_OK;
 }
@@ -487,7 +531,7 @@ do_backend_add(struct gvs_request *r)
     struct gvs_fault f;
     char text[GVS_EP_TEXT_LEN], diff[192];
 
-    if (load_vip(r, r->argv[0], &f) < 0 || gvs_words_endpoint(&ep, r->argv[1], &f) < 0)
+    if (load_vip(r, r->argv[0], &f) < 0 || read_endpoint(r, &ep, r->argv[1], &f) < 0)
         return fail(r, &f);
     b.forward = v->claim.forward;
     if (gvs_words_backend(&b, r->argv + 2, r->argc - 2, &f) < 0 || check_family(r, &ep, &b, &f) < 0)
@@ -532,7 +576,7 @@ load_backend(struct gvs_request *r, struct gvs_view_backend **out, struct gvs_fa
     char text[GVS_EP_TEXT_LEN];
     struct gvs_ep ep;
 
-    if (load_vip(r, r->argv[0], f) < 0 || gvs_words_endpoint(&ep, r->argv[1], f) < 0)
+    if (load_vip(r, r->argv[0], f) < 0 || read_endpoint(r, &ep, r->argv[1], f) < 0)
         return -1;
     *out = find_backend(r->a->view, &ep);
     if (*out)
@@ -613,13 +657,13 @@ do_backend_del(struct gvs_request *r)
 {
     bool force = take_force(r);
     struct gvs_view_backend *b;
-    char who[160], text[GVS_EP_TEXT_LEN];
+    char who[160], text[GVS_EP_TEXT_LEN], drain[192];
     struct gvs_svcid svc;
     struct gvs_key key;
     struct gvs_ep ep;
     struct gvs_fault f;
 
-    if (load_vip(r, r->argv[0], &f) < 0 || gvs_words_endpoint(&ep, r->argv[1], &f) < 0)
+    if (load_vip(r, r->argv[0], &f) < 0 || read_endpoint(r, &ep, r->argv[1], &f) < 0)
         return fail(r, &f);
     svc = r->a->view->id;
     if (force && gvs_write_leaves(r, &svc, &ep))
@@ -631,7 +675,9 @@ do_backend_del(struct gvs_request *r)
         gvs_fault_set(&f, GVS_EXIT_CONFLICT,
                       "backend '%s' of vip '%s' is claimed by %s; nothing changed", text,
                       r->a->view->claim.name, who);
-        gvs_fault_hint(&f, "gossipvs backend drain %s %s", r->a->view->claim.name, text);
+        snprintf(drain, sizeof drain, "gossipvs backend drain %s %s; ", r->a->view->claim.name,
+                 text);
+        hint_claimed(r, b->owners, b->owner_count, &ep, drain, &f);
         return fail(r, &f);
     }
     gvs_request_touch(r, &svc);

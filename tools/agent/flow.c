@@ -625,8 +625,8 @@ note_step(struct gvs_agent *a, struct gvs_mono now)
         a->out_of_step = GVS_MONO_NEVER;
     else if (a->out_of_step.us == GVS_MONO_NEVER.us)
         a->out_of_step = now;
-    /* Others wait for kernels that are to be programmed; ours, if we only observe, is not. */
-    gvs_node_set_in_step(a->node, (in_step && !a->leaving) || gvs_agent_observes(a));
+    gvs_node_set_in_step(a->node, in_step && !a->leaving);
+    gvs_node_set_observes(a->node, gvs_agent_observes(a));
 }
 
 static void

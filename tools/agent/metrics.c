@@ -230,6 +230,10 @@ put_peers(FILE *f, const struct gvs_agent *a, const struct gvs_node_member *m, s
     for (size_t i = 0; i < count; i++)
         if (is_live(&m[i]) && m[i].heard)
             put_member(f, "member_in_step", &m[i], gvs_show_in_step(a, &m[i]));
+    put_head(f, "member_observes", "gauge", "1: nothing is programmed there.");
+    for (size_t i = 0; i < count; i++)
+        if (is_live(&m[i]) && m[i].heard)
+            put_member(f, "member_observes", &m[i], gvs_show_observes(a, &m[i]));
     put_head(f, "table_digest_equal", "gauge", "1: its table is this node's.");
     for (size_t i = 0; i < count; i++)
         if (is_live(&m[i]) && m[i].has_fingerprint)

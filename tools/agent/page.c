@@ -82,7 +82,7 @@ put_kernel_card(FILE *f, const struct gvs_agent *a, const struct gvs_kernel_stat
 {
     bool observes = gvs_agent_observes(a), in_step = gvs_agent_in_step(a);
 
-    begin_card(f, observes ? "Kernel, only observed" : "Kernel");
+    begin_card(f, observes ? "Kernel, observing" : "Kernel");
     put_fact(f, "as wanted",
              in_step    ? GVS_MARK_NONE
              : observes ? GVS_MARK_DIM
@@ -206,7 +206,7 @@ static void
 put_agreement(FILE *f, const struct gvs_agent *a, const struct gvs_node_member *m)
 {
     bool live = m->state < GVS_DEAD, known = m->self || m->has_fingerprint;
-    bool in_step = gvs_show_in_step(a, m), observed = m->self && gvs_agent_observes(a);
+    bool in_step = gvs_show_in_step(a, m), observes = gvs_show_observes(a, m);
     bool differs = live && known && !gvs_show_in_sync(a, m);
     char fp[17];
 
@@ -218,8 +218,8 @@ put_agreement(FILE *f, const struct gvs_agent *a, const struct gvs_node_member *
                   "%s", known ? fp : "-");
     if (!live)
         gvs_page_cell(f, GVS_MARK_DIM, "-");
-    else if (in_step || observed)
-        gvs_page_cell(f, GVS_MARK_NONE, in_step ? "in step" : "observed");
+    else if (in_step || observes)
+        gvs_page_cell(f, GVS_MARK_NONE, observes ? "observing" : "in step");
     else
         gvs_page_cell(f, GVS_MARK_DIFFERS, "not in step");
 }

@@ -170,6 +170,7 @@ service_problems_in(const struct gvs_agent *a, const struct gvs_netns *ns,
 static void
 service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct gvs_problems *p)
 {
+    static const char conflicts[] = "gossipvs conflicts";
     char text[512], vip[GVS_SVCID_TEXT_LEN], hint[96];
 
     gvs_svcid_format(vip, &v->id);
@@ -178,7 +179,7 @@ service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct g
                     gvs_text_withheld(a, text, sizeof text, v, NULL));
     snprintf(hint, sizeof hint, "gossipvs vip show %s", vip);
     if (v->conflict)
-        gvs_problem(p, false, "conflict", hint, "claims on vip '%s' disagree", vip);
+        gvs_problem(p, false, "conflict", conflicts, "claims on vip '%s' disagree", vip);
     if (v->backend_more)
         gvs_problem(p, false, "withheld", hint,
                     "vip '%s' has %zu backends more than the %d that are programmed", vip,
@@ -190,7 +191,7 @@ service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct g
             gvs_problem(p, false, b->withheld == GVS_WITHHELD_ORPHAN ? "orphan" : "withheld", hint,
                         "%s", gvs_text_withheld(a, text, sizeof text, v, b));
         if (b->conflict)
-            gvs_problem(p, false, "conflict", hint, "claims on a backend of vip '%s' disagree",
+            gvs_problem(p, false, "conflict", conflicts, "claims on a backend of vip '%s' disagree",
                         vip);
     }
     for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))

@@ -251,6 +251,21 @@ gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel,
     gvs_request_answer(r, doc, true);
 }
 
+/* More than there are never come. */
+static void
+too_few_peers(const struct gvs_request *r, size_t peers, struct gvs_fault *f)
+{
+    struct gvs_node_counts c = gvs_node_count(r->a->node);
+    size_t others = c.alive + c.suspect + c.dead - 1;
+    char known[64] = "";
+
+    if (r->peers > others)
+        snprintf(known, sizeof known, " (this node knows of %zu)", others);
+    gvs_fault_set(f, GVS_EXIT_TIMEOUT, "done here, but only %zu of %zu peers have it in time%s",
+                  peers, r->peers, known);
+    gvs_fault_hint(f, "gossipvs members; -n waits longer");
+}
+
 static bool
 timed_out(struct gvs_request *r, int state)
 {
@@ -267,8 +282,7 @@ timed_out(struct gvs_request *r, int state)
     else if (state == 0)
         gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "durable, but this kernel has not answered in time");
     else
-        gvs_fault_set(&f, GVS_EXIT_TIMEOUT, "done here, but only %zu of %zu peers have it in time",
-                      peers, r->peers);
+        too_few_peers(r, peers, &f);
     if (r->change) {
         gvs_fault_hint(&f, "gossipvs members; -n waits longer");
         gvs_request_fault(r, &f);

@@ -250,7 +250,7 @@ converged(const struct gvs_request *r, char *lags, size_t cap)
             snprintf(lags, cap, "%s: no answer", x->value.name);
         else if (!x->has_fingerprint || x->fingerprint != fp)
             snprintf(lags, cap, "%s: its table differs", x->value.name);
-        else if (!x->in_step)
+        else if (!x->in_step && !x->observes)
             snprintf(lags, cap, "%s: its kernel is not in step", x->value.name);
         else
             all = true;
@@ -326,6 +326,12 @@ gvs_show_in_step(const struct gvs_agent *a, const struct gvs_node_member *m)
     return m->self ? gvs_agent_in_step(a) : m->in_step;
 }
 
+bool
+gvs_show_observes(const struct gvs_agent *a, const struct gvs_node_member *m)
+{
+    return m->self ? gvs_agent_observes(a) : m->observes;
+}
+
 static json_t *
 member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
 {
@@ -358,6 +364,9 @@ member_json(const struct gvs_agent *a, const struct gvs_node_member *m)
                         differs > 0 && fp != ours ? json_real((double)differs / 1000)
                                                   : json_null());
     json_object_set_new(o, "fingerprint", known ? json_string(hex) : json_null());
+    json_object_set_new(o, "mode",
+                        known ? json_string(gvs_show_observes(a, m) ? "observe" : "program")
+                              : json_null());
     return o;
 }
 

@@ -430,6 +430,32 @@ gvs_show_vip_list(struct gvs_request *r)
     gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
 }
 
+/* A name that is like one of those that there are was that one. */
+void
+gvs_show_no_vip(struct gvs_agent *a, const char *word, struct gvs_fault *f)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_view_env env = gvs_agent_env(a);
+    char near[GVS_NAME_LEN_MAX + 1] = "";
+    struct gvs_svcid svc = {0};
+
+    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true) {
+        const char *both[] = {near[0] ? near : NULL, NULL, NULL}, *found;
+
+        if (!gvs_view_service(t, &env, &svc, a->view) || !a->view->claimed)
+            continue;
+        both[near[0] ? 1 : 0] = a->view->claim.name;
+        found = gvs_nearest(word, both);
+        if (found == a->view->claim.name)
+            snprintf(near, sizeof near, "%s", found);
+    }
+    gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "no vip '%.80s'", word);
+    if (near[0])
+        gvs_fault_hint(f, "did you mean '%s'?", near);
+    else
+        gvs_fault_hint(f, "gossipvs vip list");
+}
+
 void
 gvs_show_vip(struct gvs_request *r)
 {
@@ -448,8 +474,7 @@ gvs_show_vip(struct gvs_request *r)
         return;
     }
     if (found == 0) {
-        gvs_fault_set(&f, GVS_EXIT_NOT_FOUND, "no vip '%.80s'", r->argv[0]);
-        gvs_fault_hint(&f, "gossipvs vip list");
+        gvs_show_no_vip(r->a, r->argv[0], &f);
     } else {
         const char *one = json_string_value(json_object_get(json_array_get(vips, 0), "vip"));
         const char *two = json_string_value(json_object_get(json_array_get(vips, 1), "vip"));

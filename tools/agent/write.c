@@ -417,15 +417,29 @@ int
 gvs_write_check_stamp(const struct gvs_request *r, const char *what, uint64_t held,
                       struct gvs_fault *f)
 {
+    unsigned long long has = held, expected = r->if_stamp;
+    char vip[GVS_SVCID_TEXT_LEN];
+
     if (!r->has_if_stamp || r->if_stamp == held)
         return GVS_OK;
-    if (held == 0)
+    if (held == 0) {
         gvs_fault_set(f, GVS_EXIT_CONFLICT,
-                      "%s is not there, so not at stamp %016llx; nothing changed", what,
-                      (unsigned long long)r->if_stamp);
+                      "%s is not there, and --if-stamp expects it at %016llx; nothing changed",
+                      what, expected);
+        gvs_fault_hint(f, "somebody removed it; if the change is still right: --if-stamp 0");
+        return -1;
+    }
+    if (expected == 0)
+        gvs_fault_set(f, GVS_EXIT_CONFLICT,
+                      "%s is at stamp %016llx, and --if-stamp 0 expects that it is not there; "
+                      "nothing changed",
+                      what, has);
     else
-        gvs_fault_set(f, GVS_EXIT_CONFLICT, "%s is at stamp %016llx, not %016llx; nothing changed",
-                      what, (unsigned long long)held, (unsigned long long)r->if_stamp);
-    gvs_fault_hint(f, "somebody changed it meanwhile: look, and decide again");
+        gvs_fault_set(f, GVS_EXIT_CONFLICT,
+                      "%s is at stamp %016llx, not %016llx as --if-stamp expects; nothing changed",
+                      what, has, expected);
+    gvs_svcid_format(vip, &r->a->view->id);
+    gvs_fault_hint(f, "gossipvs -j vip show %s; if the change is still right: --if-stamp %016llx",
+                   vip, has);
     return -1;
 }

@@ -57,7 +57,7 @@ put_well(FILE *out, const json_t *doc)
     fprintf(out, "%lld member%s alive, %lld VIP%s, ", alive, alive == 1 ? "" : "s", vips,
             vips == 1 ? "" : "s");
     if (mode && strcmp(mode, "observe") == 0)
-        fputs("only observing", out);
+        fputs("observing", out);
     else
         fputs(in_step ? "kernel in step" : "kernel about to be in step", out);
 }

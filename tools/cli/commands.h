@@ -49,6 +49,7 @@ struct gvs_usage_part {
     char word[GVS_USAGE_LEN];  /* "": none */
     char value[GVS_USAGE_LEN]; /* "": none */
     bool more;                 /* ... */
+    bool optional;             /* it stood in brackets */
 };
 
 /* False: that was all. */
@@ -60,8 +61,8 @@ bool gvs_usage_next(const char **at, struct gvs_usage_part *part);
 size_t gvs_usage_parts(struct gvs_usage_part parts[static GVS_USAGE_PARTS],
                        const struct gvs_command *k);
 
-/* GVS_OK, or a negative number with *f: one of the words was meant to be an option that the command
- * takes, and is none. */
+/* GVS_OK, or a negative number with *f: an option that the command does not take, or more or fewer
+ * words than it takes. What the words mean is not looked at. */
 int gvs_usage_check(const struct gvs_command *k, char *const *words, size_t count,
                     struct gvs_fault *f);
 

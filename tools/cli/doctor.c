@@ -528,9 +528,7 @@ gvs_cli_doctor(struct gvs_cli *c)
     json_t *doc = NULL;
     int rc;
 
-    if (c->count > 0 && !fix)
-        rc = gvs_cli_usage(c, "doctor takes no word but --fix NAME ...");
-    else if (fix && check_names(c, &fault) < 0)
+    if (fix && check_names(c, &fault) < 0)
         rc = gvs_cli_fail(c, &fault);
     else
         rc = gvs_cli_talk(c, "doctor", NULL, 0, false, &doc);

@@ -19,6 +19,8 @@
 #define CHANGE GVS_COMMAND_CHANGE
 #define RUN GVS_COMMAND_RUN
 
+static int help(struct gvs_cli *c);
+
 const struct gvs_command gvs_commands[] = {
     {"status", SEE, " [--wait-converged SECONDS]",
      "Health first, then this node, the table and the kernel; exit 0 if all is well, else 1.\n"
@@ -93,7 +95,8 @@ const struct gvs_command gvs_commands[] = {
      gvs_cli_change, NULL},
     {"rollback", CHANGE, " [--peers N]",
      "Go back from what apply --confirm changed, at once. On any node.", gvs_cli_change, NULL},
-    {"import", CHANGE, " --from ipvsadm|keepalived FILE|-",
+    {"import", CHANGE,
+     " --from ipvsadm|keepalived FILE|- [--prune] [--confirm SECONDS] [--force]",
      "Apply what another program says: ipvsadm -Sn | gossipvs import --from ipvsadm -",
      gvs_cli_import, NULL},
     {"check", RUN, "",
@@ -128,6 +131,8 @@ const struct gvs_command gvs_commands[] = {
      gvs_cli_config_show, NULL},
     {"completion bash", RUN, "",
      "Print what makes bash complete gossipvs: . <(gossipvs completion bash)", gvs_cli_completion,
+     NULL},
+    {"help", RUN, " [COMMAND ...]", "What there is, or what a command takes; as --help.", help,
      NULL},
     {"version", RUN, "", "Print the version of this program.", gvs_cli_version, NULL},
     {NULL, 0, NULL, NULL, NULL, NULL},
@@ -168,9 +173,9 @@ nearest_noun(char noun[static GVS_USAGE_LEN], const char *word)
     snprintf(noun, GVS_USAGE_LEN, "%s", near ? near : "");
 }
 
-/* Of a noun the verb that was meant, or NULL; *has: it has verbs at all. */
+/* Of a noun the verb that was meant, or NULL. */
 static const char *
-nearest_verb(const char *noun, const char *word, bool *has)
+nearest_verb(const char *noun, const char *word)
 {
     const char *known[COMMANDS + 1] = {NULL};
     size_t count = 0;
@@ -178,8 +183,16 @@ nearest_verb(const char *noun, const char *word, bool *has)
     for (size_t i = 0; i < COMMANDS; i++)
         if (gvs_command_has_noun(&gvs_commands[i], noun) && *gvs_command_verb(&gvs_commands[i]))
             known[count++] = gvs_command_verb(&gvs_commands[i]);
-    *has = count > 0;
-    return word ? gvs_nearest(word, known) : NULL;
+    return gvs_nearest(word, known);
+}
+
+static bool
+has_verbs(const char *noun)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (gvs_command_has_noun(&gvs_commands[i], noun) && *gvs_command_verb(&gvs_commands[i]))
+            return true;
+    return false;
 }
 
 static void
@@ -187,17 +200,18 @@ unknown_command(struct gvs_fault *f, char *const *words, size_t count)
 {
     char noun[GVS_USAGE_LEN];
     const char *verb;
-    bool has_verbs, right;
+    bool right, two;
 
     nearest_noun(noun, words[0]);
-    verb = nearest_verb(noun, count > 1 ? words[1] : NULL, &has_verbs);
+    two = count > 1 && has_verbs(noun);
+    verb = two ? nearest_verb(noun, words[1]) : NULL;
     right = strcmp(noun, words[0]) == 0;
     if (right && count == 1) {
         verb_expected(f, noun);
         return;
     }
-    gvs_fault_set(f, GVS_EXIT_USAGE, "no command '%s%s%s'", words[0],
-                  has_verbs && count > 1 ? " " : "", has_verbs && count > 1 ? words[1] : "");
+    gvs_fault_set(f, GVS_EXIT_USAGE, "no command '%s%s%s'", words[0], two ? " " : "",
+                  two ? words[1] : "");
     if (verb)
         gvs_fault_hint(f, "did you mean '%s %s'?", noun, verb);
     else if (noun[0] && !right)
@@ -294,6 +308,20 @@ print_usage(char *const *words, size_t count)
     return printed;
 }
 
+/* help, and --help behind words: exit 2 if they are no command. */
+static int
+help(struct gvs_cli *c)
+{
+    struct gvs_fault f;
+
+    if (c->count == 0)
+        return print_help();
+    if (print_usage(c->words, c->count) > 0)
+        return GVS_EXIT_OK;
+    unknown_command(&f, c->words, c->count);
+    return gvs_cli_fail(c, &f);
+}
+
 /* --- arguments --- */
 
 struct arguments {
@@ -371,6 +399,8 @@ take_late_options(struct arguments *a)
 
         if (strcmp(word, "--help") == 0) {
             a->help = true;
+        } else if (strcmp(word, "--version") == 0) {
+            a->version = true;
         } else if (!known) {
             a->words[kept++] = a->words[i];
         } else if (!strchr("nS", word[1])) {
@@ -427,7 +457,8 @@ run_command(struct arguments *a, const struct gvs_command *k, size_t n)
     c->show = k->show;
     c->words = a->words + n;
     c->count = a->count - n;
-    if (gvs_usage_check(k, c->words, c->count, &a->fault) < 0)
+    if (k->run != gvs_cli_check && /* whose exits are another program's */
+        gvs_usage_check(k, c->words, c->count, &a->fault) < 0)
         return gvs_cli_fail(c, &a->fault);
     return k->run(c);
 }
@@ -444,6 +475,10 @@ run(struct arguments *a)
     }
     if (a->help && a->count == 0)
         return print_help();
+    if (a->count == 2 && strcmp(a->words[1], "help") == 0 && has_verbs(a->words[0])) {
+        a->help = true; /* "vip help": no verb is called so */
+        a->count = 1;
+    }
     if (a->help && print_usage(a->words, a->count) > 0)
         return GVS_EXIT_OK;
     if (a->count == 0) {

@@ -1,5 +1,6 @@
 /* tools/cli/local.c: the commands that need no agent: keys generate, config check, version. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,8 +36,6 @@ gvs_cli_keys_generate(struct gvs_cli *c)
     char text[45];
     int rc;
 
-    if (c->count)
-        return gvs_cli_usage(c, "keys generate takes no words");
     rc = close_file(&f);
     if (rc < 0 || gvs_crypto_init() < 0)
         return gvs_cli_fail(c, &f);
@@ -62,19 +61,32 @@ struct tally {
     size_t vips, backends;
 };
 
+/* The fault has the line, of a file without its directory. */
+static int
+fail_in(const struct gvs_cli *c, const char *path, const struct gvs_fault *fault)
+{
+    struct gvs_fault f = *fault;
+
+    if (f.exit == GVS_EXIT_USAGE && !f.hint[0] && !strstr(f.text, path))
+        gvs_fault_hint(&f, "edit %s", path);
+    return gvs_cli_fail(c, &f);
+}
+
 /* Only a file that is read in full counts; the others' faults are printed. */
 static int
 tally_claims(const struct gvs_cli *c, struct tally *t, const char *dir,
              const struct gvs_claims *claims)
 {
     const char *slash = strrchr(dir, '/');
+    char path[PATH_MAX];
     int rc = GVS_EXIT_OK;
 
     for (size_t i = 0; i < claims->file_count; i++) {
         const struct gvs_claims_file *file = &claims->files[i];
 
+        snprintf(path, sizeof path, "%s/%s", dir, file->name);
         if (file->bad) {
-            rc = gvs_cli_fail(c, &file->fault);
+            rc = fail_in(c, path, &file->fault);
             continue;
         }
         json_array_append_new(
@@ -87,14 +99,16 @@ tally_claims(const struct gvs_cli *c, struct tally *t, const char *dir,
 }
 
 static void
-print_tally(const struct gvs_cli *c, const struct tally *t)
+print_tally(const struct gvs_cli *c, const struct tally *t, const struct gvs_config *cfg)
 {
+    char where[2 * GVS_CONFIG_PATH_MAX + 16];
     const json_t *file;
     size_t i;
 
     if (c->json) {
-        gvs_cli_print(json_pack("{s:s, s:s, s:O, s:I, s:I}", "schema", GVS_CLI_SCHEMA, "result",
-                                "ok", "files", t->files, "vips", (json_int_t)t->vips, "backends",
+        gvs_cli_print(json_pack("{s:s, s:s, s:s, s:s, s:O, s:I, s:I}", "schema", GVS_CLI_SCHEMA,
+                                "result", "ok", "file", cfg->path, "services", cfg->services,
+                                "files", t->files, "vips", (json_int_t)t->vips, "backends",
                                 (json_int_t)t->backends));
         return;
     }
@@ -102,6 +116,9 @@ print_tally(const struct gvs_cli *c, const struct tally *t)
     json_array_foreach(t->files, i, file) printf("%s%s", i ? ", " : "", json_string_value(file));
     printf(" (%zu VIP%s, %zu backend%s)\n", t->vips, t->vips == 1 ? "" : "s", t->backends,
            t->backends == 1 ? "" : "s");
+    snprintf(where, sizeof where, "checked %s%s%s", cfg->path, cfg->services[0] ? " and " : "",
+             cfg->services);
+    gvs_cli_say(c, where);
 }
 
 static int
@@ -116,7 +133,7 @@ check_claims(const struct gvs_cli *c, const struct gvs_config *cfg)
     gvs_claims_read(&claims, cfg->services, &f);
     rc = f.text[0] ? gvs_cli_fail(c, &f) : tally_claims(c, &t, cfg->services, &claims);
     if (rc == GVS_EXIT_OK)
-        print_tally(c, &t);
+        print_tally(c, &t, cfg);
     gvs_claims_free(&claims);
     json_decref(t.files);
     return rc;
@@ -133,11 +150,10 @@ gvs_cli_config_check(struct gvs_cli *c)
     int rc;
 
     gvs_fault_set(&f, GVS_EXIT_NO, "out of memory");
-    if (c->count > 1)
-        rc = gvs_cli_usage(c, "config check takes one file");
-    else if (!cfg || gvs_crypto_init() < 0 || gvs_config_read(cfg, path, &f) < 0 ||
-             gvs_config_keyring(&ring, cfg->keyring, &f) < 0)
-        rc = gvs_cli_fail(c, &f);
+    if (!cfg || gvs_crypto_init() < 0 || gvs_config_read(cfg, path, &f) < 0)
+        rc = fail_in(c, path, &f);
+    else if (gvs_config_keyring(&ring, cfg->keyring, &f) < 0)
+        rc = fail_in(c, cfg->keyring, &f);
     else
         rc = check_claims(c, cfg);
     gvs_crypto_wipe(&ring, sizeof ring);
@@ -148,8 +164,6 @@ gvs_cli_config_check(struct gvs_cli *c)
 int
 gvs_cli_version(struct gvs_cli *c)
 {
-    if (c->count)
-        return gvs_cli_usage(c, "version takes no words");
     if (c->json)
         gvs_cli_print(json_pack("{s:s, s:s}", "schema", GVS_CLI_SCHEMA, "version", GVS_VERSION));
     else

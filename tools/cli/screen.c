@@ -302,7 +302,7 @@ put_first_line(const struct gvs_screen *s, const json_t *status, const json_t *m
     gvs_print(s->out, " %s  ", gvs_screen_text(json_object_get(status, "node"), "name"));
     put_members(s, json_object_get(status, "members"));
     put_table(s, status, members);
-    gvs_print_line(s->out, ", kernel %s%s", observe ? "only observed, " : "",
+    gvs_print_line(s->out, ", kernel %s%s", observe ? "observing, " : "",
                    is_true(kernel, "in_step") ? "in step" : "not in step");
 }
 
@@ -371,7 +371,7 @@ put_netns(const struct gvs_screen *s, const json_t *n)
     }
     gvs_print_line(s->out, "         %s  %lld service%s  %lld destination%s  %s%s",
                    gvs_screen_text(n, "name"), services, plural(services), destinations,
-                   plural(destinations), observe ? "only observed, " : "",
+                   plural(destinations), observe ? "observing, " : "",
                    is_true(n, "in_step") ? "in step" : "not in step");
 }
 
@@ -474,6 +474,17 @@ rtt_text(char text[static 32], const json_t *m)
 
 enum { M_NODE, M_ADDRESS, M_STATE, M_SEEN, M_RTT, M_CLOCK, M_TABLE, M_KERNEL, M_VERSION };
 
+/* What it says of its kernel; nothing yet, if it has not been heard. */
+static const char *
+kernel_word(const json_t *m)
+{
+    if (json_is_null(json_object_get(m, "mode")))
+        return "-";
+    if (strcmp(gvs_screen_text(m, "mode"), "observe") == 0)
+        return "observing";
+    return is_true(m, "in_step") ? "in step" : "behind";
+}
+
 static void
 add_member(struct libscols_table *t, const json_t *m)
 {
@@ -492,7 +503,7 @@ add_member(struct libscols_table *t, const json_t *m)
     cell(line, M_RTT, "%s", rtt);
     cell(line, M_CLOCK, "%s", clock);
     cell(line, M_TABLE, "%.*s", SHORT_FINGERPRINT, gvs_screen_text(m, "fingerprint"));
-    state_cell(line, M_KERNEL, gone ? "-" : is_true(m, "in_step") ? "in step" : "behind");
+    state_cell(line, M_KERNEL, gone ? "-" : kernel_word(m));
     cell(line, M_VERSION, "%s", gvs_screen_text(m, "version"));
 }
 

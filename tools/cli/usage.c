@@ -70,7 +70,7 @@ gvs_usage_next(const char **at, struct gvs_usage_part *part)
         return false;
     p += bracket;
     word = islower((unsigned char)*p) || (*p == '-' && p[1] != ' ');
-    *part = (struct gvs_usage_part){0};
+    *part = (struct gvs_usage_part){.optional = bracket};
     p = take(word ? part->word : part->value, p);
     if (word && *p != ']')
         p = take(part->value, p + 1);
@@ -120,38 +120,103 @@ gvs_usage_parts(struct gvs_usage_part parts[static GVS_USAGE_PARTS], const struc
     return add_parts(parts, count, GVS_USAGE_OPTIONS, false);
 }
 
-/* --- unknown options --- */
+/* --- words that are no command's --- */
 
-/* One that is like none of ours is the agent's to judge: it may be of a later version. */
+/* "gossipvs vip show VIP", on one line. */
+static void
+hint_usage(const struct gvs_command *k, struct gvs_fault *f)
+{
+    char args[sizeof f->hint];
+    size_t len = 0;
+
+    for (const char *p = k->args; *p && len < sizeof args - 1; p++)
+        if ((*p != ' ' && *p != '\n') || (p[1] && p[1] != ' ' && p[1] != '\n'))
+            args[len++] = *p == '\n' ? ' ' : *p;
+    args[len] = '\0';
+    gvs_fault_hint(f, "gossipvs %s%s", k->words, args);
+}
+
 static int
-check_option(const struct gvs_command *k, const struct gvs_usage_part *parts, size_t count,
-             const char *word, struct gvs_fault *f)
+no_such_word(const struct gvs_command *k, const char *word, struct gvs_fault *f)
+{
+    gvs_fault_set(f, GVS_EXIT_USAGE, "%s: no such word '%.40s'", k->words, word);
+    if (strcmp(k->words, "vip list") == 0 && word[0] != '-')
+        gvs_fault_hint(f, "did you mean 'vip show %.40s'?", word);
+    else
+        hint_usage(k, f);
+    return -1;
+}
+
+static int
+wrong_count(const struct gvs_command *k, const char *how, struct gvs_fault *f)
+{
+    gvs_fault_set(f, GVS_EXIT_USAGE, "%s: too %s words", k->words, how);
+    hint_usage(k, f);
+    return -1;
+}
+
+static int
+no_such_option(const struct gvs_command *k, const struct gvs_usage_part *parts, size_t count,
+               const char *word, struct gvs_fault *f)
 {
     const char *known[GVS_USAGE_PARTS + 1] = {NULL}, *near;
     size_t options = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(parts[i].word, word) == 0)
-            return GVS_OK;
-        if (parts[i].word[0] == '-' && parts[i].word[1] == '-')
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(parts[i].word, "--", 2) == 0)
             known[options++] = parts[i].word;
-    }
     near = gvs_nearest(word, known);
-    if (!near)
-        return GVS_OK;
-    gvs_fault_set(f, GVS_EXIT_USAGE, "%s: no such word '%.40s'", k->words, word);
-    gvs_fault_hint(f, "did you mean '%s'?", near);
+    no_such_word(k, word, f);
+    if (near)
+        gvs_fault_hint(f, "did you mean '%s'?", near);
     return -1;
+}
+
+/* How many words stand by themselves: at least, and at most where no pairs may follow. */
+static void
+count_places(const struct gvs_command *k, size_t *min, size_t *max)
+{
+    const char *at = k->args;
+    struct gvs_usage_part part;
+    bool open = false;
+
+    *min = *max = 0;
+    while (gvs_usage_next(&at, &part)) {
+        *min += !part.word[0] && !part.optional;
+        *max += !part.word[0];
+        open |= part.word[0] ? part.word[0] != '-' : part.more;
+    }
+    if (open)
+        *max = SIZE_MAX;
+}
+
+static const struct gvs_usage_part *
+find_option(const struct gvs_usage_part *parts, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (word[0] == '-' && strcmp(parts[i].word, word) == 0)
+            return &parts[i];
+    return NULL;
 }
 
 int
 gvs_usage_check(const struct gvs_command *k, char *const *words, size_t count, struct gvs_fault *f)
 {
     struct gvs_usage_part parts[GVS_USAGE_PARTS];
-    size_t part_count = gvs_usage_parts(parts, k);
+    size_t part_count = gvs_usage_parts(parts, k), places = 0, min, max;
 
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(words[i], "--", 2) == 0 && check_option(k, parts, part_count, words[i], f) < 0)
-            return -1;
-    return GVS_OK;
+    count_places(k, &min, &max);
+    for (size_t i = 0; i < count; i++) {
+        const struct gvs_usage_part *option = find_option(parts, part_count, words[i]);
+
+        if (option && option->more)
+            i = count;
+        else if (option)
+            i += option->value[0] != 0;
+        else if (strncmp(words[i], "--", 2) == 0)
+            return no_such_option(k, parts, part_count, words[i], f);
+        else if (++places > max)
+            return max == 0 ? no_such_word(k, words[i], f) : wrong_count(k, "many", f);
+    }
+    return places >= min ? GVS_OK : wrong_count(k, "few", f);
 }
