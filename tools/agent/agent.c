@@ -336,9 +336,8 @@ on_tick(uv_timer_t *t)
 }
 
 static void
-on_kernel_timer(uv_timer_t *t)
+pass(struct gvs_agent *a)
 {
-    struct gvs_agent *a = t->data;
     void (*on_left)(void *) = a->on_left;
 
     gvs_peers_tick(a, gvs_udp_now());
@@ -347,6 +346,18 @@ on_kernel_timer(uv_timer_t *t)
         return;
     a->on_left = NULL;
     on_left(a->on_left_ctx); /* who closes us, perhaps */
+}
+
+static void
+on_kernel_timer(uv_timer_t *t)
+{
+    pass(t->data);
+}
+
+static void
+on_more(uv_idle_t *i)
+{
+    pass(i->data);
 }
 
 void
@@ -385,13 +396,16 @@ static void
 open_timers(struct gvs_agent *a)
 {
     uv_timer_init(a->loop, &a->kernel_timer);
+    uv_idle_init(a->loop, &a->more);
     uv_timer_init(a->loop, &a->tick);
     uv_fs_event_init(a->loop, &a->watch);
     uv_fs_event_init(a->loop, &a->watch_maintenance);
-    a->kernel_timer.data = a->tick.data = a->watch.data = a->watch_maintenance.data = a;
-    a->handles += 4;
+    a->kernel_timer.data = a->more.data = a->tick.data = a;
+    a->watch.data = a->watch_maintenance.data = a;
+    a->handles += 5;
     uv_timer_start(&a->tick, on_tick, TICK_MS, TICK_MS);
-    uv_timer_start(&a->kernel_timer, on_kernel_timer, 0, 0);
+    uv_timer_start(&a->kernel_timer, on_kernel_timer, 60000, 0);
+    uv_idle_start(&a->more, on_more);
     watch_services(a);
     gvs_netns_begin(a);
     gvs_hook_begin(a);
@@ -584,6 +598,7 @@ gvs_agent_close(struct gvs_agent *a, void (*closed)(void *ctx), void *ctx)
     if (a->udp)
         gvs_udp_close(a->udp, (void (*)(void *))gvs_agent_handle_closed, a);
     close_handle(&a->kernel_timer);
+    close_handle(&a->more);
     close_handle(&a->tick);
     close_handle(&a->watch);
     close_handle(&a->watch_maintenance);

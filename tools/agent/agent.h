@@ -375,6 +375,7 @@ struct gvs_agent {
     bool pumping;
 
     uv_timer_t kernel_timer;
+    uv_idle_t more; /* there is more to do: the loop only looks at its sockets meanwhile */
     uv_timer_t tick;
     uv_fs_event_t watch, watch_maintenance;
     bool watching, watching_maintenance;

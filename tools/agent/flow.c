@@ -638,16 +638,19 @@ store_seq(struct gvs_agent *a)
     gvs_store_put(a->store, GVS_BUCKET_META, "seq", 3, &a->events.seq, sizeof a->events.seq);
 }
 
-/* At least 1 ms: a timer of 0 that is armed in its own callback runs again before libuv 1.44 looks
- * at a socket. A pass that took longer than that is followed by the next one as soon as the loop
- * has looked. */
+/* The next pass is once the loop has looked at its sockets, or when something is due. */
 static void
 schedule(struct gvs_agent *a, struct gvs_mono now, struct gvs_mono next, bool more)
 {
-    uint64_t ms = 1;
+    uint64_t ms = 60000;
 
-    if (!more && !gvs_mono_due(next, now))
-        ms = next.us == GVS_MONO_NEVER.us ? 60000 : (next.us - now.us + 999) / 1000;
+    if (more || gvs_mono_due(next, now)) {
+        uv_idle_start(&a->more, a->more.idle_cb);
+        return;
+    }
+    uv_idle_stop(&a->more);
+    if (next.us != GVS_MONO_NEVER.us)
+        ms = (next.us - now.us + 999) / 1000;
     uv_timer_start(&a->kernel_timer, a->kernel_timer.timer_cb, ms, 0);
 }
 

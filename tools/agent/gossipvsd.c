@@ -188,6 +188,10 @@ main(int argc, char **argv)
      * clearing one that was freed, whole, unless it is told to ask the kernel each time: a
      * namespace that comes after one has gone cost 100 MB and seconds. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    /* The thread of the disk would have an arena of its own, which grows and shrinks by two system
+     * calls with every page of the database. */
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TOP_PAD, 1 << 20);
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stderr, NULL, _IOLBF, 0);
     gvs_confine_memory();
