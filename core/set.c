@@ -80,6 +80,29 @@ cut(struct gvs_set *s, size_t first, size_t last)
     s->count -= last - first;
 }
 
+int
+gvs_set_replace_service(struct gvs_set *s, const struct gvs_svcid *svc, struct gvs_range items)
+{
+    struct gvs_range old = gvs_set_service(s, svc);
+    size_t at = (size_t)(old.at - s->items), behind = (size_t)(old.end - s->items);
+    size_t count = (size_t)(items.end - items.at), left = s->count - behind;
+
+    if (count > s->capacity - (at + left))
+        return GVS_E_FULL;
+    for (; old.at < old.end; old.at++)
+        s->services -= old.at->kind == GVS_ITEM_SERVICE;
+    if (at + count != behind)
+        memmove(&s->items[at + count], &s->items[behind], left * sizeof *s->items);
+    s->count = at + count + left;
+    for (size_t i = 0; i < count; i++) {
+        GVS_ASSERT(gvs_svcid_cmp(&items.at[i].svc, svc) == 0);
+        GVS_ASSERT(i == 0 || gvs_item_cmp(&items.at[i - 1], &items.at[i]) < 0); /* I1 */
+        s->items[at + i] = items.at[i];
+        s->services += items.at[i].kind == GVS_ITEM_SERVICE;
+    }
+    return GVS_OK;
+}
+
 bool
 gvs_set_del(struct gvs_set *s, const struct gvs_item *identity)
 {

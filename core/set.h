@@ -11,6 +11,11 @@
 
 struct gvs_set;
 
+/* A range of a set, read in ascending order. Borrowed: the set must not change while it is read. */
+struct gvs_range {
+    const struct gvs_item *at, *end;
+};
+
 size_t gvs_set_footprint(size_t items);
 
 /* `mem` is zeroed, aligned for any type, gvs_set_footprint(items) long, and the caller's to free.
@@ -22,6 +27,10 @@ struct gvs_set *gvs_set_init(void *mem, size_t items);
 int gvs_set_put(struct gvs_set *s, const struct gvs_item *item);
 
 bool gvs_set_del(struct gvs_set *s, const struct gvs_item *identity); /* was it there? */
+/* What there is of a service, itself and destinations, becomes `items`: ascending, of this service
+ * alone, and not lent by this set. Moves what lies behind once, or not at all if there were as
+ * many. GVS_E_FULL leaves the set as it was. */
+int gvs_set_replace_service(struct gvs_set *s, const struct gvs_svcid *svc, struct gvs_range items);
 /* The service with its destinations; returns how many items went. */
 size_t gvs_set_del_service(struct gvs_set *s, const struct gvs_svcid *svc);
 void gvs_set_del_first(struct gvs_set *s, size_t count); /* at most as many as it has */
@@ -31,10 +40,6 @@ const struct gvs_item *gvs_set_get(const struct gvs_set *s, const struct gvs_ite
 size_t gvs_set_count(const struct gvs_set *s);
 size_t gvs_set_services(const struct gvs_set *s); /* how many of them are services */
 
-/* A range of a set, read in ascending order. Borrowed: the set must not change while it is read. */
-struct gvs_range {
-    const struct gvs_item *at, *end;
-};
 struct gvs_range gvs_set_all(const struct gvs_set *s);
 /* A service and its destinations. */
 struct gvs_range gvs_set_service(const struct gvs_set *s, const struct gvs_svcid *svc);

@@ -402,34 +402,6 @@ is_one_service(const struct gvs_svcid *svc, const struct gvs_item *items, size_t
     return true;
 }
 
-/* Item by item: what stays does not move, and most often nearly all of it stays. */
-static void
-replace_wanted(struct gvs_kernel *k, const struct gvs_slot *s, struct gvs_range items)
-{
-    const struct gvs_item *from, *to;
-    struct gvs_diff d;
-    enum gvs_diff_op op;
-
-    if (items.at == items.end)
-        gvs_set_del_service(k->wanted, &s->id);
-    do {
-        gvs_diff_init(&d, gvs_kernel_wanted_of(k, s), items);
-        do
-            op = gvs_diff_next(&d, &from, &to);
-        while (op == GVS_DIFF_ADD || op == GVS_DIFF_CHANGE);
-        if (op == GVS_DIFF_REMOVE) {
-            struct gvs_item gone = *from; /* the set moves under it */
-
-            gvs_set_del(k->wanted, &gone);
-        }
-    } while (op != GVS_DIFF_END);
-    for (; items.at < items.end; items.at++) {
-        int rc = gvs_set_put(k->wanted, items.at);
-
-        GVS_ASSERT(rc == GVS_OK);
-    }
-}
-
 /* I5. What is not in `old` is nothing that anybody could take back here: others may claim it, and
  * this table may not know them yet. */
 static void
@@ -473,6 +445,7 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
     struct gvs_slot *s = gvs_slot_find(&k->slots, svc);
     struct gvs_range old;
     size_t others;
+    int rc;
 
     GVS_ASSERT(is_one_service(svc, items, count) && !gvs_anchor_is(svc));
     if (!s && count == 0)
@@ -492,7 +465,8 @@ gvs_kernel_want(struct gvs_kernel *k, const struct gvs_svcid *svc, const struct 
     if (local || gvs_set_count(k->asked) > 0)
         note_asked(k, old, new_items, local);
     gvs_drain_forget(k, s, new_items);
-    replace_wanted(k, s, new_items);
+    rc = gvs_set_replace_service(k->wanted, svc, new_items);
+    GVS_ASSERT(rc == GVS_OK); /* its room is larger than items_max */
     wish_changed(k, s);
     return GVS_OK;
 }

@@ -105,6 +105,8 @@ test_a_full_set_refuses_and_stays(void **state)
     assert_int_equal(gvs_set_put(s, &c), GVS_OK);
     assert_int_equal(gvs_set_put(s, &a), GVS_OK);
     assert_int_equal(gvs_set_put(s, &b), GVS_E_FULL);
+    assert_int_equal(gvs_set_replace_service(s, &b.svc, (struct gvs_range){&b, &b + 1}),
+                     GVS_E_FULL);
     assert_int_equal(gvs_set_count(s), 2);
     assert_null(gvs_set_get(s, &b));
     a.service.persistent = 60;
@@ -144,6 +146,11 @@ test_a_service_is_a_range_and_goes_as_one(void **state)
     assert_int_equal(gvs_set_count(s), 3);
     assert_int_equal(gvs_set_services(s), 2);
     assert_true(gvs_item_equal(gvs_set_get(s, &items[5]), &items[5]));
+    assert_int_equal(gvs_set_replace_service(s, &id, (struct gvs_range){items + 2, items + 5}),
+                     GVS_OK);
+    assert_int_equal(gvs_set_replace_service(s, &none, (struct gvs_range){NULL, NULL}), GVS_OK);
+    assert_int_equal(gvs_set_count(s), 6);
+    assert_int_equal(gvs_set_del_service(s, &id), 3);
     gvs_set_del_first(s, 0);
     gvs_set_del_first(s, 2);
     assert_int_equal(gvs_set_count(s), 1);
@@ -178,12 +185,30 @@ check_against(const struct gvs_set *s, const struct universe *u, const struct wo
         assert_true(gvs_item_cmp(r.at, r.at + 1) < 0);
 }
 
+static int
+compare(const void *a, const void *b)
+{
+    return gvs_item_cmp(a, b);
+}
+
 static void
 random_step(struct gvs_set *s, const struct universe *u, struct world *w, struct gvs_prng *p)
 {
     size_t i = gvs_prng_below(p, WORLD_THINGS), first = thing_service(i), gone = 0;
 
-    if (gvs_prng_chance(p, 2, 3)) {
+    if (gvs_prng_chance(p, 1, 4)) {
+        struct gvs_item items[1 + WORLD_DESTS];
+        struct gvs_range r = {items, items};
+        struct gvs_svcid svc = u->things[first].svc;
+
+        for (size_t j = first; j < first + 1 + WORLD_DESTS; j++) {
+            w->cell[j] = (uint8_t)gvs_prng_below(p, 1 + WORLD_VARIANTS);
+            if (w->cell[j])
+                items[r.end++ - items] = thing_item(u, j, w->cell[j] - 1u);
+        }
+        qsort(items, (size_t)(r.end - r.at), sizeof *items, compare);
+        assert_int_equal(gvs_set_replace_service(s, &svc, r), GVS_OK);
+    } else if (gvs_prng_chance(p, 2, 3)) {
         unsigned variant = gvs_prng_below(p, WORLD_VARIANTS);
         struct gvs_item item = thing_item(u, i, variant);
 

@@ -21,9 +21,29 @@ service(uint16_t port)
 }
 
 static bool
-is_wanted(const void *ctx, const struct gvs_svcid *svc)
+is_wanted(void *ctx, const struct gvs_svcid *svc)
 {
     return ((const unsigned *)ctx)[svc->port] > 0;
+}
+
+/* Those of a name are all that have it, each once. */
+static void
+check_named(const struct gvs_names *n, unsigned i, const unsigned want[static 200])
+{
+    const struct gvs_named *x = NULL;
+    size_t all = 0, found = 0;
+    bool seen[200] = {false};
+    char name[16];
+
+    snprintf(name, sizeof name, "n%u", i);
+    for (size_t port = 0; port < 200; port++)
+        all += i > 0 && want[port] == i;
+    for (; (x = gvs_names_next(n, name, x)) != NULL; found++) {
+        assert_int_equal(want[x->svc.port], i);
+        assert_false(seen[x->svc.port]);
+        seen[x->svc.port] = true;
+    }
+    assert_int_equal(found, all);
 }
 
 static void
@@ -58,6 +78,8 @@ test_a_name_is_what_was_put_last_until_it_is_dropped(void **state)
             else
                 assert_null(name);
         }
+        for (unsigned i = 0; i < 5; i++)
+            check_named(&n, i, want);
         gvs_names_free(&n);
     }
 }

@@ -325,7 +325,8 @@ struct gvs_agent {
         struct gvs_mono next;
     } told[GVS_AGENT_TOLD]; /* refused.c */
 
-    struct gvs_names names; /* of services that are shown, or on their way out of the kernel */
+    struct gvs_names names; /* of what is claimed, shown, or on its way out of a kernel */
+    size_t names_kept;      /* when some were last forgotten */
 
     /* gossipvs.c */
     bool embedded, ending;

@@ -20,32 +20,59 @@ fail(struct gvs_request *r, const struct gvs_fault *f)
     return false;
 }
 
+/* The services that are claimed under a name, the first two of them ascending; returns how many. */
+static size_t
+find_named(struct gvs_request *r, const char *name, struct gvs_svcid two[static 2])
+{
+    const struct gvs_table *t = gvs_node_claims(r->a->node);
+    struct gvs_view_env env = gvs_agent_env(r->a);
+    const struct gvs_named *x = NULL;
+    size_t found = 0;
+
+    while ((x = gvs_names_next(&r->a->names, name, x)) != NULL) {
+        if (!gvs_view_service(t, &env, &x->svc, r->a->view) || !r->a->view->claimed ||
+            strcmp(r->a->view->claim.name, name) != 0)
+            continue;
+        if (found == 0) {
+            two[0] = x->svc;
+        } else if (gvs_svcid_cmp(&x->svc, &two[0]) < 0) {
+            two[1] = two[0];
+            two[0] = x->svc;
+        } else if (found == 1 || gvs_svcid_cmp(&x->svc, &two[1]) < 0) {
+            two[1] = x->svc;
+        }
+        found++;
+    }
+    return found;
+}
+
+static int
+ambiguous(const char *name, const struct gvs_svcid two[static 2], struct gvs_fault *f)
+{
+    char one[GVS_SVCID_TEXT_LEN], other[GVS_SVCID_TEXT_LEN];
+
+    gvs_svcid_format(one, &two[0]);
+    gvs_svcid_format(other, &two[1]);
+    return gvs_fault_set(f, GVS_EXIT_CONFLICT, "'%s' is the name of both %s and %s", name, one,
+                         other);
+}
+
 /* The virtual service that an argument means: its address, or the name of exactly one. */
 static int
 find_vip(struct gvs_request *r, const char *arg, struct gvs_svcid *svc, struct gvs_fault *f)
 {
-    const struct gvs_table *t = gvs_node_claims(r->a->node);
-    struct gvs_view_env env = gvs_agent_env(r->a);
-    char one[GVS_SVCID_TEXT_LEN], two[GVS_SVCID_TEXT_LEN];
-    struct gvs_svcid at = {0};
-    size_t found = 0;
+    struct gvs_svcid two[2];
+    size_t found;
 
     if (strchr(arg, ':') || !gvs_name_valid(arg, strlen(arg)))
         return gvs_words_vip(svc, arg, f);
-    for (bool after = false; gvs_view_seek(t, after ? &at : NULL, after, &at); after = true) {
-        if (!gvs_view_service(t, &env, &at, r->a->view) || !r->a->view->claimed ||
-            strcmp(r->a->view->claim.name, arg) != 0)
-            continue;
-        if (++found == 2) {
-            gvs_svcid_format(one, svc);
-            gvs_svcid_format(two, &at);
-            return gvs_fault_set(f, GVS_EXIT_CONFLICT, "'%s' is the name of both %s and %s", arg,
-                                 one, two);
-        }
-        *svc = at;
-    }
-    if (found)
+    found = find_named(r, arg, two);
+    if (found > 1)
+        return ambiguous(arg, two, f);
+    if (found == 1) {
+        *svc = two[0];
         return GVS_OK;
+    }
     gvs_show_no_vip(r->a, arg, f);
     return -1;
 }
@@ -276,18 +303,16 @@ name_taken(struct gvs_request *r, const char *name, const struct gvs_svcid *svc,
            struct gvs_fault *f)
 {
     char text[GVS_SVCID_TEXT_LEN];
-    struct gvs_svcid other;
-    struct gvs_fault none;
+    struct gvs_svcid two[2];
+    size_t found = find_named(r, name, two);
 
-    if (find_vip(r, name, &other, &none) < 0) {
-        if (none.exit != GVS_EXIT_CONFLICT)
-            return false;
-        *f = none;
+    if (found > 1) {
+        ambiguous(name, two, f);
         return true;
     }
-    if (gvs_svcid_cmp(&other, svc) == 0)
+    if (found == 0 || gvs_svcid_cmp(&two[0], svc) == 0)
         return false;
-    gvs_svcid_format(text, &other);
+    gvs_svcid_format(text, &two[0]);
     gvs_fault_set(f, GVS_EXIT_CONFLICT, "'%s' is already the name of %s", name, text);
     gvs_fault_hint(f, "gossipvs vip show %s", text);
     return true;

@@ -20,7 +20,7 @@
 #define ENTRIES_PER_PASS 2048 /* looked at for owners; a millisecond or so */
 #define VECTOR_MS 600000      /* a vector that alone has moved wakes the disk no more often */
 #define STAMP_RESERVE_MS 10000
-#define NAMES_SPARE 64 /* kept of services that are gone, or as many as there are */
+#define NAMES_SPARE 64 /* kept of services that are gone, beside as many as there are */
 
 bool
 gvs_agent_complete(const struct gvs_agent *a)
@@ -292,20 +292,12 @@ static void
 show_service(struct gvs_agent *a, const struct gvs_svcid *svc, struct gvs_range items,
              const struct gvs_id *writer)
 {
-    bool gone = items.at == items.end;
-
-    if (!gone)
-        gvs_names_put(&a->names, svc, a->view->claim.name);
     if (same_items(gvs_set_service(a->shown, svc), items))
         return;
     if (!a->quiet)
         gvs_event_items(a, gvs_set_service(a->shown, svc), items, writer);
-    gvs_set_del_service(a->shown, svc);
-    for (; items.at < items.end; items.at++)
-        if (gvs_set_put(a->shown, items.at) < 0)
-            break; /* only watch would miss it: the set is as large as the table */
-    if (gone && a->names.count > 2 * gvs_set_services(a->shown) + NAMES_SPARE)
-        gvs_names_keep(&a->names, gvs_agent_uses, a);
+    /* As large as the table; if it were full after all, only watch would miss it. */
+    (void)gvs_set_replace_service(a->shown, svc, items);
 }
 
 /* a->view and a->items become what this namespace is to hold (NULL, and no host: what all are, but
@@ -352,6 +344,27 @@ want_everywhere(struct gvs_agent *a, const struct gvs_svcid *svc, size_t count, 
             want(a, ns, svc, view_in(a, svc, ns, &alive), local);
 }
 
+/* What has a name in the table, or one that somebody may still mention. Overwrites the view. */
+static bool
+has_name(void *agent, const struct gvs_svcid *svc)
+{
+    struct gvs_agent *a = agent;
+    struct gvs_view_env env = gvs_agent_env(a);
+
+    return gvs_agent_uses(a, svc) ||
+           (gvs_view_service(gvs_node_claims(a->node), &env, svc, a->view) && a->view->claimed);
+}
+
+/* Names of services that are gone are forgotten before they are more than the others. */
+static void
+forget_names(struct gvs_agent *a)
+{
+    if (a->names.count <= 2 * a->names_kept + NAMES_SPARE)
+        return;
+    gvs_names_keep(&a->names, has_name, a);
+    a->names_kept = a->names.count;
+}
+
 /* `writer`: who causes it; NULL: whoever wrote last. */
 static void
 refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist,
@@ -361,12 +374,15 @@ refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist,
     size_t count = view_in(a, svc, gvs_netns_host(a), &alive);
     struct gvs_range after = {a->items, a->items + count};
 
+    if (alive && a->view->claimed)
+        gvs_names_put(&a->names, svc, a->view->claim.name);
     if (!local && !insist && hold(a, svc, gvs_set_service(a->shown, svc), after))
         return;
     if (!writer && alive)
         writer = latest_writer(a->view);
     show_service(a, svc, after, writer);
     want_everywhere(a, svc, count, local);
+    forget_names(a);
 }
 
 /* A namespace that is new, or has other addresses than before, is told what is wanted in it.

@@ -11,12 +11,12 @@ lower_bound(const struct gvs_names *n, const struct gvs_svcid *svc)
 {
     size_t lo = 0, hi = n->count;
 
-    if (n->count > 0 && gvs_svcid_cmp(&n->list[n->count - 1].svc, svc) < 0)
+    if (n->count > 0 && gvs_svcid_cmp(&n->list[n->count - 1]->svc, svc) < 0)
         return n->count;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
-        if (gvs_svcid_cmp(&n->list[mid].svc, svc) < 0)
+        if (gvs_svcid_cmp(&n->list[mid]->svc, svc) < 0)
             lo = mid + 1;
         else
             hi = mid;
@@ -24,75 +24,120 @@ lower_bound(const struct gvs_names *n, const struct gvs_svcid *svc)
     return lo;
 }
 
-static struct gvs_named *
-find(const struct gvs_names *n, const struct gvs_svcid *svc)
+static bool
+is_at(const struct gvs_names *n, size_t at, const struct gvs_svcid *svc)
 {
-    size_t at = lower_bound(n, svc);
+    return at < n->count && gvs_svcid_cmp(&n->list[at]->svc, svc) == 0;
+}
 
-    return at < n->count && gvs_svcid_cmp(&n->list[at].svc, svc) == 0 ? &n->list[at] : NULL;
+/* FNV-1a. Whoever chooses names so that they meet in one bucket has the cluster's key. */
+static struct gvs_named **
+bucket_of(const struct gvs_names *n, const char *name)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    return &n->bucket[(h ^ h >> 32) & (n->cap - 1)];
+}
+
+static void
+hang(struct gvs_names *n, struct gvs_named *x)
+{
+    struct gvs_named **at = bucket_of(n, x->name);
+
+    x->next = *at;
+    *at = x;
+}
+
+static void
+take_down(struct gvs_names *n, const struct gvs_named *x)
+{
+    struct gvs_named **at = bucket_of(n, x->name);
+
+    while (*at != x)
+        at = &(*at)->next;
+    *at = x->next;
 }
 
 static bool
 make_room(struct gvs_names *n)
 {
     size_t cap = n->cap ? 2 * n->cap : 64;
-    struct gvs_named *more;
+    struct gvs_named **list, **bucket;
 
     if (n->count < n->cap)
         return true;
-    more = realloc(n->list, cap * sizeof *more);
-    if (!more)
+    bucket = calloc(cap, sizeof(struct gvs_named *));
+    list = bucket ? realloc(n->list, cap * sizeof(struct gvs_named *)) : NULL;
+    if (!list) {
+        free(bucket);
         return false;
-    n->list = more;
-    n->cap = cap;
+    }
+    free(n->bucket);
+    *n = (struct gvs_names){list, n->count, cap, bucket};
+    for (size_t i = 0; i < n->count; i++)
+        hang(n, n->list[i]);
     return true;
 }
 
 void
 gvs_names_put(struct gvs_names *n, const struct gvs_svcid *svc, const char *name)
 {
-    struct gvs_named *at = find(n, svc);
-    size_t place;
-    char *copy;
+    size_t at = lower_bound(n, svc), len = strlen(name);
+    bool there = is_at(n, at, svc);
+    struct gvs_named *x;
 
-    if (at && strcmp(at->name, name) == 0)
+    if (there && strcmp(n->list[at]->name, name) == 0)
         return;
-    copy = strdup(name);
-    if (!copy || (!at && !make_room(n))) {
-        free(copy);
-        return;
-    }
-    if (at) {
-        free(at->name);
-        at->name = copy;
+    x = malloc(sizeof *x + len + 1);
+    if (!x || (!there && !make_room(n))) {
+        free(x);
         return;
     }
-    GVS_ASSERT(n->list);
-    place = lower_bound(n, svc);
-    memmove(&n->list[place + 1], &n->list[place], (n->count - place) * sizeof *n->list);
-    n->list[place] = (struct gvs_named){*svc, copy};
-    n->count++;
+    x->svc = *svc;
+    memcpy(x->name, name, len + 1);
+    if (there) {
+        take_down(n, n->list[at]);
+        free(n->list[at]);
+    } else {
+        memmove(&n->list[at + 1], &n->list[at], (n->count - at) * sizeof(struct gvs_named *));
+        n->count++;
+    }
+    n->list[at] = x;
+    hang(n, x);
 }
 
 const char *
 gvs_names_get(const struct gvs_names *n, const struct gvs_svcid *svc)
 {
-    const struct gvs_named *at = find(n, svc);
+    size_t at = lower_bound(n, svc);
 
-    return at ? at->name : NULL;
+    return is_at(n, at, svc) ? n->list[at]->name : NULL;
+}
+
+const struct gvs_named *
+gvs_names_next(const struct gvs_names *n, const char *name, const struct gvs_named *after)
+{
+    const struct gvs_named *x = after ? after->next : n->count ? *bucket_of(n, name) : NULL;
+
+    while (x && strcmp(x->name, name) != 0)
+        x = x->next;
+    return x;
 }
 
 void
-gvs_names_keep(struct gvs_names *n, bool (*keep)(const void *ctx, const struct gvs_svcid *svc),
-               const void *ctx)
+gvs_names_keep(struct gvs_names *n, bool (*keep)(void *ctx, const struct gvs_svcid *svc), void *ctx)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < n->count; i++) {
-        if (keep(ctx, &n->list[i].svc))
+        if (keep(ctx, &n->list[i]->svc)) {
             n->list[kept++] = n->list[i];
-        else
-            free(n->list[i].name);
+        } else {
+            take_down(n, n->list[i]);
+            free(n->list[i]);
+        }
     }
     n->count = kept;
 }
@@ -101,7 +146,8 @@ void
 gvs_names_free(struct gvs_names *n)
 {
     for (size_t i = 0; i < n->count; i++)
-        free(n->list[i].name);
+        free(n->list[i]);
     free(n->list);
+    free(n->bucket);
     *n = (struct gvs_names){.count = 0};
 }
