@@ -191,7 +191,7 @@ main(int argc, char **argv)
     /* The thread of the disk would have an arena of its own, which grows and shrinks by two system
      * calls with every page of the database. */
     mallopt(M_ARENA_MAX, 1);
-    mallopt(M_TOP_PAD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stderr, NULL, _IOLBF, 0);
     gvs_confine_memory();
