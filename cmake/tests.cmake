@@ -109,6 +109,7 @@ if(MICROHTTPD_FOUND)
 endif()
 
 # Against a kernel in memory, too.
+gvs_test(tools/agent_claims test/tools/test_agent_claims.c LIBS fake gvs_agent)
 gvs_test(tools/braked test/tools/test_braked.c LIBS fake gvs_agent)
 gvs_test(tools/withdraw test/tools/test_withdraw.c LIBS fake gvs_agent)
 

@@ -94,6 +94,16 @@ end(struct bench *b)
     assert_int_equal(system(command), 0);
 }
 
+/* What services.d says is read, and written. */
+static inline void
+read_claims(struct bench *b)
+{
+    gvs_agent_read_claims(b->agent);
+    gvs_agent_pump(b->agent);
+    while (b->agent->reading || b->agent->pass.on)
+        uv_run(&b->loop, UV_RUN_ONCE);
+}
+
 static inline void
 open_agent(struct bench *b)
 {

@@ -499,94 +499,7 @@ test_the_dead_of_the_disk_are_asked_before_anything_is_removed(void **state)
     end(&b);
 }
 
-/* --- another process by our name --- */
-
-static struct gvs_key
-own_service(struct bench *b, uint8_t last)
-{
-    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .owner = gvs_node_self(b->agent->node)};
-
-    key.svc = (struct gvs_svcid){.proto = GVS_PROTO_TCP, .port = 80};
-    key.svc.addr.family = GVS_FAMILY_V4;
-    memcpy(key.svc.addr.b, (uint8_t[]){10, 99, 0, last}, 4);
-    return key;
-}
-
-/* It claims 10.99.0.LAST with a scheduler that our files do not name. */
-static void
-usurp(struct bench *b, uint8_t last)
-{
-    struct gvs_service attr = {.name = "web", .sched = "mh"};
-    uint8_t value[GVS_VALUE_LEN_MAX];
-    struct gvs_key key = own_service(b, last);
-
-    assert_int_equal(gvs_node_write(b->agent->node, gvs_udp_now(), gvs_udp_wall(), &key, false,
-                                    value, gvs_service_encode(value, &attr), NULL),
-                     GVS_OK);
-    b->agent->node->counts.own_name++;
-}
-
-/* The scheduler that is claimed in our name for 10.99.0.LAST, or "". */
-static const char *
-claimed(struct bench *b, uint8_t last, struct gvs_service *attr)
-{
-    struct gvs_key key = own_service(b, last);
-    struct gvs_keybuf k;
-    struct gvs_entry e;
-
-    gvs_key_build(&k, &key);
-    if (!gvs_table_get(gvs_node_claims(b->agent->node), k.b, k.len, &e) || e.tombstone)
-        return "";
-    assert_int_equal(gvs_service_decode(attr, e.value, e.value_len), GVS_OK);
-    return attr->sched;
-}
-
-static void
-test_of_two_by_one_name_none_insists_more_than_once_a_minute(void **state)
-{
-    struct gvs_service attr;
-    char services[128];
-    struct bench b;
-
-    (void)state;
-    begin(&b);
-    snprintf(services, sizeof services, "%s/services.d", b.dir);
-    write_file(services, "web.conf", 0644, "service web { vip = \"10.99.0.1:80\" }\n");
-    open_agent(&b);
-    assert_string_equal(claimed(&b, 1, &attr), "wlc");
-    usurp(&b, 1); /* a former life, as far as we know: */
-    usurp(&b, 2);
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), "wlc");
-    assert_string_equal(claimed(&b, 2, &attr), "mh");
-    b.agent->withdraw = gvs_udp_now();
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 2, &attr), "");
-
-    gvs_replica_cloned(&b.agent->node->replica, gvs_udp_now(), &(struct gvs_ep){.port = 1});
-    usurp(&b, 1);
-    usurp(&b, 2);
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), "mh");
-    assert_true(b.agent->insist.us > gvs_udp_now().us + 55000000);
-    b.agent->insist = b.agent->withdraw = gvs_udp_now(); /* a minute later */
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), "wlc");
-    b.agent->withdraw = gvs_udp_now();
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 2, &attr), "mh"); /* the other's, and in use */
-    usurp(&b, 1);
-    write_file(services, "web.conf", 0644,
-               "service web { vip = \"10.99.0.1:80\" scheduler = sh }\n");
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), "sh"); /* a command is a command */
-
-    b.agent->node->replica.cloned_at.us = 0; /* long ago */
-    b.agent->withdraw = gvs_udp_now();
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 2, &attr), "");
-    end(&b);
-}
+/* --- forgetting --- */
 
 static json_t *
 ask_and_wait(struct bench *b, const char *line)
@@ -675,68 +588,6 @@ test_names_of_what_is_gone_do_not_pile_up(void **state)
     end(&b);
 }
 
-/* --- claims that find no room, or no directory --- */
-
-static void
-test_a_claim_that_found_no_room_is_written_when_there_is(void **state)
-{
-    struct gvs_service attr;
-    char services[128];
-    struct gvs_mono withdraw;
-    size_t *room;
-    struct bench b;
-
-    (void)state;
-    begin(&b);
-    snprintf(services, sizeof services, "%s/services.d", b.dir);
-    open_agent(&b);
-    room = &b.agent->node->replica.entries;
-    *room = 0;
-    write_file(services, "web.conf", 0644, "service web { vip = \"10.99.0.1:80\" }\n");
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), "");
-    withdraw = b.agent->withdraw;
-    *room = 100;
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), ""); /* it does not try all the time */
-    b.agent->claims_again = gvs_udp_now();
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), "wlc");
-    assert_int_equal(b.agent->claims_again.us, GVS_MONO_NEVER.us);
-    assert_int_equal(b.agent->withdraw.us, withdraw.us); /* which may be what makes room */
-    end(&b);
-}
-
-static void
-test_a_reload_does_not_take_claims_back_for_a_directory_that_is_not_there(void **state)
-{
-    struct gvs_service attr;
-    struct gvs_fault f;
-    char services[128], command[200];
-    struct bench b;
-
-    (void)state;
-    begin(&b);
-    snprintf(services, sizeof services, "%s/services.d", b.dir);
-    write_file(services, "web.conf", 0644, "service web { vip = \"10.99.0.1:80\" }\n");
-    open_agent(&b);
-    assert_string_equal(claimed(&b, 1, &attr), "wlc");
-    snprintf(command, sizeof command, "sed -i s/services\\.d/servcies.d/ %s", b.conf);
-    assert_int_equal(system(command), 0);
-    assert_true(gvs_agent_reload(b.agent, false, &f) < 0);
-    assert_non_null(strstr(f.text, "servcies.d: No such file or directory; nothing reloaded"));
-    b.agent->withdraw = gvs_udp_now();
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), "wlc");
-    snprintf(command, sizeof command, "mkdir %s/servcies.d", b.dir);
-    assert_int_equal(system(command), 0);
-    assert_int_equal(gvs_agent_reload(b.agent, false, &f), GVS_OK);
-    b.agent->withdraw = gvs_udp_now();
-    gvs_agent_read_claims(b.agent);
-    assert_string_equal(claimed(&b, 1, &attr), "");
-    end(&b);
-}
-
 /* --- who is answered, and acts at once --- */
 
 struct nested {
@@ -816,13 +667,10 @@ main(void)
         cmocka_unit_test(test_entries_from_the_future_are_told),
         cmocka_unit_test(test_a_clone_is_told_with_both_addresses),
         cmocka_unit_test(test_members_that_fill_their_places_are_told),
-        cmocka_unit_test(test_of_two_by_one_name_none_insists_more_than_once_a_minute),
         cmocka_unit_test(test_the_dead_of_the_disk_are_asked_before_anything_is_removed),
         cmocka_unit_test(test_the_services_of_an_owner_are_found_in_slices),
         cmocka_unit_test(test_forget_counts_those_who_have_forgotten),
         cmocka_unit_test(test_names_of_what_is_gone_do_not_pile_up),
-        cmocka_unit_test(test_a_claim_that_found_no_room_is_written_when_there_is),
-        cmocka_unit_test(test_a_reload_does_not_take_claims_back_for_a_directory_that_is_not_there),
         cmocka_unit_test(test_who_is_answered_may_ask_and_close_at_once),
     };
 

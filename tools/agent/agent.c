@@ -430,6 +430,7 @@ free_agent(struct gvs_agent *a)
     gvs_agent_free_overwrites(a);
     gvs_owners_close(a);
     gvs_names_free(&a->names);
+    free(a->pass.all);
     gvs_claims_free(&a->claims);
     gvs_events_free(&a->events);
     close_key(a);
@@ -566,7 +567,7 @@ gvs_agent_set_up(struct gvs_agent **out, const struct gvs_agent_setup *setup,
     a->quiet = false;
     gvs_node_start(a->node, gvs_udp_now(), gvs_udp_wall());
     gvs_peers_read(a);
-    gvs_agent_read_claims(a);
+    gvs_agent_read_claims_now(a);
     gvs_agent_pump(a);
     *out = a;
 out:
@@ -715,7 +716,7 @@ gvs_agent_reload(struct gvs_agent *a, bool force, struct gvs_fault *fault)
         gvs_node_set_admission(a->node, gvs_udp_now(), &a->cfg.admission);
         watch_services(a);
         gvs_agent_dirty_all(a);
-        gvs_agent_read_claims(a);
+        gvs_agent_read_claims_now(a);
         gvs_agent_pump(a);
         gvs_agent_log(a, GVS_LOG_INFO, "reloaded %s", a->config_path);
         gvs_peers_read(a);

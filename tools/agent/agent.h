@@ -149,6 +149,13 @@ struct gvs_events {
 };
 
 /* Services that are looked at again after a time, one to two intervals. */
+struct gvs_claims_pass {                  /* own.c: over what services.d says */
+    const struct gvs_claim_service **all; /* of all files, ascending; lent by them */
+    size_t count, at;                     /* those before `at` are written; then, */
+    bool on, withdraw;                    /* what the table has beyond goes: */
+    struct gvs_keybuf behind;             /* so far it was looked at */
+};
+
 struct gvs_waiting {
     struct gvs_set *set[2]; /* the first gathers, the second waits out the interval */
     struct gvs_mono turn;   /* it ends then; meaningless if both are empty */
@@ -342,7 +349,10 @@ struct gvs_agent {
     bool quiet;        /* what views bring now is no news for watch */
     bool fresh;        /* the store was empty: this node has never been part of anything */
     bool claims_read;  /* services.d has been read at least once */
-    bool claims_tried; /* or could not be */
+    bool claims_tried; /* and what it says written; or it could not be read */
+    struct gvs_claims_reading *reading; /* own.c; NULL: nothing is being read */
+    bool read_again;                    /* it may have changed since */
+    struct gvs_claims_pass pass;
     bool ledger_pending;
     bool ledger_again;            /* the latest could not be written: ask again */
     struct gvs_mono withdraw;     /* what services.d lacks is withdrawn then; NEVER: nothing is */
@@ -493,8 +503,12 @@ bool gvs_netns_conns(const struct gvs_agent *a, const struct gvs_item *item, uin
                      uint64_t *inactive);
 void gvs_netns_refill(struct gvs_netns *ns); /* it is to be told all that is wanted */
 
-/* own.c: makes the table say what services.d says. */
+/* own.c: makes the table say what services.d says. Reads it if it is not as it was, and begins what
+ * there is to do about it. */
 void gvs_agent_read_claims(struct gvs_agent *a);
+bool gvs_agent_claim_next(struct gvs_agent *a); /* does a slice of that; true: there is more */
+/* All of it before it returns: where nobody is kept waiting, or somebody waits for just that. */
+void gvs_agent_read_claims_now(struct gvs_agent *a);
 const char *gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svcid *svc,
                                  const struct gvs_ep *ep /* NULL: the service itself */);
 /* What a check says has changed: claims this backend anew, if a file has it. */

@@ -696,17 +696,14 @@ bool
 gvs_checks_fork(struct gvs_agent *a)
 {
     struct gvs_checks *s = a->checks = calloc(1, sizeof *s);
-    struct gvs_claims claims = {0};
-    struct gvs_fault ignored;
     bool needed = false;
 
     if (!s)
         return false;
     s->checker.fd = -1;
-    gvs_claims_read(&claims, a->cfg.services, &ignored);
-    for (size_t i = 0; i < claims.file_count && !needed; i++)
-        needed = gvs_claims_first_check(&claims.files[i], true) != NULL;
-    gvs_claims_free(&claims);
+    gvs_claims_read(&a->claims, a->cfg.services, &a->claims_fault);
+    for (size_t i = 0; i < a->claims.file_count && !needed; i++)
+        needed = gvs_claims_first_check(&a->claims.files[i], true) != NULL;
     if (needed && gvs_checker_start(&s->checker, a->cfg.services) < 0) {
         snprintf(s->fault, sizeof s->fault, "%s", strerror(errno));
         gvs_agent_log(a, GVS_LOG_ERR, "no process to run checks: %s", s->fault);

@@ -79,8 +79,8 @@ kernels_in_step(const struct gvs_agent *a)
 bool
 gvs_agent_in_step(const struct gvs_agent *a)
 {
-    return gvs_set_count(a->dirty) == 0 && !a->scanning && !a->trial_scanning && !waits(&a->held) &&
-           kernels_in_step(a);
+    return gvs_set_count(a->dirty) == 0 && !a->pass.on && !a->scanning && !a->trial_scanning &&
+           !waits(&a->held) && kernels_in_step(a);
 }
 
 bool
@@ -670,6 +670,12 @@ schedule(struct gvs_agent *a, struct gvs_mono now, struct gvs_mono next, bool mo
     uv_timer_start(&a->kernel_timer, a->kernel_timer.timer_cb, ms, 0);
 }
 
+static bool
+claiming(const struct gvs_agent *a)
+{
+    return a->reading || a->pass.on;
+}
+
 void
 gvs_agent_pump(struct gvs_agent *a)
 {
@@ -687,13 +693,15 @@ gvs_agent_pump(struct gvs_agent *a)
     netns = gvs_netns_run(a, now);
     trials = gvs_trials_look(a, now);
     more = gvs_trials_scan(a);
-    if (!a->claims_tried)
-        gvs_agent_read_claims(a); /* what we claim is not to be missed, were it for a moment */
-    more |= refresh_dirty(a, SERVICES_PER_PASS);
+    if (!a->claims_tried && !claiming(a))
+        gvs_agent_read_claims(a);
+    more |= refresh_dirty(a, SERVICES_PER_PASS) || gvs_agent_claim_next(a);
     more |= refresh_owners(a);
     more |= fill_next(a);
     run_held(a, now);
-    next = gvs_mono_min(run_kernels(a, now), owners);
+    /* What we claim is not to be missed, were it for a moment. */
+    next = a->claims_tried || !claiming(a) ? run_kernels(a, now) : GVS_MONO_NEVER;
+    next = gvs_mono_min(next, owners);
     next = gvs_mono_min(next, netns);
     next = gvs_mono_min(next, trials);
     next = gvs_mono_min(next, waits(&a->held) ? a->held.turn : GVS_MONO_NEVER);

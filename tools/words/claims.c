@@ -353,74 +353,190 @@ replace(struct gvs_claims_file *f, struct gvs_claims_file *old, const struct gvs
     return !was_bad || strcmp(old->fault.text, f->fault.text) != 0;
 }
 
-/* Need it not be read again, behind the first n of `files`, `anew` if any of these was? A bad one
- * is as bad as before, unless it was what one of these claims that was wrong with it. */
-static bool
-is_as_before(const struct gvs_claims_file *f, const struct gvs_claims_file *files, size_t n,
-             const char *dir, bool anew)
+static int
+cmp_file_name(const void *name, const void *file)
 {
-    struct gvs_fault why;
-
-    return unchanged(f, dir) && (f->bad ? !anew : !clashes(f, files, n, dir, &why));
+    return strcmp(name, ((const struct gvs_claims_file *)file)->name);
 }
 
-/* The file as it is to count next, behind the first n of `files`. True if anything changed. */
-static bool
-take_file(struct gvs_claims_file *f, struct gvs_claims_file *old,
-          const struct gvs_claims_file *files, size_t n, const char *dir, const char *name)
+/* The file of that name as it was; NULL: a new one. */
+static struct gvs_claims_file *
+file_before(const struct gvs_claims *c, const char *name)
 {
-    struct gvs_fault why;
-    bool changed;
+    if (c->file_count == 0)
+        return NULL;
+    return bsearch(name, c->files, c->file_count, sizeof *c->files, cmp_file_name);
+}
 
-    if (read_file(f, dir, name, &why) < 0 || clashes(f, files, n, dir, &why))
-        changed = replace(f, old, &why);
-    else
-        changed = replace(f, old, NULL);
+bool
+gvs_claims_look(struct gvs_claims_found *found, const struct gvs_claims *c, const char *dir)
+{
+    struct dirent **list = NULL;
+    size_t before = 0, to_read = 0;
+    int n = scandir(dir, &list, is_claims_file, name_cmp);
+
+    *found = (struct gvs_claims_found){.dir = strdup(dir)};
+    GVS_ASSERT(found->dir != NULL);
+    if (n < 0 && errno != ENOENT) {
+        gvs_fault_set(&found->fault, GVS_EXIT_USAGE,
+                      "cannot read %s (%s); its claims stay in force", dir, strerror(errno));
+        return false;
+    }
+    found->file_count = n < 0 ? 0 : (size_t)n;
+    found->files = calloc(found->file_count + 1, sizeof *found->files);
+    GVS_ASSERT(found->files != NULL);
+    for (size_t i = 0; i < found->file_count; i++) {
+        struct gvs_claims_found_file *f = &found->files[i];
+        const struct gvs_claims_file *old = file_before(c, list[i]->d_name);
+
+        snprintf(f->file.name, sizeof f->file.name, "%s", list[i]->d_name);
+        f->read = old == NULL || !unchanged(old, dir);
+        before += old != NULL;
+        to_read += f->read;
+        free(list[i]);
+    }
+    free(list);
+    found->any = to_read > 0 || before != c->file_count;
+    /* What is bad may have been so for the sake of another one. */
+    for (size_t i = 0; found->any && i < found->file_count; i++) {
+        struct gvs_claims_found_file *f = &found->files[i];
+
+        if (!f->read && file_before(c, f->file.name)->bad)
+            f->read = true, to_read++;
+    }
+    return to_read > 0;
+}
+
+void
+gvs_claims_parse(struct gvs_claims_found *found)
+{
+    for (size_t i = 0; i < found->file_count; i++) {
+        struct gvs_claims_file *f = &found->files[i].file;
+        char name[GVS_CLAIMS_PATH_MAX];
+        struct gvs_fault why;
+
+        if (!found->files[i].read)
+            continue;
+        memcpy(name, f->name, sizeof name);
+        if (read_file(f, found->dir, name, &why) < 0) {
+            f->bad = true;
+            f->fault = why;
+        }
+    }
+}
+
+static int
+cmp_ids(const void *a, const void *b)
+{
+    return gvs_svcid_cmp(*(const struct gvs_svcid *const *)a, *(const struct gvs_svcid *const *)b);
+}
+
+/* What is to count of a file, if nothing clashes: NULL: nothing. */
+static const struct gvs_claims_file *
+good_version(const struct gvs_claims *c, const struct gvs_claims_found_file *f)
+{
+    return f->read && !f->file.bad ? &f->file : file_before(c, f->file.name);
+}
+
+/* Does more than one of them claim some service? Mostly none does, and nobody has to look for whom
+ * it clashes with. */
+static bool
+any_twice(const struct gvs_claims *c, const struct gvs_claims_found *found)
+{
+    const struct gvs_claims_file *f;
+    const struct gvs_svcid **ids;
+    size_t count = 0, at = 0;
+    bool twice = false;
+
+    for (size_t i = 0; i < found->file_count; i++)
+        count += (f = good_version(c, &found->files[i])) != NULL ? f->service_count : 0;
+    ids = calloc(count + 1, sizeof *ids);
+    GVS_ASSERT(ids != NULL);
+    for (size_t i = 0; i < found->file_count; i++) {
+        f = good_version(c, &found->files[i]);
+        for (size_t j = 0; f != NULL && j < f->service_count; j++)
+            ids[at++] = &f->services[j].id;
+    }
+    qsort(ids, count, sizeof *ids, cmp_ids);
+    for (size_t i = 1; i < count && !twice; i++)
+        twice = gvs_svcid_cmp(ids[i - 1], ids[i]) == 0;
+    free(ids);
+    return twice;
+}
+
+/* *f becomes the file as it is to count, behind the first n of `files`: as it was read, or as it
+ * was before. True if anything changed. */
+static bool
+take_file(struct gvs_claims_file *f, struct gvs_claims_found_file *found,
+          struct gvs_claims_file *old, const struct gvs_claims_file *files, size_t n,
+          const char *dir)
+{
+    struct gvs_claims_file *now = found->read ? &found->file : old;
+    struct gvs_fault why = now->fault;
+    bool bad = now->bad || clashes(now, files, n, dir, &why), changed;
+
+    *f = *now;
+    now->services = NULL;
+    now->service_count = 0;
+    if (found->read) {
+        changed = replace(f, old, bad ? &why : NULL);
+    } else {
+        changed = bad && !f->bad;
+        if (changed)
+            gvs_fault_set(&f->fault, why.exit, "%s; its last good version stays in force",
+                          why.text);
+        f->bad = bad;
+    }
     return drop_clashing(f, files, n) || changed;
+}
+
+bool
+gvs_claims_take(struct gvs_claims *c, struct gvs_claims_found *found, struct gvs_fault *fault)
+{
+    struct gvs_claims next = {.file_count = found->file_count};
+    bool changed = false, twice;
+    size_t before = 0;
+
+    *fault = found->fault;
+    if (!found->any) {
+        gvs_claims_found_free(found);
+        return false;
+    }
+    twice = any_twice(c, found);
+    next.files = calloc(next.file_count + 1, sizeof *next.files);
+    GVS_ASSERT(next.files != NULL);
+    for (size_t i = 0; i < next.file_count; i++) {
+        struct gvs_claims_file *old = file_before(c, found->files[i].file.name);
+
+        before += old != NULL;
+        changed |=
+            take_file(&next.files[i], &found->files[i], old, next.files, twice ? i : 0, found->dir);
+    }
+    changed |= before != c->file_count;
+    gvs_claims_found_free(found);
+    gvs_claims_free(c);
+    *c = next;
+    return changed;
+}
+
+void
+gvs_claims_found_free(struct gvs_claims_found *found)
+{
+    for (size_t i = 0; i < found->file_count; i++)
+        gvs_claims_drop_services(&found->files[i].file);
+    free(found->files);
+    free(found->dir);
+    *found = (struct gvs_claims_found){0};
 }
 
 bool
 gvs_claims_read(struct gvs_claims *c, const char *dir, struct gvs_fault *fault)
 {
-    struct dirent **list = NULL;
-    struct gvs_claims next = {0};
-    bool changed = false, anew = false;
-    size_t o = 0;
-    int n = scandir(dir, &list, is_claims_file, name_cmp);
+    struct gvs_claims_found found;
 
-    fault->text[0] = fault->hint[0] = '\0';
-    fault->exit = GVS_EXIT_OK;
-    if (n < 0 && errno != ENOENT) {
-        gvs_fault_set(fault, GVS_EXIT_USAGE, "cannot read %s (%s); its claims stay in force", dir,
-                      strerror(errno));
-        return false;
-    }
-    next.file_count = n < 0 ? 0 : (size_t)n;
-    next.files = calloc(next.file_count + 1, sizeof *next.files);
-    GVS_ASSERT(next.files != NULL);
-    for (size_t i = 0; i < next.file_count; i++) {
-        const char *name = list[i]->d_name;
-        struct gvs_claims_file *old = NULL;
-
-        for (; o < c->file_count && strcmp(c->files[o].name, name) < 0; o++)
-            changed = anew = true; /* a file that is gone */
-        if (o < c->file_count && strcmp(c->files[o].name, name) == 0)
-            old = &c->files[o++];
-        if (old != NULL && is_as_before(old, next.files, i, dir, anew)) {
-            next.files[i] = *old;
-            old->services = NULL;
-            old->service_count = 0;
-        } else {
-            changed |= take_file(&next.files[i], old, next.files, i, dir, name);
-            anew = true;
-        }
-        free(list[i]);
-    }
-    changed |= o < c->file_count;
-    free(list);
-    gvs_claims_free(c);
-    *c = next;
-    return changed;
+    if (gvs_claims_look(&found, c, dir))
+        gvs_claims_parse(&found);
+    return gvs_claims_take(c, &found, fault);
 }
 
 void

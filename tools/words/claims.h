@@ -56,6 +56,28 @@ struct gvs_claims {
 bool gvs_claims_read(struct gvs_claims *c, const char *dir, struct gvs_fault *fault);
 void gvs_claims_free(struct gvs_claims *c);
 
+/* The same in three parts, for who cannot wait for what large files take to be parsed. */
+struct gvs_claims_found {
+    char *dir;
+    struct gvs_fault fault; /* the directory could not be read; text "": it could */
+    bool any;               /* something is not as it was: a file that is new, other, or gone */
+    size_t file_count;
+    struct gvs_claims_found_file {
+        struct gvs_claims_file file;
+        bool read; /* it is to be, or was; else it is as before */
+    } * files;     /* ascending by name */
+};
+
+/* What is to be read of the directory. True: something is, by gvs_claims_parse. Either way *found
+ * is to be taken. */
+bool gvs_claims_look(struct gvs_claims_found *found, const struct gvs_claims *c, const char *dir);
+/* Reads it, on whatever thread. Touches nothing but *found. */
+void gvs_claims_parse(struct gvs_claims_found *found);
+/* What was found counts from now on, and *found is freed. *c is still what it was looked at with.
+ * Where `any` is false nothing moves in *c. Returns as gvs_claims_read does. */
+bool gvs_claims_take(struct gvs_claims *c, struct gvs_claims_found *found, struct gvs_fault *fault);
+void gvs_claims_found_free(struct gvs_claims_found *found); /* not taken after all */
+
 /* The service of this id, with the name of its file in *file (may be NULL); NULL: none. */
 const struct gvs_claim_service *gvs_claims_find(const struct gvs_claims *c,
                                                 const struct gvs_svcid *id, const char **file);

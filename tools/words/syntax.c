@@ -17,6 +17,7 @@
 #include <confuse.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,8 @@
 #define FIRST_WORD 1 /* behind CONTEXT */
 #define DEPTH_MAX 4
 #define OPTS_MAX (FIRST_WORD + GVS_SYNTAX_WORDS_MAX + 2) /* END, and what ends the array */
+
+static pthread_mutex_t lexer = PTHREAD_MUTEX_INITIALIZER; /* libconfuse has one for all */
 
 struct level {
     const cfg_t *cfg;
@@ -568,7 +571,9 @@ gvs_syntax_text(char *text, size_t len, const char *label, const struct gvs_synt
     }
     if (r.rc == GVS_OK) {
         memcpy(text + len, end, sizeof end);
+        pthread_mutex_lock(&lexer);
         parse(&r, text);
+        pthread_mutex_unlock(&lexer);
     }
     free(r.braces);
     return r.rc;

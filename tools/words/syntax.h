@@ -9,7 +9,7 @@
  *   I2  Of several faults the first is told, in our words, as FILE:LINE: WHAT.
  *   I3  Sections nest as declared; no value word and no section that is not `many` comes twice.
  *
- * libconfuse has one lexer for the process: only one thread may read at a time.
+ * libconfuse has one lexer for the process: threads that read wait for each other.
  */
 #pragma once
 
