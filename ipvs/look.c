@@ -530,11 +530,9 @@ dump_services(struct gvs_kernel *k)
 static const struct gvs_item *
 next_service(const struct gvs_kernel *k)
 {
-    struct gvs_range all = gvs_set_all(k->configured);
     struct gvs_item least = gvs_item_past(&k->look.at);
-    const struct gvs_item *item = all.at + gvs_range_from(all, &least);
 
-    return item < all.end ? item : NULL;
+    return gvs_set_from(k->configured, &least);
 }
 
 static void

@@ -55,15 +55,13 @@ static const struct gvs_item *
 find_carrier(const struct gvs_kernel *k, const struct gvs_set *set, const struct gvs_addr *addr,
              bool (*fits)(const struct gvs_kernel *k, const struct gvs_svcid *svc))
 {
-    struct gvs_range r = gvs_set_all(set);
-
     for (size_t i = 0; i < PROTOS; i++) {
         struct gvs_item least = least_of(protos[i], addr);
 
         for (;;) {
-            const struct gvs_item *item = r.at + gvs_range_from(r, &least);
+            const struct gvs_item *item = gvs_set_from(set, &least);
 
-            if (protos[i] == GVS_PROTO_FWMARK || item == r.end || item->svc.proto != protos[i] ||
+            if (protos[i] == GVS_PROTO_FWMARK || !item || item->svc.proto != protos[i] ||
                 gvs_addr_cmp(&item->svc.addr, addr) != 0)
                 break;
             if (!fits || fits(k, &item->svc))
@@ -478,13 +476,12 @@ static bool
 has_family(const struct gvs_set *set, uint8_t family)
 {
     const struct gvs_addr zero = {.family = family};
-    struct gvs_range r = gvs_set_all(set);
 
     for (size_t i = 0; i < PROTOS; i++) {
         struct gvs_item least = least_of(protos[i], &zero);
-        const struct gvs_item *item = r.at + gvs_range_from(r, &least);
+        const struct gvs_item *item = gvs_set_from(set, &least);
 
-        if (item < r.end && item->svc.proto == protos[i] && item->svc.addr.family == family)
+        if (item && item->svc.proto == protos[i] && item->svc.addr.family == family)
             return true;
     }
     return false;

@@ -96,7 +96,7 @@ row(const char *what, double ms[static ROUNDS], size_t changes, size_t expected)
 }
 
 static void
-whole(const char *what, const struct gvs_set *have, const struct gvs_set *want, size_t expected)
+whole(const char *what, struct gvs_set *have, struct gvs_set *want, size_t expected)
 {
     double ms[ROUNDS];
     size_t changes = 0;

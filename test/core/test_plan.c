@@ -35,7 +35,7 @@ set_of(const struct line *lines)
 /* "0 dest_add 5" for each operation; the number is the last octet of the endpoint, or of the VIP.
  */
 static void
-plan_script(char *script, size_t cap, const struct gvs_set *have, const struct gvs_set *want)
+plan_script(char *script, size_t cap, struct gvs_set *have, struct gvs_set *want)
 {
     struct gvs_range h = gvs_set_all(have), w = gvs_set_all(want);
     struct gvs_op *ops = calloc(gvs_plan_max(h, w) + 1, sizeof *ops);

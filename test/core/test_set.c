@@ -159,12 +159,48 @@ test_a_service_is_a_range_and_goes_as_one(void **state)
     free(s);
 }
 
-/* I1, and that the set says what the world says. */
+/* What is not below one of all things, and one that is there. */
 static void
-check_against(const struct gvs_set *s, const struct universe *u, const struct world *w)
+check_from(const struct gvs_set *s, const struct universe *u, size_t i)
 {
-    struct gvs_range r = gvs_set_all(s);
+    const struct gvs_item *from = gvs_set_from(s, &u->things[i]);
+
+    for (size_t j = 0; j < WORLD_THINGS; j++) {
+        const struct gvs_item *other = gvs_set_get(s, &u->things[j]);
+
+        if (other && gvs_item_cmp(other, &u->things[i]) >= 0) {
+            assert_non_null(from);
+            assert_true(gvs_item_cmp(from, other) <= 0);
+        }
+    }
+    if (from) {
+        assert_true(gvs_item_cmp(from, &u->things[i]) >= 0);
+        assert_ptr_equal(gvs_set_get(s, from), from);
+    }
+}
+
+/* Each is lent as one piece. */
+static void
+check_services(const struct gvs_set *s, const struct universe *u, const struct world *w)
+{
+    for (size_t first = 0; first < WORLD_THINGS; first += 1 + WORLD_DESTS) {
+        struct gvs_range r = gvs_set_service(s, &u->things[first].svc);
+        size_t count = 0;
+
+        for (size_t j = first; j < first + 1 + WORLD_DESTS; j++)
+            count += w->cell[j] != 0;
+        assert_int_equal(r.end - r.at, count);
+        for (; r.at < r.end; r.at++)
+            assert_ptr_equal(gvs_set_get(s, r.at), r.at);
+    }
+}
+
+/* I1, and that the set says what the world says. To look at all of it may move it: not always. */
+static void
+check_against(struct gvs_set *s, const struct universe *u, const struct world *w, bool all)
+{
     size_t count = 0, services = 0;
+    struct gvs_range r;
 
     for (size_t i = 0; i < WORLD_THINGS; i++) {
         const struct gvs_item *got = gvs_set_get(s, &u->things[i]);
@@ -180,6 +216,10 @@ check_against(const struct gvs_set *s, const struct universe *u, const struct wo
     }
     assert_int_equal(gvs_set_count(s), count);
     assert_int_equal(gvs_set_services(s), services);
+    check_services(s, u, w);
+    if (!all)
+        return;
+    r = gvs_set_all(s);
     assert_int_equal(r.end - r.at, count);
     for (; r.at + 1 < r.end; r.at++)
         assert_true(gvs_item_cmp(r.at, r.at + 1) < 0);
@@ -241,9 +281,45 @@ test_any_program_ends_as_in_the_model(void **state)
         gvs_set_clear(s);
         for (int step = 0; step < 100; step++) {
             random_step(s, &u, &w, &p);
-            check_against(s, &u, &w);
+            check_against(s, &u, &w, gvs_prng_chance(&p, 1, 10));
+            check_from(s, &u, gvs_prng_below(&p, WORLD_THINGS));
         }
     }
+    free(s);
+}
+
+/* Of many, in order: away, and back before those that stayed; the hole is opened more than once. */
+static void
+test_many_go_and_return_in_order(void **state)
+{
+    enum { MANY = 3000 };
+    struct gvs_set *s = set_new(2 * MANY + 2);
+    struct gvs_item pair[2], last = service("10.99.0.1:80/udp");
+
+    (void)state;
+    assert_int_equal(gvs_set_put(s, &last), GVS_OK);
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 2 * MANY; i++) {
+            struct gvs_svcid svc = {.proto = GVS_PROTO_TCP, .port = (uint16_t)(1 + i % MANY)};
+
+            svc.addr = last.svc.addr;
+            pair[0] = gvs_item_make_service(&svc);
+            pair[1] = dest("10.99.0.1:80", "10.77.0.4:80", 1);
+            pair[1].svc = svc;
+            if (i < MANY)
+                assert_int_equal(
+                    gvs_set_replace_service(s, &svc, (struct gvs_range){pair, pair + 2}), GVS_OK);
+            else if (round == 1)
+                assert_int_equal(gvs_set_del_service(s, &svc), 2);
+            else
+                assert_true(gvs_set_del(s, &pair[1]) && gvs_set_del(s, &pair[0]));
+            assert_int_equal(gvs_set_count(s), 1 + 2 * (i < MANY ? i + 1 : 2 * MANY - 1 - i));
+            assert_int_equal(gvs_set_service(s, &last.svc).end - gvs_set_get(s, &last), 1);
+            assert_int_equal(gvs_set_service(s, &svc).end - gvs_set_service(s, &svc).at,
+                             i < MANY ? 2 : 0);
+        }
+    }
+    assert_int_equal(gvs_set_all(s).end - gvs_set_all(s).at, 1);
     free(s);
 }
 
@@ -257,6 +333,7 @@ main(void)
         cmocka_unit_test(test_order_is_service_kind_endpoint),
         cmocka_unit_test(test_a_full_set_refuses_and_stays),
         cmocka_unit_test(test_a_service_is_a_range_and_goes_as_one),
+        cmocka_unit_test(test_many_go_and_return_in_order),
         cmocka_unit_test_teardown(test_any_program_ends_as_in_the_model, test_seed_teardown),
     };
 

@@ -118,7 +118,7 @@ read_table(struct gvs_nl *nl)
 
 /* Does the kernel hold exactly these items, each with these fields? */
 static bool
-table_is(struct gvs_nl *nl, const struct gvs_set *want)
+table_is(struct gvs_nl *nl, struct gvs_set *want)
 {
     struct table t = read_table(nl);
     const struct gvs_item *from, *to;
@@ -329,7 +329,7 @@ random_dest(struct gvs_prng *p, const struct gvs_svcid *svc, unsigned n)
 
 /* All items of the set, by this kind of operation for services and that for destinations. */
 static bool
-apply_set(struct gvs_nl *nl, const struct gvs_set *set, uint8_t for_services, uint8_t for_dests)
+apply_set(struct gvs_nl *nl, struct gvs_set *set, uint8_t for_services, uint8_t for_dests)
 {
     struct gvs_range r = gvs_set_all(set);
     static struct gvs_op ops[GVS_NL_BATCH_MAX];

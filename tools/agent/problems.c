@@ -303,13 +303,13 @@ static void
 sysctl_problem(const struct gvs_agent *a, struct gvs_problems *p)
 {
     const struct gvs_netns *host = gvs_netns_host(a);
-    struct gvs_range all = gvs_set_all(a->shown);
+    const struct gvs_item least = {.svc.proto = GVS_PROTO_UDP}, *first;
 
     if (!host || !host->kernel || gvs_kernel_observing(host->kernel))
         return;
-    while (all.at < all.end && all.at->svc.proto != GVS_PROTO_UDP)
-        all.at++;
-    if (all.at < all.end && is_zero("/proc/sys/net/ipv4/vs/expire_nodest_conn"))
+    first = gvs_set_from(a->shown, &least);
+    if (first && first->svc.proto == GVS_PROTO_UDP &&
+        is_zero("/proc/sys/net/ipv4/vs/expire_nodest_conn"))
         gvs_problem(p, false, "sysctl", "gossipvs doctor --fix expire_nodest_conn",
                     "net.ipv4.vs.expire_nodest_conn is 0: UDP clients that keep their source port "
                     "are lost for up to 300 s when their server is removed");

@@ -87,7 +87,7 @@ add_service(struct gvs_set *s, const struct gvs_svcid *svc)
 }
 
 static void
-add_services(struct gvs_set *s, const struct gvs_set *of)
+add_services(struct gvs_set *s, struct gvs_set *of)
 {
     struct gvs_range r = gvs_set_all(of);
 
@@ -496,7 +496,7 @@ sim_kernel_copy(const struct sim_kernel *k)
 
 /* Without the diff, which is what may be wrong. */
 size_t
-sim_kernel_moved(const struct sim_kernel *k, const struct gvs_set *since)
+sim_kernel_moved(const struct sim_kernel *k, struct gvs_set *since)
 {
     struct gvs_range now = gvs_set_all(k->truth), was = gvs_set_all(since);
     size_t moved = 0;

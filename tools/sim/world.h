@@ -360,7 +360,7 @@ bool sim_kernel_has(const struct sim_kernel *k, const struct gvs_svcid *svc,
 /* What it holds, to be freed; and how many items it now holds otherwise: as many operations turn
  * the one into the other. */
 struct gvs_set *sim_kernel_copy(const struct sim_kernel *k);
-size_t sim_kernel_moved(const struct sim_kernel *k, const struct gvs_set *since);
+size_t sim_kernel_moved(const struct sim_kernel *k, struct gvs_set *since);
 void sim_kernel_check(struct sim_world *w, size_t i); /* I15, at rest */
 
 /* fault.c */
