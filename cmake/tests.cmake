@@ -185,7 +185,8 @@ gvs_fuzz(screen tools/cli/print.c tools/cli/screen.c tools/cli/screen_changes.c
 add_test(NAME tools/sim COMMAND "${PROJECT_SOURCE_DIR}/test/tools/test_sim")
 set_tests_properties(tools/sim PROPERTIES LABELS unit ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}")
 
-# Planted errors, each of which the tests have to find. They build for themselves: once is enough.
+# Planted errors, each of which the tests have to find. They build for themselves: once is enough;
+# those of the agents take from here what they do not patch.
 # Those of test/tools/mutants_sim, which the simulator has to find, are tried with it: tools/check.
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COVERAGE)
     foreach(script core/mutants ipvs/mutants net/mutants net/mutants_unit tools/mutants
@@ -193,6 +194,7 @@ if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND NOT GVS_SANITIZE AND NOT GVS_COV
         add_test(NAME ${script} COMMAND "${PROJECT_SOURCE_DIR}/test/${script}")
         set_tests_properties(${script} PROPERTIES LABELS mutants)
     endforeach()
+    set_tests_properties(tools/mutants_agents PROPERTIES ENVIRONMENT "GVS_BIN=${CMAKE_BINARY_DIR}")
 endif()
 
 # Only where the flags are all in force.
