@@ -32,7 +32,9 @@ gvs_install()
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" || exit 1
     fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q && apt-get install -q -y --no-install-recommends "$@"
+    # Somebody else may install something just now.
+    apt-get update -q &&
+        apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "$@"
 )
 
 gvs_setup()
