@@ -237,7 +237,11 @@ open_nl(struct gvs_kernel *k, struct gvs_kernel_sockets *s)
 
     if (rc == GVS_OK)
         gvs_nl_version(k->nl, k->version);
-    return rc == GVS_E_UNSUPPORTED && k->cfg.observe ? GVS_OK : rc;
+    if (!k->cfg.observe || (rc != GVS_E_UNSUPPORTED && rc != GVS_E_REFUSED))
+        return rc;
+    if (rc == GVS_E_REFUSED) /* to read IPVS takes it, too */
+        gvs_report_error(k, "IPVS is not read: %s", gvs_kernel_trouble(rc));
+    return GVS_OK;
 }
 
 /* Its pages come with the items: nothing is touched here. */

@@ -85,8 +85,9 @@ struct gvs_kernel;
  * observes and tries again at each audit: see gvs_kernel_locked_out), does not read yet. `ledger`
  * is borrowed until close, loaded already. Everything belongs to the network namespace of the
  * sockets in `cfg`, which are taken over, on failure too; else to that of the calling thread. On
- * failure: GVS_E_UNSUPPORTED (no IPVS; in observe mode that is GVS_OK with an empty kernel),
- * GVS_E_REFUSED, GVS_E_CONFLICT (interface), GVS_E_SYS, GVS_E_LOST, GVS_E_FULL (memory). */
+ * failure: GVS_E_UNSUPPORTED (no IPVS) and GVS_E_REFUSED (no CAP_NET_ADMIN), which in observe mode
+ * are GVS_OK with an empty kernel; GVS_E_CONFLICT (interface), GVS_E_SYS, GVS_E_LOST, GVS_E_FULL
+ * (memory). */
 int gvs_kernel_open(struct gvs_kernel **out, const struct gvs_kernel_config *cfg,
                     struct gvs_ledger *ledger, struct gvs_mono now);
 void gvs_kernel_close(struct gvs_kernel *k); /* leaves the kernel as it is */

@@ -213,8 +213,10 @@ fault_of(const struct gvs_op *op)
 int
 gvs_nl_open(struct gvs_nl **out)
 {
-    *out = fake_kernel()->no_ipvs ? NULL : (struct gvs_nl *)fake_kernel();
-    return *out ? GVS_OK : GVS_E_UNSUPPORTED;
+    struct fake *f = fake_kernel();
+
+    *out = f->no_ipvs || f->no_right ? NULL : (struct gvs_nl *)f;
+    return *out ? GVS_OK : f->no_ipvs ? GVS_E_UNSUPPORTED : GVS_E_REFUSED;
 }
 
 int

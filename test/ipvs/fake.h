@@ -44,7 +44,7 @@ struct fake {
     enum fake_loss lose_next;        /* the answers of the next batch */
     unsigned lose_dumps;             /* the next dumps */
     const struct gvs_svcid *skipped; /* left out of the next dump of services */
-    bool no_ipvs;
+    bool no_ipvs, no_right;
     int addr_error;         /* of the next change of an address */
     unsigned lose_addrs;    /* the next readings of the node's own: half of them come */
     struct gvs_addr astray; /* what comes for it does not arrive; until it is added again */

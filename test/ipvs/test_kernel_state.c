@@ -212,29 +212,49 @@ test_an_observer_reads_and_never_writes(void **state)
     teardown(&w);
 }
 
+/* As an observer it is opened all the same, and sees nothing. */
+static void
+open_blind(struct world *w, int refusal, const char *why)
+{
+    struct gvs_kernel *k;
+
+    crash(w);
+    w->ledger = gvs_ledger_init(calloc(1, gvs_ledger_footprint(8)), 8);
+    assert_int_equal(gvs_kernel_open(&k, &w->cfg, w->ledger, w->now), refusal);
+    assert_null(k);
+    free(w->ledger);
+    w->cfg.observe = true;
+    open_kernel(w);
+    run(w);
+    assert_true(status(w).in_step);
+    assert_string_equal(gvs_kernel_version(w->k), "");
+    assert_string_equal(status(w).last_error, why);
+    want(w, A, "wlc", "");
+    run(w);
+    assert_false(status(w).in_step);
+    teardown(w);
+}
+
 static void
 test_an_observer_without_ipvs_sees_an_empty_kernel(void **state)
 {
     struct world w;
-    struct gvs_kernel *k;
 
     (void)state;
     setup(&w);
-    crash(&w);
     fake_kernel()->no_ipvs = true;
-    w.ledger = gvs_ledger_init(calloc(1, gvs_ledger_footprint(8)), 8);
-    assert_int_equal(gvs_kernel_open(&k, &w.cfg, w.ledger, w.now), GVS_E_UNSUPPORTED);
-    assert_null(k);
-    free(w.ledger);
-    w.cfg.observe = true;
-    open_kernel(&w);
-    run(&w);
-    assert_true(status(&w).in_step);
-    assert_string_equal(gvs_kernel_version(w.k), "");
-    want(&w, A, "wlc", "");
-    run(&w);
-    assert_false(status(&w).in_step);
-    teardown(&w);
+    open_blind(&w, GVS_E_UNSUPPORTED, "");
+}
+
+static void
+test_an_observer_that_may_not_read_ipvs_sees_an_empty_kernel_and_says_why(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    fake_kernel()->no_right = true;
+    open_blind(&w, GVS_E_REFUSED, "IPVS is not read: CAP_NET_ADMIN is missing");
 }
 
 static void
@@ -282,6 +302,7 @@ main(void)
         TEST(test_more_than_fits_is_refused_whole),
         TEST(test_an_observer_reads_and_never_writes),
         TEST(test_an_observer_without_ipvs_sees_an_empty_kernel),
+        TEST(test_an_observer_that_may_not_read_ipvs_sees_an_empty_kernel_and_says_why),
         TEST(test_a_second_agent_observes_until_the_first_has_gone),
     };
 

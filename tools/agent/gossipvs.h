@@ -41,9 +41,11 @@
  *       only there, gvs_open forks a process for each of the three, which ends with the thread that
  *       called it. It has the privileges of that moment. Call it before there are other threads,
  *       and wait() for no children but your own.
- * Privileges: programming takes CAP_NET_ADMIN, when the agent is opened and as long as it is open.
- *   When it is lost, what is in the kernel stays there, what would change is refused and tried
- *   again, and status says so (critical, kernel_refused); the table and the other nodes go on.
+ * Privileges: programming takes CAP_NET_ADMIN, when the agent is opened (without it gvs_open fails,
+ *   by GVS_ERROR_NOT_PERMITTED) and as long as it is open. When it is lost, what is in the kernel
+ *   stays there, what would change is refused and tried again, and status says so (critical,
+ *   kernel_refused); the table and the other nodes go on. An observer needs no privilege; without
+ *   this one it does not read IPVS either, which then counts as empty.
  *
  * Versions: what is here stays as it is while the soname is libgossipvs.so.0; functions, words and
  * keys of JSON may be added.

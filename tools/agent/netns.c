@@ -321,7 +321,8 @@ open_host(struct gvs_agent *a, struct gvs_netns *host, struct gvs_fault *fault)
         return -1;
     case GVS_E_REFUSED:
         gvs_fault_set(fault, GVS_EXIT_NOT_PERMITTED, "kernel refused IPVS: CAP_NET_ADMIN missing");
-        gvs_fault_hint(fault, "AmbientCapabilities=CAP_NET_ADMIN, or run as root");
+        gvs_fault_hint(fault, "AmbientCapabilities=CAP_NET_ADMIN, or run as root; mode = observe "
+                              "takes part without programming");
         return -1;
     case GVS_E_CONFLICT:
         return gvs_fault_set(fault, GVS_EXIT_CONFLICT, "interface '%s' exists and is no dummy",
