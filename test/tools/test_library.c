@@ -717,6 +717,115 @@ act(void *ctx, const char *line)
     }
 }
 
+/* How the first node shows a backend: "WEIGHT STATE", and why; of the latest asked for alone. */
+static const char *
+shown(struct bench *b, const char *backend)
+{
+    static char text[128];
+    json_t *doc = ask(b, "{\"command\":\"vip show\",\"args\":[\"" VIP "\"]}");
+    const json_t *vip = json_array_get(json_object_get(doc, "vips"), 0), *one;
+    const char *why;
+    size_t at;
+
+    snprintf(text, sizeof text, "not there");
+    json_array_foreach(json_object_get(vip, "backends"), at, one)
+    {
+        if (strcmp(text_of(one, "address"), backend) != 0)
+            continue;
+        why = text_of(one, "reason");
+        snprintf(text, sizeof text, "%d %s%s%s",
+                 (int)json_integer_value(json_object_get(one, "weight")), text_of(one, "state"),
+                 why ? ": " : "", why ? why : "");
+    }
+    json_decref(doc);
+    return text;
+}
+
+static bool
+other_sees_two_edits(struct bench *b)
+{
+    return seen(b, 1, "backend.set", NULL) > 1;
+}
+
+static bool
+has_problem(struct bench *b, const char *code)
+{
+    json_t *doc = status_of(b, 0), *problem;
+    bool found = false;
+    size_t at;
+
+    json_array_foreach(json_object_get(doc, "problems"), at, problem)
+    {
+        found |= strcmp(text_of(problem, "code"), code) == 0;
+    }
+    json_decref(doc);
+    return found;
+}
+
+static bool
+is_told_of_maintenance(struct bench *b)
+{
+    return has_problem(b, "maintenance");
+}
+
+/* As an operator would have it: what this node serves of it, whoever on it says so. */
+static void
+test_maintenance_drains_what_code_claims_too(void **state)
+{
+    char more[128], path[80], name[128];
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    snprintf(path, sizeof path, "%s/services.d", b.dir);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(more, sizeof more, "services = \"%s\"", path);
+    configure(&b, 0, more);
+    snprintf(path, sizeof path, "%s/maintenance.d", b.dir);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(name, sizeof name, "%s/web", path);
+    start_both(&b);
+    claim(&b, 0, SERVER, "weight 7", GVS_DURABLE); /* before its service has a name */
+    claim(&b, 0, NULL, "name web", GVS_DURABLE);
+    claim(&b, 0, "10.77.0.9:80", "weight 3", 0);
+    assert_int_equal(gvs_claim(b.nodes[0].agent, "10.99.0.2:80/tcp", NULL, "name api", 0, b.error),
+                     0);
+    assert_int_equal(
+        gvs_claim(b.nodes[0].agent, "10.99.0.2:80/tcp", "10.77.0.5:80", NULL, 0, b.error), 0);
+    assert_true(becomes(&b, 20, other_sees_a_server) && becomes(&b, 5, other_synced));
+
+    write_file(name, 0644, "");
+    assert_true(becomes(&b, 10, other_sees_two_edits));
+    assert_int_equal(seen(&b, 1, "backend.set", SERVER), 1);
+    assert_int_equal(seen(&b, 1, "backend.set", "10.77.0.5:80"), 0); /* of another service */
+    assert_string_equal(shown(&b, SERVER), "0 draining: maintenance.d/web");
+    assert_false(has_problem(&b, "maintenance"));
+
+    claim(&b, 0, SERVER, "weight 8", GVS_DURABLE); /* counts when it is over */
+    reopen_first(&b);
+    claim(&b, 0, "10.77.0.9:80", "weight 3", 0);
+    assert_true(becomes(&b, 20, are_members));
+    becomes(&b, 3, never);
+    assert_int_equal(seen(&b, 1, "backend.set", SERVER), 0);
+
+    json_array_clear(b.nodes[1].events);
+    assert_int_equal(unlink(name), 0);
+    assert_true(becomes(&b, 10, other_sees_two_edits));
+    assert_string_equal(shown(&b, SERVER), "8 ok");
+    assert_string_equal(shown(&b, "10.77.0.9:80"), "3 ok");
+
+    json_array_clear(b.nodes[1].events);
+    snprintf(name, sizeof name, "%s/new", path);
+    write_file(name, 0644, "");
+    assert_true(becomes(&b, 10, is_told_of_maintenance)); /* nobody claims it */
+    becomes(&b, 3, never);                                /* what the directories say is settled */
+    claim(&b, 0, NULL, "name new", GVS_DURABLE);
+    assert_true(becomes(&b, 10, other_sees_two_edits));
+    assert_string_equal(shown(&b, SERVER), "0 draining: maintenance.d/new");
+    assert_false(has_problem(&b, "maintenance"));
+    end(&b);
+}
+
 static void
 test_callbacks_may_call_anything(void **state)
 {
@@ -908,6 +1017,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_errors_say_what_and_why),
         cmocka_unit_test(test_a_second_agent_on_the_directory_is_told_who_has_it),
         cmocka_unit_test(test_a_file_goes_before_the_code_and_what_is_not_named_is_not_there),
+        cmocka_unit_test(test_maintenance_drains_what_code_claims_too),
         cmocka_unit_test(test_callbacks_may_call_anything),
         cmocka_unit_test(test_status_and_commands_are_those_of_the_control_protocol),
         cmocka_unit_test(test_the_process_stays_as_it_is),

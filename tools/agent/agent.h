@@ -514,7 +514,7 @@ const char *gvs_agent_claim_file(const struct gvs_agent *a, const struct gvs_svc
 /* What a check says has changed: claims this backend anew, if a file has it. */
 void gvs_agent_claim_backend(struct gvs_agent *a, const struct gvs_svcid *svc,
                              const struct gvs_ep *ep);
-/* Why this node claims it with weight 0, though its file may say more; false: it does not. */
+/* Why this node claims it with weight 0, though file or program say more; false: it does not. */
 bool gvs_agent_claim_held(const struct gvs_agent *a, const struct gvs_svcid *svc,
                           const struct gvs_ep *ep, char *text, size_t cap);
 
@@ -531,6 +531,10 @@ void gvs_code_store(struct gvs_agent *a);
 void gvs_code_write(struct gvs_agent *a);
 void gvs_code_free(struct gvs_agent *a);
 bool gvs_code_has(const struct gvs_agent *a, const struct gvs_key *key); /* whoever the owner is */
+/* Names of the services that it claims, from *at = 0 on; NULL: those were all. */
+const char *gvs_code_each_name(const struct gvs_agent *a, size_t *at);
+/* The name by which a backend of its is in maintenance; NULL: it is not, or there is none. */
+const char *gvs_code_drains(const struct gvs_agent *a, const struct gvs_key *key);
 int gvs_code_claim(struct gvs_agent *a, const char *vip, const char *backend, const char *words,
                    bool durable, struct gvs_fault *f);
 int gvs_code_withdraw(struct gvs_agent *a, const char *vip, const char *backend,

@@ -64,6 +64,18 @@ gvs_code_has(const struct gvs_agent *a, const struct gvs_key *key)
     return find(a, key) != NULL;
 }
 
+const char *
+gvs_code_each_name(const struct gvs_agent *a, size_t *at)
+{
+    while (*at < a->code.count) {
+        const struct gvs_coded *c = a->code.list[(*at)++];
+
+        if (c->key.kind == GVS_KEY_SERVICE)
+            return c->service.name;
+    }
+    return NULL;
+}
+
 /* Takes the place of one with its key. False: no memory, and nothing has changed. */
 static bool
 keep(struct gvs_agent *a, const struct gvs_coded *coded)
@@ -175,19 +187,43 @@ is_filed(const struct gvs_agent *a, const struct gvs_key *key)
     return key->kind == GVS_KEY_SERVICE ? s != NULL : gvs_claims_find_backend(s, &key->ep) != NULL;
 }
 
+/* As which this node claims it; "": it does not. */
+static const char *
+name_of(const struct gvs_agent *a, const struct gvs_svcid *svc)
+{
+    const struct gvs_claim_service *filed = gvs_claims_find(&a->claims, svc, NULL);
+    struct gvs_key key = {.kind = GVS_KEY_SERVICE, .svc = *svc};
+    const struct gvs_coded *coded = filed ? NULL : find(a, &key);
+
+    return filed ? filed->attr.name : coded ? coded->service.name : "";
+}
+
+const char *
+gvs_code_drains(const struct gvs_agent *a, const struct gvs_key *key)
+{
+    const char *name = "";
+
+    if (a->maintenance.count > 0 && key->kind == GVS_KEY_BACKEND && find(a, key))
+        name = name_of(a, &key->svc);
+    return gvs_maintenance_covers(a, name) ? name : NULL;
+}
+
 /* What the program says, or that it says nothing any more. */
 static void
 write_key(struct gvs_agent *a, const struct gvs_coded *c, bool tombstone)
 {
     struct gvs_moment now = gvs_agent_moment();
     uint8_t value[GVS_VALUE_LEN_MAX];
-    struct gvs_key key = c->key;
+    struct gvs_coded said = *c;
+    size_t len;
 
-    if (is_filed(a, &key))
+    if (is_filed(a, &said.key))
         return;
-    key.owner = gvs_node_self(a->node);
-    gvs_agent_write_claim(a, &now, &key, tombstone, value,
-                          tombstone ? gvs_tombstone_encode(value, false) : encode(value, c));
+    if (gvs_code_drains(a, &said.key))
+        said.backend.weight = 0;
+    len = tombstone ? gvs_tombstone_encode(value, false) : encode(value, &said);
+    said.key.owner = gvs_node_self(a->node);
+    gvs_agent_write_claim(a, &now, &said.key, tombstone, value, len);
 }
 
 static void
@@ -235,6 +271,9 @@ write_now(struct gvs_agent *a, const struct gvs_coded *c, bool tombstone)
     begin_writing(a);
     write_key(a, c, tombstone);
     end_writing(a);
+    /* Its backends may be in maintenance by its new name: the next reading writes them. */
+    if (c->key.kind == GVS_KEY_SERVICE && a->maintenance.count > 0)
+        a->code.due = true;
 }
 
 /* --- what the program says --- */

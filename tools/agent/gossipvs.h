@@ -123,10 +123,11 @@ GVS_PUBLIC void gvs_close(struct gvs_agent *agent, void (*closed)(void *ctx), vo
  * others, or nobody was there for 10 s); whether it got there, and into the kernel, gvs_watch and
  * gvs_status tell. So they do of what the cluster does not take: a VIP outside vip-allow, one that
  * somebody claims differently, a table that is full. Where a file of services.d says something of
- * the same service or backend, the file counts. Checks and maintenance.d are for files: who claims
- * from code says himself when a backend takes no more, by weight 0. Else GVS_ERROR_USAGE,
- * GVS_ERROR_CONFLICT (the node was retired: close and open again), GVS_ERROR_NO (more claims than
- * limits { entries }), and all is as before.
+ * the same service or backend, the file counts. A file maintenance.d/NAME drains these claims, too:
+ * backends of a service that this agent claims by that name have weight 0 until it goes. Checks are
+ * for files: who claims from code says himself when a backend takes no more, by weight 0. Else
+ * GVS_ERROR_USAGE, GVS_ERROR_CONFLICT (the node was retired: close and open again), GVS_ERROR_NO
+ * (more claims than limits { entries }), and all is as before.
  *
  * Without GVS_DURABLE a claim ends with gvs_close. With it, it is kept in the state directory
  * (within milliseconds) and claimed again by each gvs_open, until it is withdrawn, or the directory

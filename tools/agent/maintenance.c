@@ -1,5 +1,6 @@
 /* tools/agent/maintenance.c: maintenance.d, beside services.d: a file there, whatever is in it,
- * drains this node's claims on the services of its name; the file goes, and they are as before.
+ * drains this node's claims on the services of its name, those of its files and those from code;
+ * the file goes, and they are as before.
  *
  * It is looked at as services.d is. A name that begins with a dot does not count (editors). Where
  * there is no directory nothing is in maintenance; if it cannot be read, what was known stays. */
@@ -80,8 +81,8 @@ gvs_maintenance_covers(const struct gvs_agent *a, const char *name)
 static bool
 is_own(const struct gvs_agent *a, const char *name, const char **near)
 {
-    const char *names[NAMES_NEAR_MAX + 1];
-    size_t count = 0;
+    const char *names[NAMES_NEAR_MAX + 1], *coded;
+    size_t count = 0, at = 0;
 
     for (size_t i = 0; i < a->claims.file_count; i++)
         for (size_t j = 0; j < a->claims.files[i].service_count; j++) {
@@ -92,6 +93,12 @@ is_own(const struct gvs_agent *a, const char *name, const char **near)
             if (count < NAMES_NEAR_MAX)
                 names[count++] = own;
         }
+    while ((coded = gvs_code_each_name(a, &at)) != NULL) {
+        if (strcmp(coded, name) == 0)
+            return true;
+        if (count < NAMES_NEAR_MAX)
+            names[count++] = coded;
+    }
     names[count] = NULL;
     *near = gvs_nearest(name, names);
     return false;
@@ -114,7 +121,7 @@ gvs_maintenance_problems(const struct gvs_agent *a, struct gvs_problems *p)
         if (near)
             snprintf(hint, sizeof hint, "did you mean %s?", near);
         else
-            snprintf(hint, sizeof hint, "only services of services.d on this node; rm it");
+            snprintf(hint, sizeof hint, "only services that this node itself claims; rm it");
         gvs_problem(p, false, "maintenance", hint,
                     "%s/%.80s: this node claims no service of that name", a->cfg.maintenance, name);
     }

@@ -373,12 +373,16 @@ gvs_agent_claim_held(const struct gvs_agent *a, const struct gvs_svcid *svc,
                      const struct gvs_ep *ep, char *text, size_t cap)
 {
     const struct gvs_claim_service *s = gvs_claims_find(&a->claims, svc, NULL);
+    const struct gvs_key key = {.kind = GVS_KEY_BACKEND, .svc = *svc, .ep = *ep};
+    bool filed = gvs_claims_find_backend(s, ep) != NULL;
+    const char *name;
 
-    if (!gvs_claims_find_backend(s, ep))
-        return false;
-    if (!gvs_maintenance_covers(a, s->attr.name))
+    if (filed && !gvs_maintenance_covers(a, s->attr.name))
         return gvs_checks_reason(a, svc, ep, text, cap);
-    snprintf(text, cap, "maintenance.d/%s", s->attr.name);
+    name = filed ? s->attr.name : gvs_code_drains(a, &key);
+    if (!name)
+        return false;
+    snprintf(text, cap, "maintenance.d/%s", name);
     return true;
 }
 
