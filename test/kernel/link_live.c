@@ -254,11 +254,15 @@ test_mending(struct gvs_link *l)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool hurt6;
+
         printf("# %s\n", rows[i].why);
         check(holds(rows[i].command), "prepared");
+        hurt6 = rows[i].v6 == LOOK ? !holds(route6) : rows[i].v6 == YES;
+        check(gvs_link_serves(l, &vip4) == !rows[i].v4 && gvs_link_serves(l, &vip6) == !hurt6,
+              "what was hurt is seen to be so");
         check(adds(l, &vip4, rows[i].v4), "add mends what was hurt of IPv4 and nothing else");
-        check(adds(l, &vip6, rows[i].v6 == LOOK ? !holds(route6) : rows[i].v6 == YES),
-              "add mends what was hurt of IPv6 and nothing else");
+        check(adds(l, &vip6, hurt6), "add mends what was hurt of IPv6 and nothing else");
         check(adds(l, &vip4, false) && adds(l, &vip6, false), "and then is content");
         check(reaches(&vip4, &node4), "a local client reaches the server by IPv4");
         check(reaches(&vip6, &node6), "and by IPv6");
