@@ -468,10 +468,14 @@ class Client(threading.Thread):
             while not self.stopping:
                 self.talk(s)
                 time.sleep(self.pause)
-            info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
-            # struct tcp_info: tcpi_total_retrans and tcpi_dsack_dups
-            total, twice = (struct.unpack_from("=I", info, at)[0] for at in (100, 216))
-            self.retransmissions = max(0, total - twice)
+            for _ in range(20):  # that it came twice may still have to be told
+                info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+                # struct tcp_info: tcpi_total_retrans and tcpi_dsack_dups
+                total, twice = (struct.unpack_from("=I", info, at)[0] for at in (100, 216))
+                self.retransmissions = max(0, total - twice)
+                if not self.retransmissions:
+                    break
+                time.sleep(0.1)
             if self.abort:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             s.close()

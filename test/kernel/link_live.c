@@ -182,15 +182,15 @@ test_idempotent(struct gvs_link *l)
           "so is loopback");
 }
 
+static const char *const route6 =
+    "test \"$(ip -6 route show table local fd00:99::1 | tr -s ' ')\" = 'local fd00:99::1 dev "
+    "gossipvs0 proto static src fd00:77::1 metric 1024 pref medium'";
+
 static void
 test_routes(struct gvs_link *l)
 {
     static const char *v4 = "ip route show table local dev gossipvs0 | grep -qx "
                             "'local 10.99.0.1 proto kernel scope host src 10.77.0.1 *'";
-    static const char *v6 =
-        "test \"$(ip -6 route show table local fd00:99::1 | tr -s ' ')\" = 'local "
-        "fd00:99::1 dev gossipvs0 proto static src fd00:77::1 metric 1024 pref "
-        "medium'";
     bool changed;
 
     gvs_link_source(l, &none, &none);
@@ -201,7 +201,7 @@ test_routes(struct gvs_link *l)
     check(adds(l, &vip4, true) && adds(l, &vip6, true),
           "add mends the source of VIPs there already");
     check(holds(v4), "the local route of the IPv4 VIP has the node as source");
-    check(holds(v6), "that of the IPv6 VIP, too, and is the only one");
+    check(holds(route6), "that of the IPv6 VIP, too, and is the only one");
     check(reaches(&vip4, &node4), "IPv4: a local client reaches the server, as the node");
     check(reaches(&vip6, &node6), "IPv6: likewise");
     check(adds(l, &vip4, false) && adds(l, &vip6, false), "and add has no more to do");
@@ -218,45 +218,58 @@ test_routes(struct gvs_link *l)
     check(adds(l, &vip4, true) && adds(l, &vip6, true) && holds(v4), "and is mended");
 }
 
+/* As an audit sees it. */
+static bool
+is_well(struct gvs_link *l, const struct gvs_addr *vip)
+{
+    return lists(l, true, vip, "gossipvs0") && gvs_link_serves(l, vip);
+}
+
 /* The same VIPs, after what other people do to a node. */
 static void
 test_mending(struct gvs_link *l)
 {
     static const struct {
         const char *why, *command;
-        bool v4, v6; /* is there something to mend? */
+        bool v4; /* is there something to mend? */
+        enum { NO, YES, LOOK } v6;
     } rows[] = {
-        {"nothing was done", "true", false, false},
+        {"nothing was done", "true", false, NO},
         {"down and up: IPv6 addresses go, IPv4 routes stay",
-         "ip link set gossipvs0 down; ip link set gossipvs0 up", false, true},
-        {"the interface is down", "ip link set gossipvs0 down", false, true},
-        {"the interface was deleted", "ip link del gossipvs0", true, true},
+         "ip link set gossipvs0 down; ip link set gossipvs0 up", false, YES},
+        {"the interface is down", "ip link set gossipvs0 down", false, YES},
+        {"the interface was deleted", "ip link del gossipvs0", true, YES},
         {"the node's IPv4 address went and came back",
-         "ip addr del 10.77.0.1/24 dev eth0; ip addr add 10.77.0.1/24 dev eth0", false, false},
+         "ip addr del 10.77.0.1/24 dev eth0; ip addr add 10.77.0.1/24 dev eth0", false, NO},
         {"so did its IPv6 address",
          "ip addr del fd00:77::1/64 dev eth0; ip addr add fd00:77::1/64 dev eth0 nodad", false,
-         false},
-        {"the IPv4 VIP was deleted", "ip addr del 10.99.0.1/32 dev gossipvs0", true, false},
-        {"the IPv6 VIP was deleted", "ip addr del fd00:99::1/128 dev gossipvs0", false, true},
+         LOOK}, /* since Linux 6.12 or before, not in 6.1, the route of another device loses it */
+        {"the IPv4 VIP was deleted", "ip addr del 10.99.0.1/32 dev gossipvs0", true, NO},
+        {"the IPv6 VIP was deleted", "ip addr del fd00:99::1/128 dev gossipvs0", false, YES},
         {"the IPv4 route was deleted", "ip route del local 10.99.0.1 dev gossipvs0 table local",
-         true, false},
+         true, NO},
         {"the IPv6 route was deleted", "ip -6 route del local fd00:99::1 dev gossipvs0 table local",
-         false, true},
+         false, YES},
         {"the IPv4 route got another source",
          "ip route change local 10.99.0.1 dev gossipvs0 table local proto kernel scope host src "
          "10.99.0.1",
-         true, false},
+         true, NO},
         {"the IPv6 route got another source",
          "ip -6 route change local fd00:99::1 dev gossipvs0 table local proto static metric 1024 "
          "src fd00:99::1",
-         false, true},
+         false, YES},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool hurt6;
+
         printf("# %s\n", rows[i].why);
         check(holds(rows[i].command), "prepared");
+        hurt6 = rows[i].v6 == LOOK ? !holds(route6) : rows[i].v6 == YES;
+        check(is_well(l, &vip4) == !rows[i].v4 && is_well(l, &vip6) == !hurt6,
+              "what was hurt is seen to be so");
         check(adds(l, &vip4, rows[i].v4), "add mends what was hurt of IPv4 and nothing else");
-        check(adds(l, &vip6, rows[i].v6), "add mends what was hurt of IPv6 and nothing else");
+        check(adds(l, &vip6, hurt6), "add mends what was hurt of IPv6 and nothing else");
         check(adds(l, &vip4, false) && adds(l, &vip6, false), "and then is content");
         check(reaches(&vip4, &node4), "a local client reaches the server by IPv4");
         check(reaches(&vip6, &node6), "and by IPv6");

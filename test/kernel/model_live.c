@@ -1,5 +1,6 @@
-/* test/kernel/model_live LEDGER: an agent of ipvs/kernel.h alone, which test/kernel/t_model tells
- * what to want. It lives until its input ends; then, as after kill -9, the kernel stays as it is.
+/* test/kernel/model_live LEDGER [DRAIN]: an agent of ipvs/kernel.h alone, which test/kernel/t_model
+ * tells what to want. It lives until its input ends; then, as after kill -9, the kernel stays as it
+ * is. What has connections may stay DRAIN seconds; not given, it goes at once.
  *
  * In, a line each, numbers as the kernel has them:
  *
@@ -28,6 +29,7 @@ struct agent {
     struct gvs_kernel *kernel;
     struct gvs_ledger *ledger;
     FILE *ledger_file;
+    uint64_t drain_ms;
     struct gvs_item items[WANT_MAX]; /* what is being told */
     size_t count;
 };
@@ -204,17 +206,29 @@ at_once(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep)
     return true;
 }
 
+static struct gvs_mono
+stay(void *ctx, const struct gvs_svcid *svc, const struct gvs_ep *ep, uint64_t held_ms)
+{
+    (void)svc, (void)ep, (void)held_ms;
+    return gvs_mono_add_ms(clock_now(), ((const struct agent *)ctx)->drain_ms);
+}
+
 int
 main(int argc, char **argv)
 {
-    struct gvs_kernel_config cfg = {
-        .interface = "gossipvs0", .audit_ms = 1000, .items_max = ITEMS_MAX, .at_once = at_once};
     static struct agent a;
+    struct gvs_kernel_config cfg = {.interface = "gossipvs0",
+                                    .audit_ms = 1000,
+                                    .items_max = ITEMS_MAX,
+                                    .at_once = at_once,
+                                    .stay = argc == 3 ? stay : NULL,
+                                    .ctx = &a};
     char line[256];
     int rc;
 
-    if (argc != 2)
-        die("one word is needed, the ledger's file");
+    if (argc != 2 && argc != 3)
+        die("the ledger's file is needed, and nothing else but a number of seconds");
+    a.drain_ms = argc == 3 ? strtoul(argv[2], NULL, 10) * 1000 : 0;
     a.ledger = load_ledger(argv[1]);
     a.ledger_file = fopen(argv[1], "a");
     rc = a.ledger_file ? gvs_kernel_open(&a.kernel, &cfg, a.ledger, clock_now()) : GVS_E_SYS;
