@@ -23,7 +23,7 @@
 #define DOUBLED_MS (3 * GVS_CLONE_MS) /* clones are noticed once in GVS_CLONE_MS */
 
 #define SERVICES_PER_SLICE 256
-#define ENTRIES_PER_SLICE 4096
+#define ENTRIES_PER_SLICE 1024
 
 struct gvs_claims_reading { /* by another thread */
     uv_work_t work;
