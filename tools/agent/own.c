@@ -22,7 +22,7 @@
 #define REFUSED_MS 5000               /* what was not taken is tried again; nothing special */
 #define DOUBLED_MS (3 * GVS_CLONE_MS) /* clones are noticed once in GVS_CLONE_MS */
 
-#define SERVICES_PER_SLICE 256
+#define SERVICES_PER_SLICE 128
 #define ENTRIES_PER_SLICE 1024
 
 struct gvs_claims_reading { /* by another thread */
