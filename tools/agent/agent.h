@@ -12,7 +12,8 @@
  *     checks.c     health checks of what they claim (by health.h); maintenance.c, what they drain
  *     owners.c     who takes part: whose claims are hidden (by hide.h), who is in sync
  *     events.c     what watch shows
- *     request.c    one request: parsing, the table of commands, waiting, answering
+ *     request.c    one request: parsing, the table of commands, waiting, answering; list.c,
+ *                  answers that are too long for one piece
  *     change.c     the commands that change the table; write.c, what they share
  *     apply.c      apply, and plan of files; stage.c, what was sent for them; apply_check.c, may it
  *                  be written?
@@ -501,6 +502,10 @@ void gvs_netns_refresh_conns(struct gvs_agent *a, const struct gvs_svcid *svc); 
 /* Connections in all together; false: in none they are known. */
 bool gvs_netns_conns(const struct gvs_agent *a, const struct gvs_item *item, uint64_t *active,
                      uint64_t *inactive);
+/* The services that leave kernels as a whole, ascending, each once; of one namespace, or (NULL) of
+ * all. To be freed. */
+struct gvs_svcid *gvs_netns_leaving(const struct gvs_agent *a, const struct gvs_netns *only,
+                                    size_t *count);
 void gvs_netns_refill(struct gvs_netns *ns); /* it is to be told all that is wanted */
 
 /* own.c: makes the table say what services.d says. Reads it if it is not as it was, and begins what
@@ -575,11 +580,20 @@ void gvs_event_member(struct gvs_agent *a, const struct gvs_node_event *ev);
 json_t *gvs_event_doc(struct gvs_events *e, uint64_t seq);
 void gvs_events_free(struct gvs_events *e);
 
+/* How an answer leaves in pieces, for those who can take it so. `of` tells answers apart: while one
+ * is under way, all others to the same ctx wait behind it. */
+struct gvs_pieces {
+    bool (*ready)(void *ctx, const void *of); /* has he room for another one? Else, once he has, all
+                                                 are polled */
+    void (*put)(void *ctx, const void *of, const char *bytes, size_t len, bool last);
+};
+
 /* request.c */
 struct gvs_request {
     struct gvs_agent *a;
     struct gvs_request *next; /* in a->requests */
     gvs_reply_fn reply;
+    const struct gvs_pieces *pieces; /* NULL: whole lines only */
     void *ctx;
     json_t *doc;       /* the request as it came */
     const char *words; /* "vip add" */
@@ -610,7 +624,7 @@ struct gvs_request {
     bool of_members;   /* what is written is of a member, not a claim */
     bool has_if_stamp; /* write only over this; 0: only if it is not there */
     uint64_t if_stamp;
-    json_t *dry;                           /* --dry-run: what would be written, else NULL */
+    bool dry;                              /* --dry-run: the list says what would be written */
     size_t written;                        /* entries */
     struct gvs_write *writes, *writes_end; /* gathered; owned */
     bool more;                             /* run `change` again: it has only done a part */
@@ -622,6 +636,9 @@ struct gvs_request {
     /* A watcher. */
     uint64_t since;
     const char *glob;
+    /* A list. */
+    struct gvs_list *list; /* list.c; owned */
+    void *walk;
 };
 void gvs_request_answer(struct gvs_request *r, json_t *doc, bool last); /* steals doc */
 void gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f);
@@ -650,9 +667,24 @@ void gvs_request_changed(struct gvs_request *r, size_t peers, const char *kernel
  * */
 void gvs_request_run(struct gvs_agent *a, uint64_t timeout_ms, void (*run)(struct gvs_request *r),
                      gvs_reply_fn reply, void *ctx);
-/* gvs_agent_command, with all that is known of who asks; copied. */
+/* gvs_agent_command, with all that is known of who asks, copied, and how he takes long answers
+ * (NULL: whole). */
 void gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
-                       gvs_reply_fn reply, void *ctx);
+                       gvs_reply_fn reply, const struct gvs_pieces *pieces, void *ctx);
+
+/* list.c. _begin: the answer is {"schema", KEY: [...]}, and `next` puts one element or a few (or
+ * none: it is called some hundred times in a turn) until it returns false: that was all, or it has
+ * answered with a fault. r->walk is its own: where it is. Or: _open, _put of each, while _ready
+ * says so, _end. */
+void gvs_list_begin(struct gvs_request *r, const char *key, bool (*next)(struct gvs_request *r),
+                    void *walk, void (*free_walk)(void *walk));
+void gvs_list_open(struct gvs_request *r, const char *key);
+void gvs_list_put(struct gvs_request *r, json_t *element); /* stolen */
+bool gvs_list_ready(struct gvs_request *r);                /* else wait for the client */
+void gvs_list_end(struct gvs_request *r, json_t *rest);    /* what else it has, or NULL; stolen */
+/* Puts the fault at the end of what has left already; false: nothing has. */
+bool gvs_list_fault(struct gvs_request *r, const struct gvs_fault *f);
+void gvs_list_free(struct gvs_request *r);
 
 /* write.c: entries of the cluster's. Each returns false having answered with a fault. What is
  * written is gathered, each key once at most, and goes into the table with gvs_writes_commit, all

@@ -384,6 +384,6 @@ gvs_change_apply(struct gvs_request *r)
 void
 gvs_show_plan_of(struct gvs_request *r)
 {
-    r->dry = json_array();
+    r->dry = true;
     begin(r, false);
 }

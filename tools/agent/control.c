@@ -3,8 +3,9 @@
  * The kernel says who is at the other end (SO_PEERCRED, SO_PEERGROUPS: the groups of the process,
  * fixed when it connected). Whoever that is must not keep the loop from its peers and its kernel:
  * each turn of it runs one request of a client, nothing waits for a client, and what a client can
- * hold is bounded: a megabyte and one answer unread, 64 KiB of a request for five seconds, 64
- * requests, and of sixteen connections twelve for those who may only look. */
+ * hold is bounded: a megabyte and one answer unread (of a list, which leaves in pieces, an eighth
+ * of that), 64 KiB of a request for five seconds, 64 requests, and of sixteen connections twelve
+ * for those who may only look. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -24,6 +25,7 @@
 #define PENDING_MAX 64 /* requests of one client that wait for their answer */
 #define LINE_MAX_BYTES 65536
 #define BACKLOG_MAX_BYTES (1 << 20)
+#define AHEAD_MAX_BYTES (1 << 17) /* of a list: the rest is made when he has read some */
 #define UNFINISHED_MS 5000
 #define GROUP_LEN_MAX (1 << 16) /* of the users' database, members included */
 
@@ -47,9 +49,13 @@ struct client {
     unsigned handles; /* of these two, open */
     struct gvs_who who;
     bool may_read;
-    bool more;      /* a whole request waits for the next turn; nothing is read meanwhile */
-    bool ended;     /* he will send no more */
-    size_t pending; /* requests without their last answer */
+    bool more;             /* a whole request waits for the next turn; nothing is read meanwhile */
+    bool ended;            /* he will send no more */
+    size_t pending;        /* requests without their last answer */
+    const void *under_way; /* whose answer has begun to leave, in pieces. NULL: nobody's. Nothing is
+                              read meanwhile, and what else is to be said waits here: */
+    char *behind;
+    size_t behind_len;
     size_t len;
     char line[LINE_MAX_BYTES];
 };
@@ -136,6 +142,9 @@ identify(struct client *c)
 
 /* --- answers --- */
 
+static void pause_reading(struct client *c);
+static void resume_reading(struct client *c);
+
 static void
 release(struct gvs_control *control)
 {
@@ -159,6 +168,7 @@ client_closed(uv_handle_t *h)
             *p = c->next;
             break;
         }
+    free(c->behind);
     free(c);
     release(control);
 }
@@ -196,6 +206,42 @@ written(uv_write_t *w, int status)
     if (status < 0 || (c->ended && c->pending == 0 &&
                        uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) == 0))
         drop(c);
+    else if (c->under_way)
+        gvs_agent_pump(c->control->a); /* which makes the next piece, if there is room for it */
+}
+
+/* Takes the bytes; NULL: there was no memory for them. */
+static void
+send_bytes(struct client *c, char *bytes, size_t len)
+{
+    uv_write_t *w = malloc(sizeof *w);
+    uv_buf_t buf = uv_buf_init(bytes, (unsigned)len);
+
+    if (w)
+        w->data = bytes;
+    if (w && bytes && uv_write(w, (uv_stream_t *)&c->pipe, &buf, 1, written) == 0)
+        return;
+    free(w);
+    free(bytes);
+    drop(c);
+}
+
+static void
+send_behind(struct client *c)
+{
+    char *bytes = c->behind;
+    size_t len = c->behind_len;
+
+    c->behind = NULL;
+    c->behind_len = 0;
+    if (len > 0)
+        send_bytes(c, bytes, len);
+}
+
+static size_t
+backlog(const struct client *c)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe) + c->behind_len;
 }
 
 static void
@@ -203,36 +249,64 @@ send_line(void *ctx, const char *line, int last)
 {
     struct client *c = ctx;
     size_t len = strlen(line);
-    uv_write_t *w;
-    uv_buf_t buf;
-    char *copy;
+    char *more;
 
     if (last)
         c->pending--;
     if (uv_is_closing((uv_handle_t *)&c->pipe))
         return;
-    if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) > BACKLOG_MAX_BYTES) {
+    if (backlog(c) > BACKLOG_MAX_BYTES) {
         hang_up(c, "does not read what he asked for");
         return;
     }
-    w = malloc(sizeof *w);
-    copy = malloc(len + 1);
-    if (!w || !copy) {
-        free(w);
-        free(copy);
+    more = realloc(c->behind, c->behind_len + len + 1);
+    if (!more) {
         drop(c);
         return;
     }
-    memcpy(copy, line, len);
-    copy[len] = '\n';
-    w->data = copy;
-    buf = uv_buf_init(copy, (unsigned)len + 1);
-    if (uv_write(w, (uv_stream_t *)&c->pipe, &buf, 1, written) != 0) {
-        free(w);
-        free(copy);
-        drop(c);
-    }
+    memcpy(more + c->behind_len, line, len);
+    more[c->behind_len + len] = '\n';
+    c->behind = more;
+    c->behind_len += len + 1;
+    if (!c->under_way)
+        send_behind(c);
 }
+
+static bool
+ready_for(void *ctx, const void *of)
+{
+    const struct client *c = ctx;
+
+    return (!c->under_way || c->under_way == of) && backlog(c) < AHEAD_MAX_BYTES;
+}
+
+static void
+send_piece(void *ctx, const void *of, const char *bytes, size_t len, bool last)
+{
+    struct client *c = ctx;
+    bool first = !c->under_way;
+    char *copy = malloc(len);
+
+    if (last)
+        c->pending--;
+    if (uv_is_closing((uv_handle_t *)&c->pipe)) {
+        free(copy);
+        return;
+    }
+    c->under_way = last ? NULL : of;
+    if (first && !last)
+        pause_reading(c);
+    if (copy)
+        memcpy(copy, bytes, len);
+    send_bytes(c, copy, len);
+    if (!last || uv_is_closing((uv_handle_t *)&c->pipe))
+        return;
+    send_behind(c);
+    if (!first)
+        resume_reading(c);
+}
+
+static const struct gvs_pieces pieces = {ready_for, send_piece};
 
 /* --- requests --- */
 
@@ -253,7 +327,7 @@ run_line(struct client *c, const char *line)
     if (c->pending > PENDING_MAX)
         refuse(c, "no", "too many requests at once", "");
     else if (c->may_read)
-        gvs_request_begin(c->control->a, line, &c->who, send_line, c);
+        gvs_request_begin(c->control->a, line, &c->who, send_line, &pieces, c);
     else
         refuse(c, "not_permitted", "you may not read here",
                "sudo, or adduser to the group of gossipvs.conf");
@@ -279,10 +353,10 @@ on_turn(uv_idle_t *turn)
     bool more = false;
 
     for (struct client *c = control->first; c; c = c->next) {
-        if (!c->more || uv_is_closing((uv_handle_t *)&c->pipe))
+        if (!c->more || c->under_way || uv_is_closing((uv_handle_t *)&c->pipe))
             continue;
         take_line(c);
-        more |= c->more;
+        more |= c->more && !c->under_way;
     }
     if (!more)
         uv_idle_stop(turn);
@@ -326,6 +400,8 @@ await_more(struct client *c, bool whole)
 {
     bool before = c->more;
 
+    if (c->under_way)
+        return; /* resume_reading calls again */
     c->more = memchr(c->line, '\n', c->len) != NULL;
     if (c->more) {
         uv_read_stop((uv_stream_t *)&c->pipe);
@@ -339,6 +415,22 @@ await_more(struct client *c, bool whole)
         uv_timer_stop(&c->timer);
     else if (whole || !uv_is_active((uv_handle_t *)&c->timer))
         uv_timer_start(&c->timer, on_timer, UNFINISHED_MS, 0);
+}
+
+static void
+pause_reading(struct client *c)
+{
+    uv_read_stop((uv_stream_t *)&c->pipe);
+    uv_timer_stop(&c->timer);
+}
+
+static void
+resume_reading(struct client *c)
+{
+    if (c->ended || uv_is_closing((uv_handle_t *)&c->pipe))
+        return;
+    c->more = true; /* so that it reads on, unless there is */
+    await_more(c, true);
 }
 
 /* Runs the first whole line of the buffer. */

@@ -293,38 +293,6 @@ put_items(struct page *p, const struct gvs_netns *host, const struct gvs_svcid *
     }
 }
 
-static int
-cmp_svc(const void *a, const void *b)
-{
-    return gvs_svcid_cmp(a, b);
-}
-
-/* The services that leave as a whole, ascending; to be freed. */
-static struct gvs_svcid *
-leaving_services(const struct gvs_netns *host, size_t *count)
-{
-    struct gvs_svcid *list = NULL, *more;
-    struct gvs_item item;
-    size_t at = 0, cap = 0;
-
-    *count = 0;
-    while (host && gvs_ledger_each_leaving(host->ledger, &at, &item)) {
-        if (item.kind != GVS_ITEM_SERVICE)
-            continue;
-        if (*count == cap) {
-            cap = cap ? 2 * cap : 64;
-            more = realloc(list, cap * sizeof *list);
-            if (!more)
-                break;
-            list = more;
-        }
-        list[(*count)++] = item.svc;
-    }
-    if (list)
-        qsort(list, *count, sizeof *list, cmp_svc);
-    return list;
-}
-
 /* The first service of the set behind *svc, or of all. */
 static const struct gvs_item *
 next_shown(const struct gvs_agent *a, bool after, const struct gvs_svcid *svc)
@@ -347,14 +315,15 @@ static bool
 kernel_page(struct page *p, bool after, struct gvs_svcid *at)
 {
     const struct gvs_netns *host = gvs_netns_host(p->a);
-    size_t count, l = 0;
-    struct gvs_svcid *leaving;
+    struct gvs_svcid *leaving = NULL;
+    size_t count = 0, l = 0;
     const struct gvs_item *shown;
     bool more = true;
 
     if (host && !host->kernel)
         host = NULL;
-    leaving = leaving_services(host, &count);
+    if (host)
+        leaving = gvs_netns_leaving(p->a, host, &count);
     for (; more && !is_full(p); after = true) {
         shown = next_shown(p->a, after, at);
         while (l < count && after && gvs_svcid_cmp(&leaving[l], at) <= 0)

@@ -690,6 +690,55 @@ gvs_netns_settled(const struct gvs_agent *a)
     return a->cfg.netns_count == 0 || a->netns_scanned;
 }
 
+/* --- what leaves --- */
+
+static bool
+append_leaving(const struct gvs_netns *ns, struct gvs_svcid **list, size_t *count, size_t *cap)
+{
+    struct gvs_svcid *more;
+    struct gvs_item item;
+    size_t at = 0;
+
+    while (gvs_ledger_each_leaving(ns->ledger, &at, &item)) {
+        if (item.kind != GVS_ITEM_SERVICE)
+            continue;
+        if (*count == *cap) {
+            *cap = *cap ? 2 * *cap : 64;
+            more = realloc(*list, *cap * sizeof **list);
+            if (!more)
+                return false;
+            *list = more;
+        }
+        (*list)[(*count)++] = item.svc;
+    }
+    return true;
+}
+
+static int
+cmp_svc(const void *a, const void *b)
+{
+    return gvs_svcid_cmp(a, b);
+}
+
+struct gvs_svcid *
+gvs_netns_leaving(const struct gvs_agent *a, const struct gvs_netns *only, size_t *count)
+{
+    struct gvs_svcid *list = NULL;
+    size_t cap = 0, kept = 0;
+
+    *count = 0;
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        if ((!only || ns == only) && !append_leaving(ns, &list, count, &cap))
+            break;
+    if (*count > 0)
+        qsort(list, *count, sizeof *list, cmp_svc);
+    for (size_t i = 0; i < *count; i++)
+        if (kept == 0 || gvs_svcid_cmp(&list[kept - 1], &list[i]) != 0)
+            list[kept++] = list[i];
+    *count = kept;
+    return list;
+}
+
 /* --- opening and closing all --- */
 
 /* Before any key is read. */

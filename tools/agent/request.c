@@ -81,7 +81,8 @@ gvs_request_answer(struct gvs_request *r, json_t *doc, bool last)
 void
 gvs_request_fault(struct gvs_request *r, const struct gvs_fault *f)
 {
-    gvs_request_answer(r, json_pack("{s:o}", "error", gvs_fault_json(f)), true);
+    if (!gvs_list_fault(r, f))
+        gvs_request_answer(r, json_pack("{s:o}", "error", gvs_fault_json(f)), true);
 }
 
 /* --- changes --- */
@@ -117,9 +118,9 @@ free_request(struct gvs_request *r)
     if (r->sync)
         r->sync->r = NULL;
     json_decref(r->doc);
-    json_decref(r->dry);
     gvs_writes_free(r);
     gvs_apply_free(r->apply);
+    gvs_list_free(r);
     free(r->svcs);
     free(r);
 }
@@ -349,11 +350,10 @@ run_change(struct gvs_request *r)
 static void
 answer_dry(struct gvs_request *r)
 {
-    json_t *doc = json_pack("{s:s, s:O}", "schema", "gossipvs/1", "changes", r->dry);
-
-    if (r->apply)
-        json_object_set_new(doc, "kept", json_integer((json_int_t)gvs_apply_kept(r->apply)));
-    gvs_request_answer(r, doc, true);
+    if (!r->list)
+        gvs_list_open(r, "changes");
+    gvs_list_end(r, r->apply ? json_pack("{s:I}", "kept", (json_int_t)gvs_apply_kept(r->apply))
+                             : NULL);
 }
 
 void
@@ -388,6 +388,10 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
 
     if (r->change && refuse_retired(r))
         return true;
+    if (r->dry && !gvs_list_ready(r)) {
+        r->wake = GVS_MONO_NEVER; /* he reads, or goes */
+        return false;
+    }
     if (r->change && (r->stays || gvs_agent_may_write(r->a))) {
         if (!run_change(r))
             return true;
@@ -395,7 +399,7 @@ poll_change(struct gvs_request *r, struct gvs_mono now)
         if (r->change && r->stays && gvs_mono_due(r->deadline, now))
             answer_early(r);
         if (r->change)
-            return !r->stays && gvs_mono_due(r->deadline, now) && timed_out(r, 0);
+            return !r->stays && !r->list && gvs_mono_due(r->deadline, now) && timed_out(r, 0);
         if (r->dry) {
             answer_dry(r);
             return true;
@@ -632,7 +636,7 @@ gvs_agent_command(struct gvs_agent *a, const char *line, const char *by, int may
     struct gvs_who who = {.uid = -1, .may_change = may_change != 0};
 
     snprintf(who.name, sizeof who.name, "%s", by);
-    gvs_request_begin(a, line, &who, reply, ctx);
+    gvs_request_begin(a, line, &who, reply, NULL, ctx);
 }
 
 /* NULL, having answered: no memory. */
@@ -673,7 +677,7 @@ gvs_request_run(struct gvs_agent *a, uint64_t timeout_ms, void (*run)(struct gvs
 
 void
 gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *who,
-                  gvs_reply_fn reply, void *ctx)
+                  gvs_reply_fn reply, const struct gvs_pieces *pieces, void *ctx)
 {
     struct gvs_request *r = new_request(a, who, reply, ctx);
     const struct command *command;
@@ -681,6 +685,7 @@ gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_who *w
 
     if (!r)
         return;
+    r->pieces = pieces;
     if (read_request(r, line, &f) < 0 || find_command(r, &command, &f) < 0) {
         gvs_request_fault(r, &f);
     } else {

@@ -3,6 +3,7 @@
  * What nobody claims any more and still leaves a kernel is shown, too: it is added to the view, and
  * told from everything else by having no owner. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/agent/agent.h"
@@ -326,108 +327,128 @@ vip_json(struct gvs_agent *a, const struct gvs_view_service *v)
     return o;
 }
 
-struct vips {
-    json_t *list;
-    const char *only; /* a canonical VIP or a name; NULL: all */
-    bool by_id;
-    struct gvs_svcid id;        /* by_id: what `only` means */
-    size_t max, rows_max, rows; /* VIPs; lines of VIPs and backends, and so many so far */
+/* --- all of them --- */
+
+/* The view of a service, with what leaves it. False: there is nothing to show. */
+static bool
+view_all(struct gvs_agent *a, const struct gvs_svcid *svc)
+{
+    struct gvs_view_env env = gvs_agent_env(a);
+
+    (void)gvs_view_service(gvs_node_claims(a->node), &env, svc, a->view);
+    add_leaving(a, a->view);
+    return a->view->claimed || a->view->backend_count > 0;
+}
+
+/* Through what the table has and what leaves as a whole, in the order of keys. */
+struct walk {
+    struct gvs_svcid *leaving; /* those that did when it began; owned */
+    size_t next, count;
+    struct gvs_svcid at;
+    bool after;
 };
 
+static struct walk
+begin_walk(struct gvs_agent *a)
+{
+    struct walk w = {.after = false};
+
+    w.leaving = gvs_netns_leaving(a, NULL, &w.count);
+    return w;
+}
+
+/* w->at is the next. False: that was all. */
 static bool
-is_full(const struct vips *list)
+step(struct gvs_agent *a, struct walk *w)
 {
-    return json_array_size(list->list) >= list->max || list->rows >= list->rows_max;
-}
+    struct gvs_svcid svc;
+    bool any = gvs_view_seek(gvs_node_claims(a->node), w->after ? &w->at : NULL, w->after, &svc);
 
-/* The service that the view holds, with what leaves it. */
-static void
-append_vip(struct gvs_agent *a, struct vips *list)
-{
-    struct gvs_view_service *v = a->view;
-
-    if (list->by_id && gvs_svcid_cmp(&v->id, &list->id) != 0)
-        return;
-    add_leaving(a, v);
-    if (!v->claimed && v->backend_count == 0)
-        return;
-    if (list->only && !list->by_id && strcmp(v->claim.name, list->only) != 0)
-        return;
-    if (list->only)
-        gvs_netns_refresh_conns(a, &v->id);
-    list->rows += 1 + v->backend_count;
-    json_array_append_new(list->list, vip_json(a, v));
-}
-
-/* Those of which nothing is left but what is in this kernel. Their names may be others' by now. */
-static void
-append_leaving(struct gvs_agent *a, const struct gvs_netns *ns, struct vips *list)
-{
-    struct gvs_view_env env = gvs_agent_env(a);
-    struct gvs_netns *before;
-    struct gvs_item item;
-    struct gvs_mono until;
-    size_t at = 0;
-
-    if (list->only && json_array_size(list->list) > 0)
-        return;
-    while (!is_full(list) && gvs_ledger_each_leaving(ns->ledger, &at, &item)) {
-        before = gvs_netns_next(a, NULL);
-        if (item.kind != GVS_ITEM_SERVICE ||
-            gvs_view_service(gvs_node_claims(a->node), &env, &item.svc, a->view))
-            continue;
-        while (before != ns && !gvs_ledger_leaves(before->ledger, &item, &until))
-            before = gvs_netns_next(a, before);
-        if (before == ns)
-            append_vip(a, list);
-    }
-}
-
-static void
-append_vips(struct gvs_agent *a, struct vips *list)
-{
-    const struct gvs_table *t = gvs_node_claims(a->node);
-    struct gvs_view_env env = gvs_agent_env(a);
-    struct gvs_svcid svc = {0};
-
-    for (bool after = false; !is_full(list) && gvs_view_seek(t, after ? &svc : NULL, after, &svc);
-         after = true)
-        if (gvs_view_service(t, &env, &svc, a->view))
-            append_vip(a, list);
-    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
-        append_leaving(a, ns, list);
+    while (w->next < w->count && w->after && gvs_svcid_cmp(&w->leaving[w->next], &w->at) <= 0)
+        w->next++;
+    if (w->next < w->count && (!any || gvs_svcid_cmp(&w->leaving[w->next], &svc) < 0))
+        svc = w->leaving[w->next];
+    else if (!any)
+        return false;
+    w->at = svc;
+    w->after = true;
+    return true;
 }
 
 json_t *
 gvs_show_vips(struct gvs_agent *a, size_t max, size_t rows_max)
 {
-    struct vips list = {.list = json_array(), .max = max, .rows_max = rows_max};
+    struct walk w = begin_walk(a);
+    json_t *list = json_array();
+    size_t rows = 0;
 
-    append_vips(a, &list);
-    return list.list;
+    while (json_array_size(list) < max && rows < rows_max && step(a, &w)) {
+        if (!view_all(a, &w.at))
+            continue;
+        rows += 1 + a->view->backend_count;
+        json_array_append_new(list, vip_json(a, a->view));
+    }
+    free(w.leaving);
+    return list;
 }
 
-static json_t *
-vips_json(struct gvs_agent *a, const char *only, size_t *found)
+static bool
+put_next(struct gvs_request *r)
 {
-    struct vips list = {.list = json_array(), .only = only, .max = SIZE_MAX, .rows_max = SIZE_MAX};
+    struct walk *w = r->walk;
 
-    list.by_id = only && gvs_svcid_parse(&list.id, only, strlen(only), NULL) == GVS_OK;
-    append_vips(a, &list);
-    *found = json_array_size(list.list);
-    return list.list;
+    if (!step(r->a, w))
+        return false;
+    if (view_all(r->a, &w->at))
+        gvs_list_put(r, vip_json(r->a, r->a->view));
+    return true;
+}
+
+static void
+free_walk(void *walk)
+{
+    free(((struct walk *)walk)->leaving);
+    free(walk);
 }
 
 void
 gvs_show_vip_list(struct gvs_request *r)
 {
-    size_t found;
-    json_t *vips;
+    struct walk *w;
 
     if (gvs_show_too_many_words(r, 0))
         return;
-    vips = vips_json(r->a, NULL, &found);
-    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
+    w = malloc(sizeof *w);
+    GVS_ASSERT(w != NULL);
+    *w = begin_walk(r->a);
+    gvs_list_begin(r, "vips", put_next, w, free_walk);
+}
+
+/* --- one of them --- */
+
+/* The services that are shown under a name, of those that the table has or of those that only leave
+ * (whose names may be others' by now): how many, and the first two. */
+static size_t
+find_shown(struct gvs_agent *a, const char *name, bool in_table, struct gvs_svcid two[static 2])
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_view_env env = gvs_agent_env(a);
+    const struct gvs_named *x = NULL;
+    size_t found = 0;
+
+    while ((x = gvs_names_next(&a->names, name, x)) != NULL) {
+        if (gvs_view_service(t, &env, &x->svc, a->view) != in_table || !view_all(a, &x->svc) ||
+            strcmp(a->view->claim.name, name) != 0)
+            continue;
+        if (found == 0 || gvs_svcid_cmp(&x->svc, &two[0]) < 0) {
+            two[1] = two[0];
+            two[0] = x->svc;
+        } else if (found == 1 || gvs_svcid_cmp(&x->svc, &two[1]) < 0) {
+            two[1] = x->svc;
+        }
+        found++;
+    }
+    return found;
 }
 
 /* A name that is like one of those that there are was that one. */
@@ -456,32 +477,51 @@ gvs_show_no_vip(struct gvs_agent *a, const char *word, struct gvs_fault *f)
         gvs_fault_hint(f, "gossipvs vip list");
 }
 
+/* The service that is meant by its VIP or its name. */
+static int
+find_one(struct gvs_agent *a, const char *word, struct gvs_svcid *svc, struct gvs_fault *f)
+{
+    char one[GVS_SVCID_TEXT_LEN], other[GVS_SVCID_TEXT_LEN];
+    struct gvs_svcid two[2] = {{0}};
+    size_t found;
+
+    if (gvs_svcid_parse(svc, word, strlen(word), NULL) == GVS_OK) {
+        found = view_all(a, svc);
+    } else {
+        found = find_shown(a, word, true, two);
+        if (found == 0)
+            found = find_shown(a, word, false, two);
+        *svc = two[0];
+    }
+    if (found == 1)
+        return GVS_OK;
+    if (found == 0) {
+        gvs_show_no_vip(a, word, f);
+        return -1;
+    }
+    gvs_svcid_format(one, &two[0]);
+    gvs_svcid_format(other, &two[1]);
+    return gvs_fault_set(f, GVS_EXIT_CONFLICT, "'%.80s' is the name of both %s and %s", word, one,
+                         other);
+}
+
 void
 gvs_show_vip(struct gvs_request *r)
 {
+    struct gvs_svcid svc;
     struct gvs_fault f;
-    size_t found = 0;
-    json_t *vips;
 
     if (r->argc != 1) {
         gvs_fault_set(&f, GVS_EXIT_USAGE, "vip show: one VIP or name expected");
         gvs_request_fault(r, &f);
         return;
     }
-    vips = vips_json(r->a, r->argv[0], &found);
-    if (found == 1) {
-        gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "vips", vips), true);
+    if (find_one(r->a, r->argv[0], &svc, &f) < 0) {
+        gvs_request_fault(r, &f);
         return;
     }
-    if (found == 0) {
-        gvs_show_no_vip(r->a, r->argv[0], &f);
-    } else {
-        const char *one = json_string_value(json_object_get(json_array_get(vips, 0), "vip"));
-        const char *two = json_string_value(json_object_get(json_array_get(vips, 1), "vip"));
-
-        gvs_fault_set(&f, GVS_EXIT_CONFLICT, "'%.80s' is the name of both %s and %s", r->argv[0],
-                      one, two);
-    }
-    json_decref(vips);
-    gvs_request_fault(r, &f);
+    gvs_netns_refresh_conns(r->a, &svc);
+    (void)view_all(r->a, &svc);
+    gvs_request_answer(
+        r, json_pack("{s:s, s:[o]}", "schema", SCHEMA, "vips", vip_json(r->a, r->a->view)), true);
 }

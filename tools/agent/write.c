@@ -69,7 +69,9 @@ note_dry(struct gvs_request *r, const struct gvs_key *key, const struct gvs_entr
     json_object_set_new(o, "before",
                         there ? gvs_text_claim(key, held->value, held->value_len) : json_object());
     json_object_set_new(o, "after", tombstone ? json_object() : gvs_text_claim(key, value, len));
-    json_array_append_new(r->dry, o);
+    if (!r->list)
+        gvs_list_open(r, "changes");
+    gvs_list_put(r, o);
 }
 
 /* --- writing --- */
@@ -393,8 +395,7 @@ gvs_write_options(struct gvs_request *r, struct gvs_fault *f)
         int rc;
 
         if (strcmp(r->argv[i], "--dry-run") == 0) {
-            if (!r->dry)
-                r->dry = json_array();
+            r->dry = true;
             cut_args(r, i, 1);
             continue;
         }
