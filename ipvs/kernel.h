@@ -80,6 +80,7 @@ struct gvs_kernel_config {
 };
 
 struct gvs_kernel;
+struct gvs_dump;
 
 /* Opens sockets, takes the namespace's lock (an abstract Unix socket; if another agent has it,
  * observes and tries again at each audit: see gvs_kernel_locked_out), does not read yet. `ledger`
@@ -222,14 +223,33 @@ void gvs_kernel_explain(const struct gvs_kernel *k, char *text, size_t cap, cons
                         int error);
 const char *gvs_kernel_trouble(int rc);
 
-/* wanted minus configured, from memory, as operations in plan order, addresses last; what would
- * touch a foreign service included (gvs_kernel_state_of tells). Returns how many; writes at most
- * max. */
-size_t gvs_kernel_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max);
+/* compare.c: what a kernel lacks, as operations in plan order, addresses last, anchors nowhere;
+ * what would touch a foreign service included. A step at a time, each of some ten microseconds, or
+ * with `dump` of a few system calls: what changes between two of them may be in or not.
+ *
+ *     struct gvs_compare c = {.dump = audit};
+ *     while ((rc = gvs_compare_next(k, &c)) > 0)
+ *         the next c.count of c.ops, lent until the next call: often none
+ *     gvs_compare_end(&c);
+ */
+struct gvs_compare {
+    bool dump; /* not what is configured, from memory, but the kernel as it is now */
+    struct gvs_op *ops;
+    size_t count, cap;
+    bool foreign; /* they would touch what is not ours, and are not done */
+    /* Where it is; compare.c's own. */
+    int part;
+    bool after;
+    struct gvs_svcid at;
+    struct gvs_dump *services; /* dump: of all services, */
+    bool *same;                /* which of these are as wanted, */
+    size_t read;               /* so far; */
+    struct gvs_item *have;     /* the others with their destinations, ascending */
+    size_t have_count, have_cap;
+};
 
-/* The same against a dump taken now; `foreign[i]`: ops[i] would touch what is not ours, and is not
- * done by itself. Reads everything in one go: 35 us a service. GVS_E_* or a count. */
-long gvs_kernel_audit(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign, size_t max);
+int gvs_compare_next(struct gvs_kernel *k, struct gvs_compare *c); /* 0: that was all; GVS_E_* */
+void gvs_compare_end(struct gvs_compare *c);                       /* also one that is all zero */
 
 /* Take over the foreign services that are wanted (audit --fix). */
 void gvs_kernel_take(struct gvs_kernel *k);

@@ -7,7 +7,7 @@
  *     look.c     reads the kernel: first read, looks, audits
  *     drain.c    what leaves: who may, and for how long
  *     brake.c    what has to wait, since it is too much at once
- *     report.c   what the caller may ask
+ *     report.c   what the caller may ask; compare.c, what a kernel lacks
  *
  * A slot is on one list at a time:
  *
@@ -376,8 +376,12 @@ bool gvs_vip_strays(struct gvs_kernel *k); /* removes some; false: none was left
  * the kernel was asked, which costs about as much as to read a service's destinations. */
 bool gvs_vip_check(struct gvs_kernel *k, const struct gvs_slot *s);
 
-/* The addresses' part of gvs_kernel_plan. */
-size_t gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max);
+/* The addresses' part of gvs_compare_next: that of a wanted service, if it lacks one; the next one
+ * behind `after` (NULL: of all) that nothing needs. Each 1, or 0 if there is none. */
+size_t gvs_vip_plan_come(const struct gvs_kernel *k, const struct gvs_item *service,
+                         struct gvs_op *op);
+size_t gvs_vip_plan_go(const struct gvs_kernel *k, const struct gvs_addr *after,
+                       struct gvs_op *op);
 
 /* The addresses of the interface and the node's own. GVS_E_*. */
 int gvs_vip_read(struct gvs_kernel *k);

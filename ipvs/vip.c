@@ -279,29 +279,27 @@ lacks_address(const struct gvs_kernel *k, const struct gvs_item *item)
 }
 
 size_t
-gvs_vip_plan(const struct gvs_kernel *k, struct gvs_op *ops, size_t max)
+gvs_vip_plan_come(const struct gvs_kernel *k, const struct gvs_item *service, struct gvs_op *op)
 {
-    struct gvs_range r = gvs_set_all(k->wanted);
-    struct gvs_op op = {.wave = 1};
-    size_t n = 0;
+    if (!lacks_address(k, service))
+        return 0;
+    *op = (struct gvs_op){.kind = GVS_OP_ADDR_ADD, .wave = 1, .item = *service};
+    return 1;
+}
 
-    op.kind = GVS_OP_ADDR_ADD;
-    for (; r.at < r.end; r.at++) {
-        if (!lacks_address(k, r.at))
-            continue;
-        op.item = *r.at;
-        if (n++ < max)
-            ops[n - 1] = op;
-    }
-    op.kind = GVS_OP_ADDR_DEL;
+size_t
+gvs_vip_plan_go(const struct gvs_kernel *k, const struct gvs_addr *after, struct gvs_op *op)
+{
     for (size_t i = 0; i < k->vips.count; i++) {
-        if (!is_left_over(k, &k->vips.v[i]))
+        const struct gvs_vip *v = &k->vips.v[i];
+
+        if ((after && gvs_addr_cmp(&v->addr, after) <= 0) || !is_left_over(k, v))
             continue;
-        op.item = least_of(GVS_PROTO_FWMARK, &k->vips.v[i].addr);
-        if (n++ < max)
-            ops[n - 1] = op;
+        *op = (struct gvs_op){.kind = GVS_OP_ADDR_DEL, .wave = 1};
+        op->item = least_of(GVS_PROTO_FWMARK, &v->addr);
+        return 1;
     }
-    return n;
+    return 0;
 }
 
 /* Reading. */

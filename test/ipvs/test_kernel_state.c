@@ -12,8 +12,8 @@ test_plan_and_audit_say_what_differs(void **state)
 
     (void)state;
     setup(&w);
-    assert_int_equal(gvs_kernel_plan(w.k, NULL, 0), 0);
-    assert_int_equal(gvs_kernel_audit(w.k, NULL, NULL, 0), 0);
+    assert_int_equal(compare(&w, false, NULL, NULL, 0), 0);
+    assert_int_equal(compare(&w, true, NULL, NULL, 0), 0);
     make_five(&w);
     w.store_stuck = true; /* nothing new happens */
     outside(GVS_OP_DEST_EDIT, dest_of(A, "10.77.0.1:8080", 7));
@@ -25,19 +25,63 @@ test_plan_and_audit_say_what_differs(void **state)
     fake_log();
     run(&w);
     LOG("");
-    assert_int_equal(gvs_kernel_plan(w.k, ops, 16), 4);
+    assert_int_equal(compare(&w, false, ops, NULL, 16), 4);
     assert_int_equal(ops[0].kind, GVS_OP_SERVICE_EDIT); /* the foreign one */
     assert_int_equal(ops[1].kind, GVS_OP_SERVICE_ADD);
     assert_int_equal(ops[2].kind, GVS_OP_ADDR_ADD);
     assert_int_equal(ops[3].kind, GVS_OP_ADDR_ADD);
-    assert_int_equal(gvs_kernel_plan(w.k, ops, 1), 4);
-    assert_int_equal(gvs_kernel_audit(w.k, ops, foreign, 16), 5);
+    assert_int_equal(compare(&w, false, ops, NULL, 1), 4);
+    assert_int_equal(compare(&w, true, ops, foreign, 16), 5);
     assert_true(ops[0].kind == GVS_OP_SERVICE_EDIT && foreign[0]);
     assert_true(ops[1].kind == GVS_OP_SERVICE_ADD && !foreign[1]);
     assert_true(ops[2].kind == GVS_OP_DEST_EDIT && !foreign[2]);
     assert_int_equal(ops[2].before.dest.weight, 7);
-    assert_int_equal(gvs_kernel_audit(w.k, ops, foreign, 2), 5);
+    assert_int_equal(compare(&w, true, ops, foreign, 2), 5);
     LOG("");
+    teardown(&w);
+}
+
+/* More services than a step looks at, and what differs at both ends and in the middle. */
+static void
+test_a_comparison_goes_in_steps_and_wave_by_wave(void **state)
+{
+    static const struct {
+        unsigned at;
+        uint8_t wave, kind;
+    } expected[] = {{0, 0, GVS_OP_DEST_ADD},    {70, 0, GVS_OP_SERVICE_EDIT},
+                    {149, 0, GVS_OP_DEST_ADD},  {0, 1, GVS_OP_DEST_DEL},
+                    {71, 1, GVS_OP_DEST_EDIT},  {149, 1, GVS_OP_DEST_DEL},
+                    {72, 2, GVS_OP_SERVICE_DEL}};
+    struct gvs_op ops[16];
+    char vip[150][32];
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    for (unsigned i = 0; i < 150; i++) {
+        snprintf(vip[i], sizeof vip[i], "10.99.1.%u:80/tcp", i);
+        want_here(&w, vip[i], "wlc", "10.77.0.1:80=1");
+    }
+    run(&w);
+    assert_int_equal(compare(&w, true, ops, NULL, 16), 0);
+    for (unsigned i = 0; i < 150; i += 149) {
+        outside(GVS_OP_DEST_DEL, dest_of(vip[i], "10.77.0.1:80", 1));
+        outside(GVS_OP_DEST_ADD, dest_of(vip[i], "10.77.0.2:80", 1));
+    }
+    outside(GVS_OP_SERVICE_EDIT, service_of(vip[70], "rr"));
+    outside(GVS_OP_DEST_EDIT, dest_of(vip[71], "10.77.0.1:80", 7));
+    w.store_stuck = true;
+    want_none_here(&w, vip[72]); /* and nothing of it is done yet */
+    assert_int_equal(compare(&w, true, ops, NULL, 16), 8);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        struct gvs_svcid svc = svc_of(vip[expected[i].at]);
+
+        assert_int_equal(ops[i].kind, expected[i].kind);
+        assert_int_equal(ops[i].wave, expected[i].wave);
+        assert_int_equal(gvs_svcid_cmp(&ops[i].item.svc, &svc), 0);
+    }
+    assert_int_equal(ops[7].kind, GVS_OP_ADDR_DEL);
+    assert_int_equal(compare(&w, false, ops, NULL, 16), 2); /* what is known of it */
     teardown(&w);
 }
 
@@ -275,6 +319,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(test_plan_and_audit_say_what_differs),
+        TEST(test_a_comparison_goes_in_steps_and_wave_by_wave),
         TEST(test_connections_are_those_of_the_last_audit),
         TEST(test_own_addresses_are_those_of_other_interfaces),
         TEST(test_a_reading_of_own_addresses_that_fails_is_none),

@@ -279,6 +279,27 @@ outside_flush(void)
     fake_kernel()->count = 0;
 }
 
+/* What a comparison says, up to `max` of it (foreign may be NULL); returns how much there is. */
+static inline size_t
+compare(const struct world *w, bool dump, struct gvs_op *ops, bool *foreign, size_t max)
+{
+    struct gvs_compare c = {.dump = dump};
+    size_t n = 0;
+    int rc;
+
+    while ((rc = gvs_compare_next(w->k, &c)) > 0)
+        for (size_t i = 0; i < c.count; i++, n++) {
+            if (n < max)
+                ops[n] = c.ops[i];
+            if (n < max && foreign)
+                foreign[n] = c.foreign;
+        }
+    assert_int_equal(rc, 0);
+    assert_int_equal(c.count, 0);
+    gvs_compare_end(&c);
+    return n;
+}
+
 static inline struct gvs_kernel_status
 status(const struct world *w)
 {

@@ -673,9 +673,9 @@ void gvs_request_begin(struct gvs_agent *a, const char *line, const struct gvs_w
                        gvs_reply_fn reply, const struct gvs_pieces *pieces, void *ctx);
 
 /* list.c. _begin: the answer is {"schema", KEY: [...]}, and `next` puts one element or a few (or
- * none: it is called some hundred times in a turn) until it returns false: that was all, or it has
- * answered with a fault. r->walk is its own: where it is. Or: _open, _put of each, while _ready
- * says so, _end. */
+ * none: it is called again in the same turn, or the next) until it returns false: that was all, or
+ * it has answered with a fault. r->walk is its own: where it is. Or: _open, _put of each, while
+ * _ready says so, _end. */
 void gvs_list_begin(struct gvs_request *r, const char *key, bool (*next)(struct gvs_request *r),
                     void *walk, void (*free_walk)(void *walk));
 void gvs_list_open(struct gvs_request *r, const char *key);

@@ -14,7 +14,7 @@
 #include "tools/agent/agent.h"
 
 #define PIECE_BYTES 32768 /* a millisecond or two */
-#define STEPS_MAX 128     /* of a turn; one that has nothing to tell costs some microseconds */
+#define TURN_US 2000      /* or as much of the loop, however little there is to tell */
 
 struct gvs_list {
     bool (*next)(struct gvs_request *r); /* NULL: others put what there is */
@@ -64,6 +64,8 @@ flush(struct gvs_request *r)
 {
     struct gvs_list *l = r->list;
 
+    if (!r->reply)
+        l->len = 0; /* nobody hears it */
     if (!r->reply || !r->pieces || l->lost)
         return;
     r->pieces->put(r->ctx, r, l->b, l->len, false);
@@ -140,13 +142,14 @@ static bool
 poll_list(struct gvs_request *r, struct gvs_mono now)
 {
     struct gvs_list *l = r->list;
+    uint64_t until = gvs_udp_now().us + TURN_US;
     size_t before = l->len;
     bool more = true;
 
     r->wake = GVS_MONO_NEVER; /* but when the client has taken something */
     if (!has_room(r))
         return false;
-    for (int i = 0; i < STEPS_MAX && more && !l->lost && l->len - before < PIECE_BYTES; i++)
+    while (more && !l->lost && l->len - before < PIECE_BYTES && gvs_udp_now().us < until)
         more = l->next(r);
     if (!more || l->lost) {
         if (!r->done)

@@ -7,7 +7,6 @@
 #include "tools/words/syntax.h"
 
 #define SCHEMA "gossipvs/1"
-#define OPS_MAX 100000
 #define OP_KINDS (GVS_OP_ANCHOR_DEL + 1)
 #define ASK_MS 50 /* between probes of those who have not converged yet */
 
@@ -447,79 +446,88 @@ change_json(const struct gvs_agent *a, const struct gvs_netns *ns, const struct 
     return o;
 }
 
+/* Through the kernels of all namespaces. */
+struct walk {
+    struct gvs_compare c;
+    size_t at;                                      /* of the agent's namespaces, */
+    char name[sizeof((struct gvs_netns *)0)->name]; /* this one; "": not begun */
+    bool fix;                                       /* and then put it right */
+};
+
 static void
-append_changes(json_t *list, const struct gvs_agent *a, const struct gvs_netns *ns,
-               const struct gvs_op *ops, const bool *foreign, size_t count)
+free_walk(void *walk)
 {
-    for (size_t i = 0; i < count; i++)
-        if (ops[i].kind != GVS_OP_ANCHOR_ADD && ops[i].kind != GVS_OP_ANCHOR_DEL)
-            json_array_append_new(list, change_json(a, ns, &ops[i], foreign[i]));
+    gvs_compare_end(&((struct walk *)walk)->c);
+    free(walk);
 }
 
-/* Would it touch a service that is not ours? Then it is not done. */
-static bool
-is_foreign(const struct gvs_kernel *k, const struct gvs_op *op)
+/* Where the walk is. One that goes meanwhile, or becomes another, ends for it. */
+static const struct gvs_netns *
+walked(const struct gvs_agent *a, struct walk *w)
 {
-    struct gvs_item service = gvs_item_make_service(&op->item.svc);
-    char why[192];
+    const struct gvs_netns *ns;
 
-    if (op->kind == GVS_OP_ADDR_ADD || op->kind == GVS_OP_ADDR_DEL)
-        return false;
-    return gvs_kernel_state_of(k, &service, why, sizeof why) == GVS_KERNEL_FOREIGN;
-}
-
-/* From memory. */
-static long
-plan_one(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign)
-{
-    size_t count = gvs_kernel_plan(k, ops, OPS_MAX);
-
-    count = count < OPS_MAX ? count : OPS_MAX;
-    for (size_t i = 0; i < count; i++)
-        foreign[i] = is_foreign(k, &ops[i]);
-    return (long)count;
-}
-
-/* From the kernel, as it is now. */
-static long
-audit_one(struct gvs_kernel *k, struct gvs_op *ops, bool *foreign)
-{
-    long count = gvs_kernel_audit(k, ops, foreign, OPS_MAX);
-
-    return count < OPS_MAX ? count : OPS_MAX;
-}
-
-/* What `one` finds in each namespace, as the answer. False: that was a fault. */
-static bool
-answer_changes(struct gvs_request *r, long (*one)(struct gvs_kernel *, struct gvs_op *, bool *))
-{
-    struct gvs_op *ops = calloc(OPS_MAX, sizeof *ops);
-    bool *foreign = calloc(OPS_MAX, sizeof *foreign);
-    json_t *list = json_array();
-    struct gvs_netns *ns = NULL;
-    struct gvs_fault f;
-    long count = ops && foreign ? 0 : GVS_E_FULL;
-
-    if (count < 0)
-        gvs_fault_set(&f, GVS_EXIT_NO, "out of memory");
-    while (count >= 0 && (ns = gvs_netns_next(r->a, ns)) != NULL) {
-        count = one(ns->kernel, ops, foreign);
-        if (count < 0)
-            gvs_fault_set(&f, GVS_EXIT_NO, "the kernel could not be read%s%s: %s",
-                          ns->host ? "" : " in ", ns->host ? "" : ns->name,
-                          gvs_kernel_trouble((int)count));
-        else
-            append_changes(list, r->a, ns, ops, foreign, (size_t)count);
+    while (w->at < a->netns_count && !a->netns[w->at]->kernel)
+        w->at++;
+    if (w->at >= a->netns_count)
+        return NULL;
+    ns = a->netns[w->at];
+    if (strcmp(ns->name, w->name) != 0) {
+        gvs_compare_end(&w->c);
+        snprintf(w->name, sizeof w->name, "%s", ns->name);
     }
-    free(ops);
-    free(foreign);
-    if (count < 0) {
-        json_decref(list);
+    return ns;
+}
+
+static void
+fix_all(struct gvs_agent *a)
+{
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns)) {
+        gvs_kernel_take(ns->kernel);
+        gvs_kernel_audit_now(ns->kernel);
+        ns->due = (struct gvs_mono){0};
+    }
+}
+
+static bool
+put_changes(struct gvs_request *r)
+{
+    struct walk *w = r->walk;
+    const struct gvs_netns *ns = walked(r->a, w);
+    struct gvs_fault f;
+    int rc;
+
+    if (!ns) {
+        if (w->fix)
+            fix_all(r->a);
+        return false;
+    }
+    rc = gvs_compare_next(ns->kernel, &w->c);
+    if (rc < 0) {
+        gvs_fault_set(&f, GVS_EXIT_NO, "the kernel could not be read%s%s: %s",
+                      ns->host ? "" : " in ", ns->host ? "" : ns->name, gvs_kernel_trouble(rc));
         gvs_request_fault(r, &f);
         return false;
     }
-    gvs_request_answer(r, json_pack("{s:s, s:o}", "schema", SCHEMA, "changes", list), true);
+    for (size_t i = 0; i < w->c.count; i++)
+        if (w->c.ops[i].kind != GVS_OP_ANCHOR_ADD && w->c.ops[i].kind != GVS_OP_ANCHOR_DEL)
+            gvs_list_put(r, change_json(r->a, ns, &w->c.ops[i], w->c.foreign));
+    if (rc == 0) {
+        w->name[0] = 0;
+        w->at++;
+    }
     return true;
+}
+
+static void
+answer_changes(struct gvs_request *r, bool dump, bool fix)
+{
+    struct walk *w = calloc(1, sizeof *w);
+
+    GVS_ASSERT(w != NULL);
+    w->c.dump = dump;
+    w->fix = r->stays = fix;
+    gvs_list_begin(r, "changes", put_changes, w, free_walk);
 }
 
 void
@@ -537,15 +545,13 @@ gvs_show_plan(struct gvs_request *r)
         gvs_request_fault(r, &f);
         return;
     }
-    answer_changes(r, plan_one);
+    answer_changes(r, false, false);
 }
 
 void
 gvs_show_audit(struct gvs_request *r)
 {
     bool fix = r->argc == 1 && strcmp(r->argv[0], "--fix") == 0;
-    struct gvs_netns *ns = NULL;
-    struct gvs_agent *a = r->a;
     struct gvs_fault f;
 
     if (r->argc && !fix) {
@@ -553,13 +559,7 @@ gvs_show_audit(struct gvs_request *r)
         gvs_request_fault(r, &f);
         return;
     }
-    if (!answer_changes(r, audit_one) || !fix)
-        return;
-    while ((ns = gvs_netns_next(a, ns)) != NULL) {
-        gvs_kernel_take(ns->kernel);
-        gvs_kernel_audit_now(ns->kernel);
-        ns->due = (struct gvs_mono){0};
-    }
+    answer_changes(r, true, fix);
 }
 
 /* --- the rest --- */
