@@ -30,6 +30,26 @@ check_output(const char *s, size_t len, bool colour)
 }
 
 static void
+show_list(const struct gvs_screen *s, const json_t *doc, bool vips)
+{
+    struct gvs_screen_changes changes = {.last = NULL};
+    struct gvs_screen_vips page = {.page = NULL};
+    const json_t *o;
+    size_t i;
+
+    json_array_foreach(json_object_get(doc, vips ? "vips" : "changes"), i, o)
+    {
+        if (vips)
+            gvs_screen_vips_put(&page, s, o);
+        else
+            gvs_screen_changes_put(&changes, s, o);
+    }
+    gvs_screen_vips_end(&page, s);
+    gvs_screen_changes_end(&changes, s);
+    json_decref(changes.last);
+}
+
+static void
 show(const struct gvs_screen *s, uint8_t which, const json_t *doc)
 {
     switch (which % 6) {
@@ -40,13 +60,13 @@ show(const struct gvs_screen *s, uint8_t which, const json_t *doc)
         gvs_screen_members(s, doc);
         break;
     case 2:
-        gvs_screen_vips(s, doc);
+        show_list(s, doc, true);
         break;
     case 3:
         gvs_screen_vip(s, doc);
         break;
     case 4:
-        gvs_screen_changes(s, doc);
+        show_list(s, doc, false);
         break;
     default:
         gvs_screen_event(s, doc);

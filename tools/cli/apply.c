@@ -281,6 +281,7 @@ gvs_cli_send_claims(struct gvs_cli *c, const struct gvs_claims *claims, const ch
         json_decref(s.vips);
         return rc;
     }
+    gvs_cli_take_changes(c);
     return gvs_cli_tell(c, command, c->words, c->count, s.vips, true, doc);
 }
 
@@ -367,9 +368,9 @@ gvs_cli_plan(struct gvs_cli *c)
     rc = run_files(c, "plan", path, &doc);
     if (rc == GVS_EXIT_OK) {
         if (!c->json)
-            gvs_screen_changes(&c->screen, doc);
+            gvs_screen_changes_end(&c->changes, &c->screen);
         say_kept(c, doc);
-        rc = json_array_size(json_object_get(doc, "changes")) > 0 ? GVS_EXIT_NO : GVS_EXIT_OK;
+        rc = c->list.count > 0 ? GVS_EXIT_NO : GVS_EXIT_OK;
     }
     json_decref(doc);
     return rc;

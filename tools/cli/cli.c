@@ -118,6 +118,14 @@ ask(struct gvs_cli *c, const char *command, char *const *words, size_t count, js
     return rc;
 }
 
+int
+gvs_cli_no_document(const struct gvs_cli *c, struct gvs_fault *f)
+{
+    gvs_fault_set(f, GVS_EXIT_UNREACHABLE, "the answer is no JSON object (%s)", c->socket);
+    gvs_fault_hint(f, "is that gossipvsd's socket?");
+    return -1;
+}
+
 /* The next answer, as it came and as *doc, which is the caller's. */
 static int
 hear_line(struct gvs_cli *c, double seconds, const char **line, json_t **doc, struct gvs_fault *f)
@@ -133,9 +141,7 @@ hear_line(struct gvs_cli *c, double seconds, const char **line, json_t **doc, st
         return GVS_OK;
     json_decref(*doc);
     *doc = NULL;
-    gvs_fault_set(f, GVS_EXIT_UNREACHABLE, "the answer is no JSON object (%s)", c->socket);
-    gvs_fault_hint(f, "is that gossipvsd's socket?");
-    return -1;
+    return gvs_cli_no_document(c, f);
 }
 
 /* The same, with what is wrong printed. With -j it is printed as it came, if `show` or if it is an
@@ -144,14 +150,18 @@ static int
 hear(struct gvs_cli *c, double seconds, bool show, json_t **doc)
 {
     const json_t *error;
-    const char *line;
+    const char *line = NULL;
     struct gvs_fault f;
+    int rc = c->list.key ? gvs_cli_hear_list(c, seconds, c->json && show, doc, &f)
+                         : hear_line(c, seconds, &line, doc, &f);
 
-    if (hear_line(c, seconds, &line, doc, &f) < 0)
+    if (rc < 0)
         return gvs_cli_fail(c, &f);
     error = json_object_get(*doc, "error");
-    if (c->json && (show || json_is_object(error)))
+    if (c->json && line && (show || json_is_object(error)))
         printf("%s\n", line);
+    else if (c->json && !line && !show && json_is_object(error))
+        gvs_cli_print(json_incref(*doc));
     return json_is_object(error) ? agent_fault(error) : GVS_EXIT_OK;
 }
 
@@ -317,29 +327,42 @@ gvs_cli_status(struct gvs_cli *c)
     return rc;
 }
 
+static void
+put_vip(struct gvs_cli *c, const json_t *vip)
+{
+    if (!c->json)
+        gvs_screen_vips_put(&c->vips, &c->screen, vip);
+}
+
 int
 gvs_cli_vip_list(struct gvs_cli *c)
 {
     json_t *doc;
-    int rc = gvs_cli_talk(c, "vip list", c->words, c->count, true, &doc);
+    int rc;
 
-    if (rc == GVS_EXIT_OK && json_array_size(json_object_get(doc, "vips")) == 0)
+    c->list.key = "vips";
+    c->list.each = put_vip;
+    rc = gvs_cli_talk(c, "vip list", c->words, c->count, true, &doc);
+    gvs_screen_vips_end(&c->vips, &c->screen);
+    if (rc == GVS_EXIT_OK && c->list.count == 0)
         gvs_cli_say(c, "no VIPs");
-    else if (rc == GVS_EXIT_OK && !c->json)
-        gvs_screen_vips(&c->screen, doc);
     json_decref(doc);
     return rc;
 }
 
-static bool
-differs(const json_t *doc)
+static void
+put_change(struct gvs_cli *c, const json_t *change)
 {
-    const json_t *change;
-    size_t i;
+    c->differs |= !json_is_true(json_object_get(change, "foreign"));
+    if (!c->json)
+        gvs_screen_changes_put(&c->changes, &c->screen, change);
+}
 
-    json_array_foreach(json_object_get(doc, "changes"), i,
-                       change) if (!json_is_true(json_object_get(change, "foreign"))) return true;
-    return false;
+void
+gvs_cli_take_changes(struct gvs_cli *c)
+{
+    c->list.key = "changes";
+    c->list.each = put_change;
 }
 
 int
@@ -347,14 +370,16 @@ gvs_cli_changes(struct gvs_cli *c)
 {
     bool fix = c->count == 1 && strcmp(c->words[0], "--fix") == 0;
     json_t *doc;
-    int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
+    int rc;
 
+    gvs_cli_take_changes(c);
+    rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
     if (rc == GVS_EXIT_OK) {
         if (!c->json)
-            gvs_screen_changes(&c->screen, doc);
-        if (fix && json_array_size(json_object_get(doc, "changes")) > 0)
+            gvs_screen_changes_end(&c->changes, &c->screen);
+        if (fix && c->list.count > 0)
             gvs_cli_say(c, "being put right; gossipvs audit shows what is left");
-        rc = differs(doc) ? GVS_EXIT_NO : GVS_EXIT_OK;
+        rc = c->differs ? GVS_EXIT_NO : GVS_EXIT_OK;
     }
     json_decref(doc);
     return rc;
@@ -417,8 +442,8 @@ gvs_cli_say_changed(const struct gvs_cli *c, const json_t *doc)
 
     if (json_is_array(json_object_get(doc, "changes"))) { /* --dry-run */
         if (!c->json)
-            gvs_screen_changes(&c->screen, doc);
-        if (json_array_size(json_object_get(doc, "changes")) == 0)
+            gvs_screen_changes_end(&c->changes, &c->screen);
+        if (c->list.count == 0)
             gvs_cli_say(c, "already so");
         return;
     }
@@ -441,8 +466,10 @@ int
 gvs_cli_change(struct gvs_cli *c)
 {
     json_t *doc;
-    int rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
+    int rc;
 
+    gvs_cli_take_changes(c);
+    rc = gvs_cli_talk(c, c->command, c->words, c->count, true, &doc);
     gvs_cli_say_changed(c, doc);
     json_decref(doc);
     return rc;

@@ -12,6 +12,7 @@
  *     export.c  export: pages of the table, put together
  *     import.c  import: import_ipvsadm.c and import_keepalived.c read, and then it is an apply
  *     keys.c    what keys list shows
+ *     list.c    long answers, an element at a time
  *     top.c         top, again and again
  *     client.c      the control socket
  *     screen.c      what a person sees; screen_changes.c, of what changes
@@ -45,6 +46,15 @@ struct gvs_cli {
     void (*show)(const struct gvs_screen *s, const json_t *doc);
     char **words; /* what follows the command */
     size_t count;
+    /* How the answer's list of this name is taken: an element at a time. NULL: whole, with it. */
+    struct {
+        const char *key;
+        void (*each)(struct gvs_cli *c, const json_t *element);
+        size_t count; /* so far */
+    } list;
+    struct gvs_screen_vips vips;       /* of such lists */
+    struct gvs_screen_changes changes; /* likewise, */
+    bool differs;                      /* and not all of them are foreign */
 };
 
 /* cli.c. Each prints one error and returns its exit status. */
@@ -69,6 +79,14 @@ void gvs_cli_put_text(FILE *out, const char *text);
  * none. */
 int gvs_cli_talk(struct gvs_cli *c, const char *command, char *const *words, size_t count,
                  bool show, json_t **doc);
+
+/* list.c: the next answer, with an empty list; its elements go to c->list.each as they come, and
+ * all of it to stdout, as it came, if `show`. A negative number with *f. */
+int gvs_cli_hear_list(struct gvs_cli *c, double seconds, bool show, json_t **doc,
+                      struct gvs_fault *f);
+int gvs_cli_no_document(const struct gvs_cli *c, struct gvs_fault *f); /* nor JSON at all; -1 */
+/* From now on changes are told as they come. */
+void gvs_cli_take_changes(struct gvs_cli *c);
 
 /* A question without words. With -j its answer is printed as it came; on a fault nothing is. */
 int gvs_cli_ask(struct gvs_cli *c, const char *command, json_t **doc, struct gvs_fault *f);

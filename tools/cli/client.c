@@ -5,7 +5,6 @@
 #include <math.h>
 #include <poll.h>
 #include <pwd.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,4 +233,26 @@ gvs_client_line(struct gvs_client *c, double seconds, const char **line, size_t 
         if (rc < 0)
             return rc;
     }
+}
+
+int
+gvs_client_piece(struct gvs_client *c, double seconds, const char **bytes, size_t *len, bool *end,
+                 struct gvs_fault *fault)
+{
+    const char *newline;
+    int rc;
+
+    if (c->at == c->len) {
+        c->at = c->len = c->scanned = 0;
+        rc = receive(c, until(seconds), seconds, fault);
+        if (rc < 0)
+            return rc;
+    }
+    *bytes = c->buf + c->at;
+    newline = memchr(*bytes, '\n', c->len - c->at);
+    *end = newline;
+    *len = newline ? (size_t)(newline - *bytes) : c->len - c->at;
+    c->at += *len + (newline ? 1 : 0);
+    c->scanned = c->at;
+    return GVS_OK;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/err.h"
@@ -29,6 +30,11 @@ void gvs_client_close(struct gvs_client *c); /* also one that is all zero but fo
  * said before is for gvs_client_line to find. */
 int gvs_client_send(struct gvs_client *c, const char *bytes, size_t len, double seconds,
                     struct gvs_fault *fault);
+
+/* What has come of a line, and lies there unread, without its newline; *end: with it the line ends.
+ * Lent until the next call. For lines that are too long to be waited for. */
+int gvs_client_piece(struct gvs_client *c, double seconds, const char **bytes, size_t *len,
+                     bool *end, struct gvs_fault *fault);
 
 /* The next line, without its newline, followed by a 0; lent until the next call. */
 int gvs_client_line(struct gvs_client *c, double seconds, const char **line, size_t *len,

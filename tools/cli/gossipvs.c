@@ -519,6 +519,7 @@ main(int argc, char **argv)
         rc = parse(&a, argc, argv) < 0 ? gvs_cli_fail(&a.cli, &a.fault) : run(&a);
 
     gvs_client_close(&a.cli.client);
+    json_decref(a.cli.changes.last);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "gossipvs: the answer could not be written: %s\n", strerror(errno));
         rc = rc ? rc : GVS_EXIT_NO;

@@ -2,6 +2,7 @@
  * or a line, in gvs_print() and cell(), and nothing else prints what came from outside. */
 #include "tools/cli/screen.h"
 
+#include <assert.h>
 #include <libsmartcols/libsmartcols.h>
 #include <math.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 
 #define SHORT_FINGERPRINT 8
 #define LAGGING_MAX 3         /* named in the first line of status */
+#define PAGE_VIPS 100         /* of vip list */
 #define DIFFERS_SECONDS_MIN 2 /* younger is a change that he has not told us of yet */
 
 /* --- colour --- */
@@ -185,9 +187,9 @@ open_table(const struct gvs_screen *s, const struct column *columns, size_t coun
     return t;
 }
 
-/* Prints it, without the blanks that fill up the last column. */
+/* Prints it, but for the first lines, and without the blanks that fill up the last column. */
 static void
-close_table(const struct gvs_screen *s, struct libscols_table *t)
+print_table(const struct gvs_screen *s, struct libscols_table *t, size_t left_out)
 {
     char *text = NULL, *line, *rest;
 
@@ -199,9 +201,18 @@ close_table(const struct gvs_screen *s, struct libscols_table *t)
 
         while (len > 0 && line[len - 1] == ' ')
             len--;
-        fprintf(s->out, "%.*s\n", (int)len, line);
+        if (left_out > 0)
+            left_out--;
+        else
+            fprintf(s->out, "%.*s\n", (int)len, line);
     }
     free(text);
+}
+
+static void
+close_table(const struct gvs_screen *s, struct libscols_table *t)
+{
+    print_table(s, t, 0);
     scols_unref_table(t);
 }
 
@@ -539,6 +550,7 @@ enum {
     V_CHANGED,
     V_NOTE,
 };
+static_assert(V_NOTE + 1 == GVS_SCREEN_VIPS_COLUMNS, "all columns");
 
 static struct libscols_table *
 open_vips(const struct gvs_screen *s, int in_list, int in_show)
@@ -651,15 +663,51 @@ add_vip(struct libscols_table *t, const json_t *v)
     add_backends(t, line, backends);
 }
 
-void
-gvs_screen_vips(const struct gvs_screen *s, const json_t *doc)
+/* A line that is as wide as the page before, and is not printed: nor is the head, once it was. */
+static void
+add_filler(struct libscols_table *t, const size_t width[static GVS_SCREEN_VIPS_COLUMNS])
+{
+    struct libscols_line *line = add_line(t, NULL);
+
+    for (size_t i = 0; i < GVS_SCREEN_VIPS_COLUMNS; i++)
+        cell(line, i, "%*s", (int)width[i], "x");
+}
+
+static void
+print_page(struct gvs_screen_vips *page, const struct gvs_screen *s)
 {
     struct libscols_table *t = open_vips(s, 0, SCOLS_FL_HIDDEN);
+    bool first = page->width[0] == 0;
     const json_t *v;
     size_t i;
 
-    json_array_foreach(json_object_get(doc, "vips"), i, v) add_vip(t, v);
-    close_table(s, t);
+    if (!first)
+        add_filler(t, page->width);
+    json_array_foreach(page->page, i, v) add_vip(t, v);
+    print_table(s, t, first ? 0 : 2);
+    for (i = 0; i < GVS_SCREEN_VIPS_COLUMNS; i++)
+        page->width[i] = scols_column_get_width(scols_table_get_column(t, i));
+    scols_unref_table(t);
+    json_array_clear(page->page);
+}
+
+void
+gvs_screen_vips_put(struct gvs_screen_vips *page, const struct gvs_screen *s, const json_t *vip)
+{
+    if (!page->page)
+        page->page = gvs_print_need(json_array());
+    json_array_append(page->page, (json_t *)vip);
+    if (json_array_size(page->page) == PAGE_VIPS)
+        print_page(page, s);
+}
+
+void
+gvs_screen_vips_end(struct gvs_screen_vips *page, const struct gvs_screen *s)
+{
+    if (json_array_size(page->page) > 0)
+        print_page(page, s);
+    json_decref(page->page);
+    *page = (struct gvs_screen_vips){.page = NULL};
 }
 
 static void

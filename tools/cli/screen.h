@@ -26,10 +26,26 @@ char *gvs_screen_list(const json_t *list, const char *none);
  * tables. */
 void gvs_screen_status(const struct gvs_screen *s, const json_t *status, const json_t *members);
 void gvs_screen_members(const struct gvs_screen *s, const json_t *doc);
-void gvs_screen_vips(const struct gvs_screen *s, const json_t *doc); /* vip list */
-void gvs_screen_vip(const struct gvs_screen *s, const json_t *doc);  /* vip show */
-void gvs_screen_top(const struct gvs_screen *s, const json_t *doc);  /* vip list, as top */
+void gvs_screen_vip(const struct gvs_screen *s, const json_t *doc); /* vip show */
+void gvs_screen_top(const struct gvs_screen *s, const json_t *doc); /* vip list, as top */
 
-/* screen_changes.c */
-void gvs_screen_changes(const struct gvs_screen *s, const json_t *doc); /* plan, audit */
-void gvs_screen_event(const struct gvs_screen *s, const json_t *doc);   /* one line of watch */
+/* vip list, as it comes: a page of VIPs at a time, whose columns are at least as wide as those of
+ * the page before. All zero begins; _end prints what is left. */
+#define GVS_SCREEN_VIPS_COLUMNS 12
+struct gvs_screen_vips {
+    json_t *page;
+    size_t width[GVS_SCREEN_VIPS_COLUMNS]; /* of the page before; 0: there was none */
+};
+void gvs_screen_vips_put(struct gvs_screen_vips *v, const struct gvs_screen *s, const json_t *vip);
+void gvs_screen_vips_end(struct gvs_screen_vips *v, const struct gvs_screen *s);
+
+/* screen_changes.c. plan, audit, what --dry-run says: each change as it comes; _end says how many
+ * there were. All zero begins. */
+struct gvs_screen_changes {
+    json_t *last; /* to be released */
+    long long add, edit, remove, foreign;
+};
+void gvs_screen_changes_put(struct gvs_screen_changes *x, const struct gvs_screen *s,
+                            const json_t *change);
+void gvs_screen_changes_end(const struct gvs_screen_changes *x, const struct gvs_screen *s);
+void gvs_screen_event(const struct gvs_screen *s, const json_t *doc); /* one line of watch */

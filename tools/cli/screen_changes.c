@@ -73,12 +73,8 @@ is_foreign(const json_t *c)
     return json_is_true(json_object_get(c, "foreign"));
 }
 
-struct summary {
-    long long add, edit, remove, foreign;
-};
-
 static char
-count_change(struct summary *sum, const json_t *c)
+count_change(struct gvs_screen_changes *sum, const json_t *c)
 {
     const char *op = gvs_screen_text(c, "op");
 
@@ -132,22 +128,22 @@ put_change(const struct gvs_screen *s, const json_t *c, char sign)
 }
 
 void
-gvs_screen_changes(const struct gvs_screen *s, const json_t *doc)
+gvs_screen_changes_put(struct gvs_screen_changes *x, const struct gvs_screen *s,
+                       const json_t *change)
 {
-    const json_t *c, *last = NULL;
-    struct summary sum = {0};
-    size_t i;
+    if (!x->last || !same_place(x->last, change))
+        put_place(s, change);
+    put_change(s, change, count_change(x, change));
+    json_decref(x->last);
+    x->last = json_incref((json_t *)change);
+}
 
-    json_array_foreach(json_object_get(doc, "changes"), i, c)
-    {
-        if (!last || !same_place(last, c))
-            put_place(s, c);
-        put_change(s, c, count_change(&sum, c));
-        last = c;
-    }
-    gvs_print(s->out, "%lld to add, %lld to change, %lld to remove", sum.add, sum.edit, sum.remove);
-    if (sum.foreign)
-        gvs_print(s->out, " (%lld not ours: left alone)", sum.foreign);
+void
+gvs_screen_changes_end(const struct gvs_screen_changes *x, const struct gvs_screen *s)
+{
+    gvs_print(s->out, "%lld to add, %lld to change, %lld to remove", x->add, x->edit, x->remove);
+    if (x->foreign)
+        gvs_print(s->out, " (%lld not ours: left alone)", x->foreign);
     fputc('\n', s->out);
 }
 
