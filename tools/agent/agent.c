@@ -300,7 +300,8 @@ open_udp(struct gvs_agent *a, struct gvs_fault *fault)
 static int
 open_sets(struct gvs_agent *a, struct gvs_fault *fault)
 {
-    struct gvs_set **sets[] = {&a->shown, &a->dirty, &a->held.set[0], &a->held.set[1]};
+    struct gvs_set **sets[] = {&a->shown, &a->dirty, &a->troubled, &a->held.set[0],
+                               &a->held.set[1]};
     size_t items = gvs_limits_held(&a->cfg.limits);
     bool short_of_memory = false;
 
@@ -436,6 +437,7 @@ free_agent(struct gvs_agent *a)
     close_key(a);
     free(a->shown); /* each was initialised at the start of its block */
     free(a->dirty);
+    free(a->troubled);
     for (int i = 0; i < 2; i++)
         free(a->held.set[i]);
     free(a->trials);

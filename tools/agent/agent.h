@@ -249,6 +249,7 @@ struct gvs_agent {
     struct gvs_item *items;        /* scratch, 1 + GVS_VIEW_BACKENDS_MAX */
     struct gvs_set *shown;         /* what the view last said of every service */
     struct gvs_set *dirty;         /* services whose view is out of date */
+    struct gvs_set *troubled;      /* those of which the view last had something to complain */
     struct gvs_waiting held;       /* services that would lose their last usable destination */
 
     /* netns.c: the host's first, if it is meant; then by name. */
@@ -858,6 +859,7 @@ struct gvs_problems {
 };
 void gvs_problem(struct gvs_problems *p, bool critical, const char *code, const char *hint,
                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+bool gvs_problems_has(const struct gvs_view_service *v); /* is there one in this view? */
 json_t *gvs_problems(struct gvs_agent *a, bool *critical);
 void gvs_checks_problems(const struct gvs_agent *a, struct gvs_problems *p);
 void gvs_maintenance_problems(const struct gvs_agent *a, struct gvs_problems *p);

@@ -167,11 +167,13 @@ static json_t *
 disagreements(struct gvs_agent *a)
 {
     const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_range all = gvs_set_all(a->troubled);
     struct gvs_view_env env = gvs_agent_env(a);
-    struct gvs_svcid svc = {0};
     json_t *list = json_array();
 
-    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true) {
+    for (; all.at < all.end; all.at++) {
+        struct gvs_svcid svc = all.at->svc;
+
         if (!gvs_view_service(t, &env, &svc, a->view))
             continue;
         if (a->view->conflict)

@@ -365,6 +365,18 @@ forget_names(struct gvs_agent *a)
     a->names_kept = a->names.count;
 }
 
+/* So that who asks what is wrong need not look at what is not. */
+static void
+note_trouble(struct gvs_agent *a, const struct gvs_svcid *svc, bool troubled)
+{
+    struct gvs_item item = gvs_item_make_service(svc);
+
+    if (troubled)
+        (void)gvs_set_put(a->troubled, &item); /* as large as the table */
+    else
+        gvs_set_del(a->troubled, &item);
+}
+
 /* `writer`: who causes it; NULL: whoever wrote last. */
 static void
 refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist,
@@ -374,6 +386,7 @@ refresh_service(struct gvs_agent *a, const struct gvs_svcid *svc, bool insist,
     size_t count = view_in(a, svc, gvs_netns_host(a), &alive);
     struct gvs_range after = {a->items, a->items + count};
 
+    note_trouble(a, svc, alive && gvs_problems_has(a->view));
     if (alive && a->view->claimed)
         gvs_names_put(&a->names, svc, a->view->claim.name);
     if (!local && !insist && hold(a, svc, gvs_set_service(a->shown, svc), after))

@@ -151,20 +151,20 @@ file_problems(const struct gvs_agent *a, struct gvs_problems *p)
                     "the table is full (%zu entries)", a->cfg.limits.entries);
 }
 
-static void
-service_problems_in(const struct gvs_agent *a, const struct gvs_netns *ns,
-                    const struct gvs_view_service *v, const char *vip, struct gvs_problems *p)
+static bool
+is_full(const struct gvs_problems *p)
 {
-    struct gvs_item item = gvs_item_make_service(&v->id);
-    const char *in = ns->host ? "" : " in namespace ", *name = ns->host ? "" : ns->name;
-    char text[256];
+    return json_array_size(p->list) >= GVS_PROBLEMS_MAX;
+}
 
-    if (gvs_kernel_state_of(ns->kernel, &item, text, sizeof text) == GVS_KERNEL_FOREIGN)
-        gvs_problem(p, false, "foreign", "gossipvs audit --fix takes it over",
-                    "vip '%s': a service that is not ours stands in its place%s%s", vip, in, name);
-    if (!ns->host && v->claimed && gvs_netns_has(ns, &v->id.addr))
-        gvs_problem(p, false, "withheld", "not programmed there",
-                    "vip '%s' is an own address of %s%s%s", vip, a->cfg.name, in, name);
+bool
+gvs_problems_has(const struct gvs_view_service *v)
+{
+    bool any = v->withheld || v->conflict || v->backend_more > 0;
+
+    for (size_t i = 0; i < v->backend_count && !any; i++)
+        any = v->backends[i].withheld || v->backends[i].conflict;
+    return any;
 }
 
 static void
@@ -194,8 +194,68 @@ service_problems(struct gvs_agent *a, const struct gvs_view_service *v, struct g
             gvs_problem(p, false, "conflict", conflicts, "claims on a backend of vip '%s' disagree",
                         vip);
     }
-    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
-        service_problems_in(a, ns, v, vip, p);
+}
+
+static void
+troubles(struct gvs_agent *a, struct gvs_problems *p)
+{
+    struct gvs_range all = gvs_set_all(a->troubled);
+    struct gvs_view_env env = gvs_agent_env(a);
+
+    for (; all.at < all.end && !is_full(p); all.at++)
+        if (gvs_view_service(gvs_node_claims(a->node), &env, &all.at->svc, a->view))
+            service_problems(a, a->view, p);
+}
+
+static void
+foreign_problems(const struct gvs_agent *a, const struct gvs_netns *ns, struct gvs_problems *p)
+{
+    struct gvs_range all = gvs_set_all(a->shown);
+    char vip[GVS_SVCID_TEXT_LEN], text[256];
+
+    if (gvs_kernel_status(ns->kernel).foreign == 0)
+        return;
+    for (; all.at < all.end && !is_full(p); all.at++) {
+        if (all.at->kind != GVS_ITEM_SERVICE ||
+            gvs_kernel_state_of(ns->kernel, all.at, text, sizeof text) != GVS_KERNEL_FOREIGN)
+            continue;
+        gvs_svcid_format(vip, &all.at->svc);
+        gvs_problem(p, false, "foreign", "gossipvs audit --fix takes it over",
+                    "vip '%s': a service that is not ours stands in its place%s%s", vip,
+                    ns->host ? "" : " in namespace ", ns->host ? "" : ns->name);
+    }
+}
+
+/* VIPs at an address that is the namespace's own. */
+static void
+own_address_problems(struct gvs_agent *a, const struct gvs_netns *ns, const struct gvs_addr *own,
+                     uint8_t proto, struct gvs_problems *p)
+{
+    const struct gvs_table *t = gvs_node_claims(a->node);
+    struct gvs_view_env env = gvs_agent_env(a);
+    struct gvs_svcid svc = {.proto = proto, .addr = *own};
+    char vip[GVS_SVCID_TEXT_LEN];
+
+    for (bool after = false; !is_full(p) && gvs_view_seek(t, &svc, after, &svc) &&
+                             svc.proto == proto && gvs_addr_cmp(&svc.addr, own) == 0;
+         after = true) {
+        if (!gvs_view_service(t, &env, &svc, a->view) || !a->view->claimed)
+            continue;
+        gvs_svcid_format(vip, &svc);
+        gvs_problem(p, false, "withheld", "not programmed there",
+                    "vip '%s' is an own address of %s in namespace %s", vip, a->cfg.name, ns->name);
+    }
+}
+
+static void
+netns_troubles(struct gvs_agent *a, const struct gvs_netns *ns, struct gvs_problems *p)
+{
+    static const uint8_t protos[] = {GVS_PROTO_TCP, GVS_PROTO_UDP, GVS_PROTO_SCTP};
+
+    foreign_problems(a, ns, p);
+    for (size_t i = 0; !ns->host && i < ns->own_count; i++)
+        for (size_t j = 0; j < sizeof protos; j++)
+            own_address_problems(a, ns, &ns->own[i], protos[j], p);
 }
 
 static void
@@ -351,14 +411,11 @@ gvs_agent_ready(const struct gvs_agent *a, char *why, size_t cap)
     return why[0] == '\0';
 }
 
-/* Visits every service; a large table has its problems listed up to a hundred. */
+/* Looks only at services of which there is something to say, and lists up to a hundred of that. */
 json_t *
 gvs_problems(struct gvs_agent *a, bool *critical)
 {
-    const struct gvs_table *t = gvs_node_claims(a->node);
     struct gvs_problems p = {.list = json_array()};
-    struct gvs_view_env env = gvs_agent_env(a);
-    struct gvs_svcid svc = {0};
 
     kernel_problems(a, &p);
     hook_problems(a, &p);
@@ -369,9 +426,9 @@ gvs_problems(struct gvs_agent *a, bool *critical)
     file_problems(a, &p);
     gvs_maintenance_problems(a, &p);
     gvs_checks_problems(a, &p);
-    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true)
-        if (json_array_size(p.list) < GVS_PROBLEMS_MAX && gvs_view_service(t, &env, &svc, a->view))
-            service_problems(a, a->view, &p);
+    troubles(a, &p);
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        netns_troubles(a, ns, &p);
     *critical = p.critical;
     return p.list;
 }

@@ -457,21 +457,18 @@ gvs_show_no_vip(struct gvs_agent *a, const char *word, struct gvs_fault *f)
 {
     const struct gvs_table *t = gvs_node_claims(a->node);
     struct gvs_view_env env = gvs_agent_env(a);
-    char near[GVS_NAME_LEN_MAX + 1] = "";
-    struct gvs_svcid svc = {0};
+    const char *near = NULL;
 
-    for (bool after = false; gvs_view_seek(t, after ? &svc : NULL, after, &svc); after = true) {
-        const char *both[] = {near[0] ? near : NULL, NULL, NULL}, *found;
+    for (size_t i = 0; i < a->names.count; i++) {
+        const struct gvs_named *x = a->names.list[i];
+        const char *both[] = {near ? near : x->name, near ? x->name : NULL, NULL};
 
-        if (!gvs_view_service(t, &env, &svc, a->view) || !a->view->claimed)
-            continue;
-        both[near[0] ? 1 : 0] = a->view->claim.name;
-        found = gvs_nearest(word, both);
-        if (found == a->view->claim.name)
-            snprintf(near, sizeof near, "%s", found);
+        if (gvs_nearest(word, both) == x->name && gvs_view_service(t, &env, &x->svc, a->view) &&
+            a->view->claimed && strcmp(a->view->claim.name, x->name) == 0)
+            near = x->name;
     }
     gvs_fault_set(f, GVS_EXIT_NOT_FOUND, "no vip '%.80s'", word);
-    if (near[0])
+    if (near)
         gvs_fault_hint(f, "did you mean '%s'?", near);
     else
         gvs_fault_hint(f, "gossipvs vip list");
