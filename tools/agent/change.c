@@ -281,11 +281,12 @@ refuse_server_address(struct gvs_request *r, const struct gvs_svcid *svc, struct
         return GVS_OK;
     for (bool found = gvs_table_seek(t, NULL, 0, false, &e); found;
          found = gvs_table_seek(t, e.key, e.key_len, true, &e)) {
-        gvs_trial_say(&said, t, r->a->now_ms, &e);
-        if (e.kind != GVS_KEY_BACKEND || said.e.tombstone ||
-            gvs_key_parse(&key, e.key, e.key_len) < 0 || gvs_svcid_cmp(&key.svc, svc) == 0 ||
-            gvs_addr_cmp(&key.ep.addr, &svc->addr) != 0 ||
+        if (e.kind != GVS_KEY_BACKEND || gvs_key_parse(&key, e.key, e.key_len) < 0 ||
+            gvs_addr_cmp(&key.ep.addr, &svc->addr) != 0 || gvs_svcid_cmp(&key.svc, svc) == 0 ||
             gvs_node_is_retired(r->a->node, &key.owner))
+            continue;
+        gvs_trial_say(&said, t, r->a->now_ms, &e);
+        if (said.e.tombstone)
             continue;
         gvs_svcid_format(vip, svc);
         gvs_svcid_format(other, &key.svc);

@@ -60,6 +60,15 @@ poll_watch(struct gvs_request *r, struct gvs_mono now)
     return false;
 }
 
+/* He has seen numbers that this agent has not given: its store was lost, or it was killed before it
+ * had stored them. What it has had since is all new to him, and what was before nobody knows. */
+static void
+begin_anew(struct gvs_request *r)
+{
+    gvs_request_answer(r, json_pack("{s:s, s:n}", "event", "gap", "missed"), false);
+    r->since = r->a->events.first - 1;
+}
+
 void
 gvs_show_watch(struct gvs_request *r)
 {
@@ -78,7 +87,7 @@ gvs_show_watch(struct gvs_request *r)
         }
         seq = strtoull(number, &end, 10);
         if (end > number && !*end) {
-            r->since = seq < e->seq ? seq : e->seq;
+            r->since = seq;
             i++;
         } else {
             gvs_fault_set(&f, GVS_EXIT_USAGE, "--since takes the number of an event");
@@ -88,6 +97,8 @@ gvs_show_watch(struct gvs_request *r)
     }
     r->deadline = GVS_MONO_NEVER;
     r->poll = poll_watch;
+    if (r->since > e->seq)
+        begin_anew(r);
     feed(r);
 }
 

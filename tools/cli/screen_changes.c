@@ -162,8 +162,12 @@ gvs_screen_event(const struct gvs_screen *s, const json_t *doc)
     const char *via = json_string_value(json_object_get(doc, "via"));
 
     if (strcmp(event, "gap") == 0) {
-        gvs_print_line(s->out, "(%lld events before this are lost)",
-                       (long long)json_integer_value(json_object_get(doc, "missed")));
+        if (json_is_null(json_object_get(doc, "missed")))
+            gvs_print_line(s->out, "(the agent's numbers begin anew: nobody knows how many events "
+                                   "before this are lost)");
+        else
+            gvs_print_line(s->out, "(%lld events before this are lost)",
+                           (long long)json_integer_value(json_object_get(doc, "missed")));
         return;
     }
     if (strlen(time) > 11 && time[10] == 'T')
