@@ -380,8 +380,7 @@ bool gvs_vip_check(struct gvs_kernel *k, const struct gvs_slot *s);
  * behind `after` (NULL: of all) that nothing needs. Each 1, or 0 if there is none. */
 size_t gvs_vip_plan_come(const struct gvs_kernel *k, const struct gvs_item *service,
                          struct gvs_op *op);
-size_t gvs_vip_plan_go(const struct gvs_kernel *k, const struct gvs_addr *after,
-                       struct gvs_op *op);
+size_t gvs_vip_plan_go(const struct gvs_kernel *k, const struct gvs_addr *after, struct gvs_op *op);
 
 /* The addresses of the interface and the node's own. GVS_E_*. */
 int gvs_vip_read(struct gvs_kernel *k);
