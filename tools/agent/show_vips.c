@@ -411,13 +411,103 @@ free_walk(void *walk)
     free(walk);
 }
 
+/* --- the busiest of them --- */
+
+#define TOP_MAX 1000 /* nothing special about it: screens have fewer lines */
+
+struct busy {
+    struct gvs_svcid svc;
+    uint64_t rate, active; /* new connections a second; open ones */
+};
+
+struct top {
+    struct walk walk; /* first, for free_walk */
+    bool walked;
+    size_t max, count, put;
+    struct busy list[TOP_MAX]; /* the busiest first; of equals as they come */
+};
+
+static struct busy
+busy_of(const struct gvs_agent *a, const struct gvs_svcid *svc)
+{
+    struct gvs_range items = gvs_set_service(a->shown, svc);
+    struct busy b = {.svc = *svc};
+    uint64_t active, inactive;
+    struct gvs_rates rates;
+
+    for (struct gvs_netns *ns = gvs_netns_next(a, NULL); ns; ns = gvs_netns_next(a, ns))
+        if (gvs_kernel_rates(ns->kernel, svc, &rates))
+            b.rate += rates.conns;
+    for (; items.at < items.end; items.at++)
+        if (items.at->kind == GVS_ITEM_DEST && gvs_netns_conns(a, items.at, &active, &inactive))
+            b.active += active;
+    return b;
+}
+
+static void
+enter(struct top *t, const struct busy *b)
+{
+    size_t at = t->count;
+
+    while (at > 0 && (t->list[at - 1].rate < b->rate ||
+                      (t->list[at - 1].rate == b->rate && t->list[at - 1].active < b->active)))
+        at--;
+    if (at == t->max)
+        return;
+    t->count += t->count < t->max;
+    memmove(&t->list[at + 1], &t->list[at], (t->count - at - 1) * sizeof *t->list);
+    t->list[at] = *b;
+}
+
+static bool
+put_busiest(struct gvs_request *r)
+{
+    struct top *t = r->walk;
+    struct busy b;
+
+    t->walked |= !step(r->a, &t->walk);
+    if (!t->walked) {
+        b = busy_of(r->a, &t->walk.at);
+        enter(t, &b);
+        return true;
+    }
+    if (t->put == t->count)
+        return false;
+    if (view_all(r->a, &t->list[t->put++].svc))
+        gvs_list_put(r, vip_json(r->a, r->a->view));
+    return true;
+}
+
+static void
+list_busiest(struct gvs_request *r)
+{
+    const char *number = r->argc == 2 && strcmp(r->argv[0], "--top") == 0 ? r->argv[1] : "";
+    struct gvs_fault f;
+    struct top *t;
+    char *end;
+    unsigned long max = strtoul(number, &end, 10);
+
+    if (number[0] < '0' || number[0] > '9' || *end || max < 1 || max > TOP_MAX) {
+        gvs_fault_set(&f, GVS_EXIT_USAGE, "vip list: --top 1 to %d, or nothing, expected", TOP_MAX);
+        gvs_request_fault(r, &f);
+        return;
+    }
+    t = calloc(1, sizeof *t);
+    GVS_ASSERT(t != NULL);
+    t->walk = begin_walk(r->a);
+    t->max = max;
+    gvs_list_begin(r, "vips", put_busiest, t, free_walk);
+}
+
 void
 gvs_show_vip_list(struct gvs_request *r)
 {
     struct walk *w;
 
-    if (gvs_show_too_many_words(r, 0))
+    if (r->argc > 0) {
+        list_busiest(r);
         return;
+    }
     w = malloc(sizeof *w);
     GVS_ASSERT(w != NULL);
     *w = begin_walk(r->a);

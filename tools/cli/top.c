@@ -17,6 +17,7 @@
 
 #define PERIOD_MS 2000
 #define ASK_SECONDS 1
+#define TOP_MAX 1000                     /* that the agent tells */
 #define ENTER "\033[2J\033[?25l\033[?7l" /* empty; no cursor; no wrapping */
 #define LEAVE "\033[?7h\033[?25h"
 
@@ -76,12 +77,19 @@ close_top(struct top *t)
     raise(t->ended_by);
 }
 
+static int
+terminal_rows(void)
+{
+    struct winsize size = {0};
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
+}
+
 /* So many lines as fit, each to its end, and nothing below. */
 static void
 draw_over(const char *text)
 {
-    struct winsize size = {0};
-    int rows = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
+    int rows = terminal_rows();
 
     fputs("\033[H", stdout);
     for (int row = 1; row < rows && *text; row++) {
@@ -130,6 +138,18 @@ pause_top(struct top *t)
     return read(STDIN_FILENO, &key, 1) == 1 && key != 'q' && key != 'Q';
 }
 
+/* On a terminal, who is not on the screen need not be told of. */
+static int
+ask(struct gvs_cli *c, json_t **doc)
+{
+    char number[16], *words[] = {(char[]){"--top"}, number};
+    bool all = c->json || !isatty(STDOUT_FILENO);
+    int rows = terminal_rows();
+
+    snprintf(number, sizeof number, "%d", rows < TOP_MAX ? rows : TOP_MAX);
+    return gvs_cli_talk(c, "vip list", words, all ? 0 : 2, true, doc);
+}
+
 static int
 show_once(struct gvs_cli *c)
 {
@@ -157,7 +177,7 @@ gvs_cli_top(struct gvs_cli *c)
     for (bool first = true;; first = false) {
         json_t *doc;
 
-        rc = gvs_cli_talk(c, "vip list", NULL, 0, true, &doc);
+        rc = ask(c, &doc);
         if (rc == GVS_EXIT_OK && first)
             open_top(&t); /* what is wrong from the start is told on the screen that is there */
         if (rc == GVS_EXIT_OK && !c->json)
