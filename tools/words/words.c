@@ -130,13 +130,14 @@ seconds(uint32_t *out, const char *word, const char *text, uint32_t max, struct 
 static int
 scheduler(char *out, const char *text, struct gvs_fault *f)
 {
-    const char *near = gvs_nearest(text, gvs_schedulers);
     char have[128] = "";
+    const char *near;
 
     if (gvs_scheduler_known(text)) {
         memcpy(out, text, strlen(text) + 1);
         return GVS_OK;
     }
+    near = gvs_nearest(text, gvs_schedulers);
     for (size_t i = 0; gvs_schedulers[i]; i++)
         snprintf(have + strlen(have), sizeof have - strlen(have), " %s", gvs_schedulers[i]);
     return gvs_fault_set(f, GVS_EXIT_USAGE, "unknown scheduler '%.40s' (%s%s%shave:%s)", text,
@@ -259,7 +260,7 @@ static int
 pair(const char *const *known, unsigned *seen, const char *const *words, size_t count,
      struct gvs_fault *f)
 {
-    const char *near = gvs_nearest(words[0], known);
+    const char *near;
 
     for (int i = 0; known[i]; i++) {
         if (strcmp(known[i], words[0]) != 0)
@@ -271,6 +272,7 @@ pair(const char *const *known, unsigned *seen, const char *const *words, size_t 
         *seen |= 1u << i;
         return i;
     }
+    near = gvs_nearest(words[0], known);
     gvs_fault_set(f, GVS_EXIT_USAGE, "no such word '%.40s'", words[0]);
     if (near)
         gvs_fault_hint(f, "did you mean '%s'?", near);
