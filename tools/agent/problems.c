@@ -363,7 +363,8 @@ static void
 sysctl_problem(const struct gvs_agent *a, struct gvs_problems *p)
 {
     const struct gvs_netns *host = gvs_netns_host(a);
-    const struct gvs_item least = {.svc.proto = GVS_PROTO_UDP}, *first;
+    const struct gvs_svcid udp = {.proto = GVS_PROTO_UDP};
+    const struct gvs_item least = gvs_item_make_service(&udp), *first;
 
     if (!host || !host->kernel || gvs_kernel_observing(host->kernel))
         return;
