@@ -250,7 +250,7 @@ test_signals_are_as_a_program_expects_them(void **state)
     struct gvs_child c;
 
     (void)state;
-    write_program("grep -E 'SigBlk|SigIgn' /proc/$$/status >out");
+    write_program("exec grep -E 'SigBlk|SigIgn' /proc/$$/status >out");
     signal(SIGPIPE, SIG_IGN);
     start(&c);
     run(&c, 10000, GVS_RUNNER_EXITED, 0); /* it has begun */
