@@ -141,6 +141,8 @@ count_back(struct gvs_kernel *k, struct gvs_tally t)
 {
     struct gvs_brake *b = &k->brake;
 
+    if (is_none(b->gone_sum))
+        return;
     for (uint64_t age = 0; age < GVS_BRAKE_SECONDS && age <= b->second && !is_none(t); age++) {
         struct gvs_tally *gone = &b->gone[(b->second - age) % GVS_BRAKE_SECONDS];
         struct gvs_tally back = {lesser(t.services, gone->services),

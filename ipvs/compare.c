@@ -207,7 +207,7 @@ next_to_come(const struct gvs_kernel *k, struct gvs_compare *c)
 {
     struct gvs_range want = behind(gvs_set_all(k->wanted), c->after, &c->at);
 
-    if (want.at == want.end)
+    if (!want.at || want.at == want.end)
         return false;
     c->at = want.at->svc;
     c->after = true;

@@ -264,8 +264,8 @@ send_line(void *ctx, const char *line, int last)
         drop(c);
         return;
     }
-    memcpy(more + c->behind_len, line, len);
-    more[c->behind_len + len] = '\n';
+    memcpy(more + c->behind_len, line, len + 1);
+    more[c->behind_len + len] = '\n'; /* in the place of its end */
     c->behind = more;
     c->behind_len += len + 1;
     if (!c->under_way)

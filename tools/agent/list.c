@@ -31,6 +31,8 @@ append(const char *bytes, size_t len, void *list)
 {
     struct gvs_list *l = list;
 
+    if (len == 0)
+        return 0;
     if (l->len + len > l->cap) {
         size_t cap = 2 * (l->len + len) + 256;
         char *more = realloc(l->b, cap);
