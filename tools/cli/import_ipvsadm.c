@@ -267,8 +267,11 @@ finish(const struct gvs_describe *d, struct line *l, struct gvs_fault *f)
         return gvs_describe_refuse(d, l->number, f, "which server? (-r)");
     if (l->v6 && strncmp(l->vip, "fwmark:", 7) == 0)
         snprintf(l->vip + strlen(l->vip), sizeof l->vip - strlen(l->vip), "/v6");
-    if (gvs_words_vip(&l->id, l->vip, &was) < 0)
-        return gvs_describe_refuse(d, l->number, f, "%s", was.text);
+    if (gvs_words_vip(&l->id, l->vip, &was) < 0) {
+        gvs_describe_refuse(d, l->number, f, "%s", was.text);
+        gvs_fault_hint(f, "ipvsadm -Sn prints numbers");
+        return -1;
+    }
     return GVS_OK;
 }
 
