@@ -272,12 +272,13 @@ send_line(void *ctx, const char *line, int last)
         send_behind(c);
 }
 
+/* It begins whatever is unread before it, so that it keeps its place among the answers. */
 static bool
 ready_for(void *ctx, const void *of)
 {
     const struct client *c = ctx;
 
-    return (!c->under_way || c->under_way == of) && backlog(c) < AHEAD_MAX_BYTES;
+    return !c->under_way || (c->under_way == of && backlog(c) < AHEAD_MAX_BYTES);
 }
 
 static void
