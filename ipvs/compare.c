@@ -141,6 +141,21 @@ is_same(const struct gvs_compare *c, const struct gvs_svcid *svc)
     return found && c->same[found - c->services->v];
 }
 
+/* It is not in the dump and is held to be there: has it come since? Of one without destinations
+ * that cannot be asked for apart. */
+static bool
+has_come(struct gvs_kernel *k, const struct gvs_compare *c, const struct gvs_svcid *svc)
+{
+    struct gvs_item service = gvs_item_make_service(svc);
+    struct gvs_dump dests = {0};
+    bool come = false;
+
+    if (c->dump && !gvs_look_find(c->services, svc) && gvs_set_get(k->configured, &service))
+        come = gvs_look_dests(k, svc, &dests) == GVS_OK && dests.count > 0;
+    free(dests.v);
+    return come;
+}
+
 static bool
 make_room(struct gvs_compare *c, size_t count)
 {
@@ -156,12 +171,12 @@ make_room(struct gvs_compare *c, size_t count)
 /* The operations of the service in this wave. What stands foreign in its place is not configured,
  * and what is configured is not foreign. */
 static int
-plan_service(const struct gvs_kernel *k, struct gvs_compare *c, struct gvs_range have,
+plan_service(struct gvs_kernel *k, struct gvs_compare *c, struct gvs_range have,
              struct gvs_range want)
 {
     size_t count;
 
-    if (gvs_ranges_equal(have, want) || is_same(c, &c->at))
+    if (gvs_ranges_equal(have, want) || is_same(c, &c->at) || has_come(k, c, &c->at))
         return GVS_OK;
     if (!make_room(c, gvs_plan_max(have, want)))
         return GVS_E_FULL;
@@ -175,7 +190,7 @@ plan_service(const struct gvs_kernel *k, struct gvs_compare *c, struct gvs_range
 
 /* The next service of all; false: there is none in this wave. */
 static bool
-next_service(const struct gvs_kernel *k, struct gvs_compare *c, int *rc)
+next_service(struct gvs_kernel *k, struct gvs_compare *c, int *rc)
 {
     struct gvs_range want = behind(gvs_set_all(k->wanted), c->after, &c->at);
     struct gvs_range other = {NULL, NULL}, have = {c->have, c->have};

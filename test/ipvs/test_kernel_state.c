@@ -85,6 +85,42 @@ test_a_comparison_goes_in_steps_and_wave_by_wave(void **state)
     teardown(&w);
 }
 
+/* Services that come and go while the others are being read are no difference; what somebody else
+ * removes is. */
+static void
+test_what_comes_during_an_audit_is_not_missed(void **state)
+{
+    const struct gvs_svcid gone = svc_of("10.99.2.2:80/tcp");
+    struct gvs_compare c = {.dump = true};
+    char vip[20][32];
+    size_t said = 0;
+    struct world w;
+    int rc;
+
+    (void)state;
+    setup(&w);
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(vip[i], sizeof vip[i], "10.99.1.%u:80/tcp", i);
+        want_here(&w, vip[i], "wlc", "10.77.0.1:80=1");
+    }
+    run(&w);
+    assert_int_equal(gvs_compare_next(w.k, &c), 1);
+    want_here(&w, "10.99.0.1:80/tcp", "wlc", "10.77.0.1:80=1");
+    want_here(&w, "10.99.2.1:80/tcp", "wlc", "10.77.0.1:80=1");
+    want_here(&w, "10.99.2.2:80/tcp", "wlc", "10.77.0.1:80=1");
+    want_none_here(&w, vip[2]);
+    want_none_here(&w, vip[19]);
+    run(&w);
+    outside(GVS_OP_SERVICE_DEL, service_of("10.99.2.2:80/tcp", "wlc"));
+    while ((rc = gvs_compare_next(w.k, &c)) > 0)
+        for (size_t i = 0; i < c.count; i++, said++)
+            assert_int_equal(gvs_svcid_cmp(&c.ops[i].item.svc, &gone), 0);
+    assert_int_equal(rc, 0);
+    assert_int_equal(said, 2);
+    gvs_compare_end(&c);
+    teardown(&w);
+}
+
 static void
 test_connections_are_those_of_the_last_audit(void **state)
 {
@@ -340,6 +376,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_plan_and_audit_say_what_differs),
         TEST(test_a_comparison_goes_in_steps_and_wave_by_wave),
+        TEST(test_what_comes_during_an_audit_is_not_missed),
         TEST(test_connections_are_those_of_the_last_audit),
         TEST(test_own_addresses_are_those_of_other_interfaces),
         TEST(test_a_reading_of_own_addresses_that_fails_is_none),

@@ -470,6 +470,32 @@ test_who_closes_while_something_is_read_waits_for_it(void **state)
     end(&b);
 }
 
+/* Its kernel goes on without it. */
+static void
+test_who_is_retired_while_something_is_read_waits_for_nothing_after_it(void **state)
+{
+    struct gvs_mono late;
+    struct bench b;
+
+    (void)state;
+    begin_programming(&b);
+    configure(&b, "peers = { \"127.0.0.1:1\" }");
+    write_many(&b, "web.conf", 0, MANY);
+    open_agent(&b);
+    write_many(&b, "web.conf", 0, MANY + 1);
+    b.agent->started.us = 0; /* alone for long enough */
+    gvs_agent_read_claims(b.agent);
+    assert_non_null(b.agent->reading);
+    gvs_node_leave(b.agent->node, gvs_udp_now());
+    late = gvs_mono_add_ms(gvs_udp_now(), 10000);
+    while ((b.agent->reading || b.agent->netns[0]->trust == GVS_TRUST_NONE) &&
+           !gvs_mono_due(late, gvs_udp_now()))
+        turn(&b);
+    assert_null(b.agent->reading);
+    assert_int_not_equal(b.agent->netns[0]->trust, GVS_TRUST_NONE);
+    end(&b);
+}
+
 int
 main(void)
 {
@@ -486,6 +512,7 @@ main(void)
         cmocka_unit_test(test_who_has_claims_to_write_is_not_in_step),
         cmocka_unit_test(test_a_reload_waits_for_what_the_files_say),
         cmocka_unit_test(test_who_closes_while_something_is_read_waits_for_it),
+        cmocka_unit_test(test_who_is_retired_while_something_is_read_waits_for_nothing_after_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

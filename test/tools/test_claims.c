@@ -719,6 +719,53 @@ remove_dir(void **state)
     return system(command);
 }
 
+/* --- many files --- */
+
+#define FILES 10000
+
+/* Of so many files with a service each, the last one with that of the first, or with its own:
+ * processor time to take them. */
+static double
+seconds_to_take(bool clash)
+{
+    struct gvs_claims_found found = {.dir = strdup("services.d"), .any = true, .file_count = FILES};
+    struct gvs_claims c = {0};
+    struct gvs_fault fault;
+    clock_t began;
+
+    found.files = calloc(FILES, sizeof *found.files);
+    assert_non_null(found.files);
+    for (unsigned i = 0; i < FILES; i++) {
+        struct gvs_claims_found_file *f = &found.files[i];
+        struct gvs_svcid id = {.proto = GVS_PROTO_TCP, .addr.family = GVS_FAMILY_V4};
+
+        f->read = true;
+        snprintf(f->file.name, sizeof f->file.name, "%05u.conf", i);
+        f->file.services = calloc(1, sizeof *f->file.services);
+        assert_non_null(f->file.services);
+        f->file.service_count = 1;
+        id.port = (uint16_t)(clash && i == FILES - 1 ? 1 : 1 + i);
+        f->file.services->id = id;
+    }
+    began = clock();
+    assert_true(gvs_claims_take(&c, &found, &fault));
+    began = clock() - began;
+    assert_int_equal(c.files[FILES - 1].bad, clash);
+    assert_int_equal(c.files[FILES - 1].service_count, !clash);
+    gvs_claims_free(&c);
+    return (double)began / CLOCKS_PER_SEC;
+}
+
+static void
+test_one_service_twice_in_many_files_keeps_nobody_waiting(void **state)
+{
+    double alone = seconds_to_take(false), clash = seconds_to_take(true);
+
+    (void)state;
+    if (clash > 10 * alone + 0.02)
+        fail_msg("%.3f s, where nothing clashes %.3f s", clash, alone);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int
@@ -746,6 +793,7 @@ main(void)
         TEST(test_an_unreadable_directory_keeps_everything),
         TEST(test_a_file_cut_anywhere_is_refused_or_whole),
         TEST(test_no_byte_crashes_it),
+        TEST(test_one_service_twice_in_many_files_keeps_nobody_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

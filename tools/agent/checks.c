@@ -656,17 +656,20 @@ static void
 problem_of(const struct gvs_agent *a, const struct check *c, struct gvs_problems *p)
 {
     char ep[GVS_EP_TEXT_LEN], vip[GVS_SVCID_TEXT_LEN], label[GVS_CLAIMS_LABEL_MAX], hint[96];
-    const char *file = gvs_agent_claim_file(a, &c->svc, &c->ep);
+    const char *file;
 
+    if (!c->unable && c->health.up)
+        return;
     gvs_ep_format(ep, &c->ep);
     gvs_svcid_format(vip, &c->svc);
+    file = gvs_agent_claim_file(a, &c->svc, &c->ep);
     gvs_claims_label(label, a->cfg.services, file ? file : "?");
     snprintf(hint, sizeof hint, "gossipvs vip show %s", vip);
     if (c->unable)
         gvs_problem(p, false, "check", hint,
                     "%s:%u: the check of %s cannot be run (%s): it stays %s", label, c->check.line,
                     ep, c->why, c->health.up ? "up" : "down");
-    else if (!c->health.up)
+    else
         gvs_problem(p, false, "check", hint, "backend %s of vip '%s' is down: %s (%s:%u)", ep, vip,
                     c->why, label, c->check.line);
 }

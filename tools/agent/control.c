@@ -56,6 +56,7 @@ struct client {
                               read meanwhile, and what else is to be said waits here: */
     char *behind;
     size_t behind_len;
+    bool waits; /* a list does, for him to read or for another list to end */
     size_t len;
     char line[LINE_MAX_BYTES];
 };
@@ -206,8 +207,10 @@ written(uv_write_t *w, int status)
     if (status < 0 || (c->ended && c->pending == 0 &&
                        uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) == 0))
         drop(c);
-    else if (c->under_way)
+    else if (c->waits) {
+        c->waits = false;
         gvs_agent_pump(c->control->a); /* which makes the next piece, if there is room for it */
+    }
 }
 
 /* Takes the bytes; NULL: there was no memory for them. */
@@ -245,11 +248,23 @@ backlog(const struct client *c)
 }
 
 static void
+put_behind(struct client *c, const char *bytes, size_t len)
+{
+    char *more = realloc(c->behind, c->behind_len + len);
+
+    if (!more) {
+        drop(c);
+        return;
+    }
+    memcpy(more + c->behind_len, bytes, len);
+    c->behind = more;
+    c->behind_len += len;
+}
+
+static void
 send_line(void *ctx, const char *line, int last)
 {
     struct client *c = ctx;
-    size_t len = strlen(line);
-    char *more;
 
     if (last)
         c->pending--;
@@ -259,25 +274,22 @@ send_line(void *ctx, const char *line, int last)
         hang_up(c, "does not read what he asked for");
         return;
     }
-    more = realloc(c->behind, c->behind_len + len + 1);
-    if (!more) {
-        drop(c);
-        return;
-    }
-    memcpy(more + c->behind_len, line, len + 1);
-    more[c->behind_len + len] = '\n'; /* in the place of its end */
-    c->behind = more;
-    c->behind_len += len + 1;
+    put_behind(c, line, strlen(line));
+    put_behind(c, "\n", 1);
     if (!c->under_way)
         send_behind(c);
 }
 
+/* It begins whatever is unread before it, so that it keeps its place among the answers. */
 static bool
 ready_for(void *ctx, const void *of)
 {
-    const struct client *c = ctx;
+    struct client *c = ctx;
+    size_t unread = uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe);
+    bool ready = !c->under_way || (c->under_way == of && unread < AHEAD_MAX_BYTES);
 
-    return (!c->under_way || c->under_way == of) && backlog(c) < AHEAD_MAX_BYTES;
+    c->waits |= !ready;
+    return ready;
 }
 
 static void
@@ -285,17 +297,20 @@ send_piece(void *ctx, const void *of, const char *bytes, size_t len, bool last)
 {
     struct client *c = ctx;
     bool first = !c->under_way;
-    char *copy = malloc(len);
+    char *copy;
 
     if (last)
         c->pending--;
-    if (uv_is_closing((uv_handle_t *)&c->pipe)) {
-        free(copy);
+    if (uv_is_closing((uv_handle_t *)&c->pipe))
+        return;
+    if (!first && c->under_way != of) { /* all there is of it: nothing of it was asked for before */
+        put_behind(c, bytes, len);
         return;
     }
     c->under_way = last ? NULL : of;
     if (first && !last)
         pause_reading(c);
+    copy = malloc(len);
     if (copy)
         memcpy(copy, bytes, len);
     send_bytes(c, copy, len);

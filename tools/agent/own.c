@@ -283,13 +283,14 @@ parsed(uv_work_t *work, int status)
 {
     struct gvs_claims_reading *r = work->data;
     struct gvs_agent *a = r->a;
-    bool again = a->read_again;
+    bool again = a->read_again, last = a->reading == r;
 
     (void)status; /* nobody cancels it */
-    if (a->reading != r || a->closing || gvs_node_retired(a->node)) {
+    if (last)
+        a->reading = NULL;
+    if (!last || a->closing || gvs_node_retired(a->node)) {
         gvs_claims_found_free(&r->found);
     } else {
-        a->reading = NULL;
         a->read_again = false;
         take_claims(a, &r->found);
         if (again)

@@ -290,20 +290,61 @@ gvs_claims_first_check(const struct gvs_claims_file *f, bool exec)
     return NULL;
 }
 
-/* Does f claim what one of the first n files claims? Then *why says so. */
+/* Whose each service is, of those that some version of some file claims. */
+struct taken {
+    struct gvs_svcid id;
+    const struct gvs_claims_file *by; /* NULL: nobody's yet */
+};
+
+struct all_taken {
+    struct taken *v; /* ascending */
+    size_t count;    /* 0: no two claim the same, and nobody has to know */
+};
+
+static int
+cmp_taken(const void *a, const void *b)
+{
+    return gvs_svcid_cmp(&((const struct taken *)a)->id, &((const struct taken *)b)->id);
+}
+
+static struct taken *
+find_taken(const struct all_taken *all, const struct gvs_svcid *id)
+{
+    const struct taken key = {.id = *id};
+
+    return all->count ? bsearch(&key, all->v, all->count, sizeof key, cmp_taken) : NULL;
+}
+
+static const struct gvs_claims_file *
+taken_by(const struct all_taken *all, const struct gvs_svcid *id)
+{
+    const struct taken *t = find_taken(all, id);
+
+    return t ? t->by : NULL;
+}
+
+static void
+take_services(const struct all_taken *all, const struct gvs_claims_file *f)
+{
+    for (size_t i = 0; all->count > 0 && i < f->service_count; i++)
+        find_taken(all, &f->services[i].id)->by = f;
+}
+
+/* Does f claim what is another's? Then *why says so. */
 static bool
-clashes(const struct gvs_claims_file *f, const struct gvs_claims_file *files, size_t n,
-        const char *dir, struct gvs_fault *why)
+clashes(const struct gvs_claims_file *f, const struct all_taken *all, const char *dir,
+        struct gvs_fault *why)
 {
     char label[GVS_CLAIMS_LABEL_MAX], text[GVS_SVCID_TEXT_LEN];
 
     for (size_t i = 0; i < f->service_count; i++) {
         const char *file;
-        const struct gvs_claim_service *s = &f->services[i];
-        const struct gvs_claim_service *other = find_service(files, n, &s->id, &file);
+        const struct gvs_claim_service *s = &f->services[i], *other;
+        const struct gvs_claims_file *by = taken_by(all, &s->id);
 
-        if (other == NULL)
+        if (by == NULL)
             continue;
+        other = find_service(by, 1, &s->id, &file);
         gvs_claims_label(label, dir, f->name);
         gvs_svcid_format(text, &s->id);
         gvs_fault_set(why, GVS_EXIT_USAGE, "%s:%u: vip '%s' is already '%s' in %s, line %u", label,
@@ -313,15 +354,14 @@ clashes(const struct gvs_claims_file *f, const struct gvs_claims_file *files, si
     return false;
 }
 
-/* Leaves out of f what the first n files claim. True if there was any. */
+/* Leaves out of f what is another's. True if there was any. */
 static bool
-drop_clashing(struct gvs_claims_file *f, const struct gvs_claims_file *files, size_t n)
+drop_clashing(struct gvs_claims_file *f, const struct all_taken *all)
 {
     size_t kept = 0, count = f->service_count;
-    const char *file;
 
     for (size_t i = 0; i < count; i++) {
-        if (find_service(files, n, &f->services[i].id, &file) == NULL)
+        if (taken_by(all, &f->services[i].id) == NULL)
             f->services[kept++] = f->services[i];
         else
             free_backends(&f->services[i]);
@@ -464,16 +504,53 @@ any_twice(const struct gvs_claims *c, const struct gvs_claims_found *found)
     return twice;
 }
 
-/* *f becomes the file as it is to count, behind the first n of `files`: as it was read, or as it
- * was before. True if anything changed. */
+static size_t
+add_ids(struct taken *v, const struct gvs_claims_file *f)
+{
+    for (size_t i = 0; v != NULL && f != NULL && i < f->service_count; i++)
+        v[i].id = f->services[i].id;
+    return f != NULL ? f->service_count : 0;
+}
+
+/* What is read may clash, and then what was before counts. Returns how many; v may be NULL. */
+static size_t
+add_all_ids(struct taken *v, const struct gvs_claims *c, const struct gvs_claims_found *found)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < found->file_count; i++) {
+        const struct gvs_claims_file *f = &found->files[i].file;
+
+        count += add_ids(v ? v + count : NULL, f);
+        count += add_ids(v ? v + count : NULL, file_before(c, f->name));
+    }
+    return count;
+}
+
+static struct all_taken
+list_taken(const struct gvs_claims *c, const struct gvs_claims_found *found)
+{
+    size_t count = add_all_ids(NULL, c, found);
+    struct all_taken all = {.v = calloc(count + 1, sizeof *all.v)};
+
+    GVS_ASSERT(all.v != NULL);
+    add_all_ids(all.v, c, found);
+    qsort(all.v, count, sizeof *all.v, cmp_taken);
+    for (size_t i = 0; i < count; i++)
+        if (all.count == 0 || cmp_taken(&all.v[all.count - 1], &all.v[i]) != 0)
+            all.v[all.count++] = all.v[i];
+    return all;
+}
+
+/* *f becomes the file as it is to count, behind those before it: as it was read, or as it was
+ * before. True if anything changed. */
 static bool
 take_file(struct gvs_claims_file *f, struct gvs_claims_found_file *found,
-          struct gvs_claims_file *old, const struct gvs_claims_file *files, size_t n,
-          const char *dir)
+          struct gvs_claims_file *old, const struct all_taken *all, const char *dir)
 {
     struct gvs_claims_file *now = found->read ? &found->file : old;
     struct gvs_fault why = now->fault;
-    bool bad = now->bad || clashes(now, files, n, dir, &why), changed;
+    bool bad = now->bad || clashes(now, all, dir, &why), changed;
 
     *f = *now;
     now->services = NULL;
@@ -487,14 +564,17 @@ take_file(struct gvs_claims_file *f, struct gvs_claims_found_file *found,
                           why.text);
         f->bad = bad;
     }
-    return drop_clashing(f, files, n) || changed;
+    changed |= drop_clashing(f, all);
+    take_services(all, f);
+    return changed;
 }
 
 bool
 gvs_claims_take(struct gvs_claims *c, struct gvs_claims_found *found, struct gvs_fault *fault)
 {
     struct gvs_claims next = {.file_count = found->file_count};
-    bool changed = false, twice;
+    struct all_taken all = {NULL, 0};
+    bool changed = false;
     size_t before = 0;
 
     *fault = found->fault;
@@ -502,17 +582,18 @@ gvs_claims_take(struct gvs_claims *c, struct gvs_claims_found *found, struct gvs
         gvs_claims_found_free(found);
         return false;
     }
-    twice = any_twice(c, found);
+    if (any_twice(c, found))
+        all = list_taken(c, found);
     next.files = calloc(next.file_count + 1, sizeof *next.files);
     GVS_ASSERT(next.files != NULL);
     for (size_t i = 0; i < next.file_count; i++) {
         struct gvs_claims_file *old = file_before(c, found->files[i].file.name);
 
         before += old != NULL;
-        changed |=
-            take_file(&next.files[i], &found->files[i], old, next.files, twice ? i : 0, found->dir);
+        changed |= take_file(&next.files[i], &found->files[i], old, &all, found->dir);
     }
     changed |= before != c->file_count;
+    free(all.v);
     gvs_claims_found_free(found);
     gvs_claims_free(c);
     *c = next;
