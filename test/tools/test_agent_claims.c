@@ -235,14 +235,17 @@ turn(struct bench *b)
     uv_run(&b->loop, UV_RUN_ONCE);
 }
 
-/* In no turn of the loop are there more than that many entries more, or fewer that stand. Returns
- * how many turns it took. */
+/* In no turn of the loop are there more than that many entries more, or fewer that stand: of
+ * those that nothing else has a part in. Returns how many turns it took. */
 static unsigned
 until_done(struct bench *b, size_t most)
 {
     size_t before = entries(b, false), now;
     unsigned turns = 0;
 
+    uv_timer_stop(&b->agent->tick);
+    uv_timer_stop(&b->agent->kernel_timer);
+    uv_fs_event_stop(&b->agent->watch);
     for (; busy(b); before = now) {
         assert_true(turns++ < TURNS_MAX);
         turn(b);
