@@ -298,7 +298,7 @@ struct taken {
 
 struct all_taken {
     struct taken *v; /* ascending */
-    size_t count;    /* 0: no two claim the same, and nobody has to know */
+    size_t count;
 };
 
 static int
@@ -312,21 +312,19 @@ find_taken(const struct all_taken *all, const struct gvs_svcid *id)
 {
     const struct taken key = {.id = *id};
 
-    return all->count ? bsearch(&key, all->v, all->count, sizeof key, cmp_taken) : NULL;
+    return bsearch(&key, all->v, all->count, sizeof key, cmp_taken);
 }
 
 static const struct gvs_claims_file *
 taken_by(const struct all_taken *all, const struct gvs_svcid *id)
 {
-    const struct taken *t = find_taken(all, id);
-
-    return t ? t->by : NULL;
+    return find_taken(all, id)->by;
 }
 
 static void
 take_services(const struct all_taken *all, const struct gvs_claims_file *f)
 {
-    for (size_t i = 0; all->count > 0 && i < f->service_count; i++)
+    for (size_t i = 0; i < f->service_count; i++)
         find_taken(all, &f->services[i].id)->by = f;
 }
 
@@ -465,45 +463,6 @@ gvs_claims_parse(struct gvs_claims_found *found)
     }
 }
 
-static int
-cmp_ids(const void *a, const void *b)
-{
-    return gvs_svcid_cmp(*(const struct gvs_svcid *const *)a, *(const struct gvs_svcid *const *)b);
-}
-
-/* What is to count of a file, if nothing clashes: NULL: nothing. */
-static const struct gvs_claims_file *
-good_version(const struct gvs_claims *c, const struct gvs_claims_found_file *f)
-{
-    return f->read && !f->file.bad ? &f->file : file_before(c, f->file.name);
-}
-
-/* Does more than one of them claim some service? Mostly none does, and nobody has to look for whom
- * it clashes with. */
-static bool
-any_twice(const struct gvs_claims *c, const struct gvs_claims_found *found)
-{
-    const struct gvs_claims_file *f;
-    const struct gvs_svcid **ids;
-    size_t count = 0, at = 0;
-    bool twice = false;
-
-    for (size_t i = 0; i < found->file_count; i++)
-        count += (f = good_version(c, &found->files[i])) != NULL ? f->service_count : 0;
-    ids = calloc(count + 1, sizeof *ids);
-    GVS_ASSERT(ids != NULL);
-    for (size_t i = 0; i < found->file_count; i++) {
-        f = good_version(c, &found->files[i]);
-        for (size_t j = 0; f != NULL && j < f->service_count; j++)
-            ids[at++] = &f->services[j].id;
-    }
-    qsort(ids, count, sizeof *ids, cmp_ids);
-    for (size_t i = 1; i < count && !twice; i++)
-        twice = gvs_svcid_cmp(ids[i - 1], ids[i]) == 0;
-    free(ids);
-    return twice;
-}
-
 static size_t
 add_ids(struct taken *v, const struct gvs_claims_file *f)
 {
@@ -573,7 +532,7 @@ bool
 gvs_claims_take(struct gvs_claims *c, struct gvs_claims_found *found, struct gvs_fault *fault)
 {
     struct gvs_claims next = {.file_count = found->file_count};
-    struct all_taken all = {NULL, 0};
+    struct all_taken all;
     bool changed = false;
     size_t before = 0;
 
@@ -582,8 +541,7 @@ gvs_claims_take(struct gvs_claims *c, struct gvs_claims_found *found, struct gvs
         gvs_claims_found_free(found);
         return false;
     }
-    if (any_twice(c, found))
-        all = list_taken(c, found);
+    all = list_taken(c, found);
     next.files = calloc(next.file_count + 1, sizeof *next.files);
     GVS_ASSERT(next.files != NULL);
     for (size_t i = 0; i < next.file_count; i++) {
