@@ -33,15 +33,7 @@ find_named(struct gvs_request *r, const char *name, struct gvs_svcid two[static 
         if (!gvs_view_service(t, &env, &x->svc, r->a->view) || !r->a->view->claimed ||
             strcmp(r->a->view->claim.name, name) != 0)
             continue;
-        if (found == 0) {
-            two[0] = x->svc;
-        } else if (gvs_svcid_cmp(&x->svc, &two[0]) < 0) {
-            two[1] = two[0];
-            two[0] = x->svc;
-        } else if (found == 1 || gvs_svcid_cmp(&x->svc, &two[1]) < 0) {
-            two[1] = x->svc;
-        }
-        found++;
+        gvs_names_first_two(two, found++, &x->svc);
     }
     return found;
 }
@@ -271,7 +263,7 @@ gvs_change_refuse_member(struct gvs_request *r, const struct gvs_svcid *svc, str
 static int
 refuse_server_address(struct gvs_request *r, const struct gvs_svcid *svc, struct gvs_fault *f)
 {
-    struct gvs_range all = gvs_set_all(r->a->shown); /* in a row: 4 ns each */
+    struct gvs_range all = gvs_set_all(r->a->shown); /* in a row, which is quick */
     char vip[GVS_SVCID_TEXT_LEN], other[GVS_SVCID_TEXT_LEN], ep[GVS_EP_TEXT_LEN];
 
     if (svc->proto == GVS_PROTO_FWMARK || r->a->cfg.interface[0] == 0)

@@ -127,6 +127,19 @@ gvs_names_next(const struct gvs_names *n, const char *name, const struct gvs_nam
 }
 
 void
+gvs_names_first_two(struct gvs_svcid two[static 2], size_t found, const struct gvs_svcid *svc)
+{
+    if (found == 0) {
+        two[0] = *svc;
+    } else if (gvs_svcid_cmp(svc, &two[0]) < 0) {
+        two[1] = two[0];
+        two[0] = *svc;
+    } else if (found == 1 || gvs_svcid_cmp(svc, &two[1]) < 0) {
+        two[1] = *svc;
+    }
+}
+
+void
 gvs_names_keep(struct gvs_names *n, bool (*keep)(void *ctx, const struct gvs_svcid *svc), void *ctx)
 {
     size_t kept = 0;

@@ -28,6 +28,8 @@ const char *gvs_names_get(const struct gvs_names *n, const struct gvs_svcid *svc
  * until the next change. */
 const struct gvs_named *gvs_names_next(const struct gvs_names *n, const char *name,
                                        const struct gvs_named *after);
+/* two[] are the first two of `found` services, ascending, and of this one as well then. */
+void gvs_names_first_two(struct gvs_svcid two[static 2], size_t found, const struct gvs_svcid *svc);
 void gvs_names_keep(struct gvs_names *n, bool (*keep)(void *ctx, const struct gvs_svcid *svc),
                     void *ctx);
 void gvs_names_free(struct gvs_names *n);

@@ -530,13 +530,7 @@ find_shown(struct gvs_agent *a, const char *name, bool in_table, struct gvs_svci
         if (gvs_view_service(t, &env, &x->svc, a->view) != in_table || !view_all(a, &x->svc) ||
             strcmp(a->view->claim.name, name) != 0)
             continue;
-        if (found == 0 || gvs_svcid_cmp(&x->svc, &two[0]) < 0) {
-            two[1] = two[0];
-            two[0] = x->svc;
-        } else if (found == 1 || gvs_svcid_cmp(&x->svc, &two[1]) < 0) {
-            two[1] = x->svc;
-        }
-        found++;
+        gvs_names_first_two(two, found++, &x->svc);
     }
     return found;
 }
