@@ -159,7 +159,7 @@ test_a_reload_does_not_take_claims_back_for_a_directory_that_is_not_there(void *
 
 #define MANY 2000
 #define OF_EACH (1 + 3)    /* entries of a service */
-#define SLICE 128          /* services in a turn of the loop, */
+#define SLICE 128          /* services in a pass of the loop, */
 #define LOOKED_AT 1024     /* or entries that are held against the files */
 #define PASSES_MAX 1000000 /* until it is as it should be */
 

@@ -178,7 +178,7 @@ forget(struct gvs_event *e)
 }
 
 /* As much of the text as there is room for. There are thousands of events a second, of which few
- * are read: snprintf was a tenth of what it took to program a service. */
+ * are read: snprintf took 7 % of the time in which services were programmed. */
 static void
 put(char *to, size_t cap, const char *text)
 {
