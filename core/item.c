@@ -73,3 +73,11 @@ gvs_item_make_dest(const struct gvs_svcid *svc, const struct gvs_ep *ep)
     item.ep = *ep;
     return item;
 }
+
+struct gvs_item
+gvs_item_past(const struct gvs_svcid *svc)
+{
+    const struct gvs_ep past = {.addr.family = UINT8_MAX}; /* above every family */
+
+    return gvs_item_make_dest(svc, &past);
+}

@@ -47,3 +47,4 @@ bool gvs_item_equal(const struct gvs_item *a, const struct gvs_item *b);
 /* All zero but for the identity. */
 struct gvs_item gvs_item_make_service(const struct gvs_svcid *svc);
 struct gvs_item gvs_item_make_dest(const struct gvs_svcid *svc, const struct gvs_ep *ep);
+struct gvs_item gvs_item_past(const struct gvs_svcid *svc); /* above all of this service */

@@ -21,17 +21,11 @@ enum part { READ, WAVES, COME = WAVES + GVS_PLAN_WAVES, GO, DONE };
 static struct gvs_range
 behind(struct gvs_range r, bool after, const struct gvs_svcid *svc)
 {
-    size_t low = 0, high = (size_t)(r.end - r.at);
+    struct gvs_item least = gvs_item_past(svc);
 
-    while (after && low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (gvs_svcid_cmp(&r.at[middle].svc, svc) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (struct gvs_range){r.at ? r.at + low : NULL, r.end};
+    if (after && r.at)
+        r.at += gvs_range_from(r, &least);
+    return r;
 }
 
 /* Of a range that begins with a service: that service, if it is this one. */
@@ -50,15 +44,9 @@ head(struct gvs_range r, const struct gvs_svcid *svc)
 static bool
 append(struct gvs_compare *c, const struct gvs_item *item)
 {
-    if (c->have_count == c->have_cap) {
-        size_t cap = c->have_cap ? c->have_cap * 2 : 256;
-        struct gvs_item *v = reallocarray(c->have, cap, sizeof *v);
-
-        if (!v)
-            return false;
-        c->have = v;
-        c->have_cap = cap;
-    }
+    if (c->have_count == c->have_cap &&
+        !gvs_items_reserve(&c->have, &c->have_cap, 2 * c->have_cap + 256))
+        return false;
     c->have[c->have_count++] = *item;
     return true;
 }

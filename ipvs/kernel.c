@@ -61,14 +61,6 @@ gvs_range_from(struct gvs_range r, const struct gvs_item *least)
     return first;
 }
 
-struct gvs_item
-gvs_item_past(const struct gvs_svcid *svc)
-{
-    const struct gvs_ep past = {.addr.family = UINT8_MAX}; /* above every family */
-
-    return gvs_item_make_dest(svc, &past);
-}
-
 bool
 gvs_items_reserve(struct gvs_item **v, size_t *cap, size_t count)
 {

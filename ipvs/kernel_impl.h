@@ -338,11 +338,9 @@ void gvs_kernel_drop(struct gvs_kernel *k, struct gvs_slot *s);
 bool gvs_kernel_own(struct gvs_kernel *k, struct gvs_slot *s);
 void gvs_kernel_disown(struct gvs_kernel *k, struct gvs_slot *s);
 
-/* Ranges: equal in every field? The index of the first item that is not below `least`. An item that
- * is above all of a service's. */
+/* Ranges: equal in every field? The index of the first item that is not below `least`. */
 bool gvs_ranges_equal(struct gvs_range a, struct gvs_range b);
 size_t gvs_range_from(struct gvs_range r, const struct gvs_item *least);
-struct gvs_item gvs_item_past(const struct gvs_svcid *svc);
 
 /* Room for so many, of which some may be there; false: memory is short, and nothing is lost. */
 bool gvs_items_reserve(struct gvs_item **v, size_t *cap, size_t count);

@@ -297,18 +297,10 @@ put_items(struct page *p, const struct gvs_netns *host, const struct gvs_svcid *
 static const struct gvs_item *
 next_shown(const struct gvs_agent *a, bool after, const struct gvs_svcid *svc)
 {
-    struct gvs_range all = gvs_set_all(a->shown);
-    size_t low = 0, high = (size_t)(all.end - all.at);
+    const struct gvs_svcid first = {.proto = 0};
+    struct gvs_item least = after ? gvs_item_past(svc) : gvs_item_make_service(&first);
 
-    while (after && low < high) {
-        size_t mid = low + (high - low) / 2;
-
-        if (gvs_svcid_cmp(&all.at[mid].svc, svc) <= 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return all.at + low < all.end ? all.at + low : NULL;
+    return gvs_set_from(a->shown, &least);
 }
 
 static bool
