@@ -508,9 +508,12 @@ take_file(struct gvs_claims_file *f, struct gvs_claims_found_file *found,
           struct gvs_claims_file *old, const struct all_taken *all, const char *dir)
 {
     struct gvs_claims_file *now = found->read ? &found->file : old;
-    struct gvs_fault why = now->fault;
-    bool bad = now->bad || clashes(now, all, dir, &why), changed;
+    struct gvs_fault why;
+    bool bad, changed;
 
+    GVS_ASSERT(now != NULL); /* what is new is read */
+    why = now->fault;
+    bad = now->bad || clashes(now, all, dir, &why);
     *f = *now;
     now->services = NULL;
     now->service_count = 0;
